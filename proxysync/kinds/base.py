@@ -1,0 +1,32 @@
+"""What planning and applying need to know of one kind of NPM object, and nothing else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proxysync.model import Fields
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object in NPM; all that handles objects is generic over this.
+
+    `defaults` names every field that we manage with NPM's own default for it, and
+    `optional` those of them that only newer servers accept. `normalise` brings a definition
+    into the form that NPM stores. `claims` are the names that no other host may hold (its
+    domains); `with_claims` gives a definition other ones. A change of a `free_text` field
+    can make nginx reject the host.
+    """
+
+    name: str
+    collection: str
+    defaults: Fields
+    optional: Mapping[str, str]
+    free_text: frozenset[str]
+    normalise: Callable[[Fields], Fields]
+    claims: Callable[[Fields], frozenset[str]]
+    with_claims: Callable[[Fields, frozenset[str]], Fields]
+
+    def complete(self, row: Mapping[str, Any]) -> Fields:
+        """The managed fields of an NPM row, in normal form; what is missing has its default."""
+        return self.normalise({name: row.get(name, value) for name, value in self.defaults.items()})

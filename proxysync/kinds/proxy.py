@@ -1,0 +1,164 @@
+"""Proxy hosts: the kind `proxy`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from proxysync.kinds.base import Kind
+from proxysync.kinds.references import (
+    UnknownReferenceError,
+    find_access_list,
+    find_certificate,
+)
+from proxysync.model import Desired, Fields, Snapshot, Upstream
+
+if TYPE_CHECKING:
+    from proxysync.config.models import Location, Proxy
+
+DEFAULTS: Fields = {
+    "domain_names": (),
+    "forward_scheme": "http",
+    "forward_host": "",
+    "forward_port": 80,
+    "certificate_id": 0,
+    "ssl_forced": False,
+    "http2_support": False,
+    "hsts_enabled": False,
+    "hsts_subdomains": False,
+    "trust_forwarded_proto": False,
+    "caching_enabled": False,
+    "block_exploits": False,
+    "allow_websocket_upgrade": False,
+    "access_list_id": 0,
+    "advanced_config": "",
+    "locations": (),
+    "enabled": True,
+}
+LOCATION_DEFAULTS: Fields = {
+    "path": "/",
+    "forward_scheme": "http",
+    "forward_host": "",
+    "forward_port": 80,
+    "forward_path": "",
+    "advanced_config": "",
+}
+
+
+def normalise(fields: Fields) -> Fields:
+    """The form that NPM means to store.
+
+    Domains lower-case and sorted, 0/1 as booleans, `locations` a list of complete items, and
+    TLS flags only with what they need: none without a certificate, HSTS only with forced
+    TLS. NPM stores some of these otherwise, but nginx then serves the same.
+    """
+    result = {name: _like(fields.get(name), default) for name, default in DEFAULTS.items()}
+    result["domain_names"] = sorted({domain.lower() for domain in result["domain_names"]})
+    result["locations"] = [_location(item) for item in result["locations"]]
+    if not result["certificate_id"]:
+        result["ssl_forced"] = result["http2_support"] = False
+    result["hsts_enabled"] = result["hsts_enabled"] and result["ssl_forced"]
+    result["hsts_subdomains"] = result["hsts_subdomains"] and result["hsts_enabled"]
+    return result
+
+
+def _like(value: Any, default: Any) -> Any:
+    """`value` in the type of `default`, tolerant of how versions of NPM write the same thing."""
+    if value is None:
+        return list(default) if isinstance(default, tuple) else default
+    if isinstance(default, bool):
+        return bool(value)
+    if isinstance(default, int):
+        return int(value) if str(value).isdigit() else value
+    return list(value) if isinstance(default, tuple) else value
+
+
+def _location(item: Mapping[str, Any]) -> Fields:
+    return {name: _like(item.get(name), default) for name, default in LOCATION_DEFAULTS.items()}
+
+
+def _claims(fields: Fields) -> frozenset[str]:
+    return frozenset(fields["domain_names"])
+
+
+def _with_claims(fields: Fields, claims: frozenset[str]) -> Fields:
+    return {**fields, "domain_names": sorted(claims)}
+
+
+PROXY = Kind(
+    name="proxy",
+    collection="nginx/proxy-hosts",
+    defaults=DEFAULTS,
+    optional={"trust_forwarded_proto": "2.14.0"},
+    free_text=frozenset({"advanced_config", "locations"}),
+    normalise=normalise,
+    claims=_claims,
+    with_claims=_with_claims,
+)
+
+
+def desired(proxy: "Proxy", snapshot: Snapshot) -> Desired:
+    """What the entry means on this server.
+
+    A certificate or access list that NPM does not have, or a field that this version does
+    not know, becomes the `problem`.
+    """
+    problems: list[str] = []
+    fields = normalise(
+        {
+            "domain_names": proxy.domains,
+            **_forward(proxy.upstream),
+            "certificate_id": _id(
+                find_certificate, proxy.certificate, snapshot.certificates, problems
+            ),
+            "ssl_forced": proxy.force_ssl,
+            "http2_support": proxy.http2,
+            "hsts_enabled": proxy.hsts,
+            "hsts_subdomains": proxy.hsts_subdomains,
+            "trust_forwarded_proto": proxy.trust_forwarded_proto,
+            "caching_enabled": proxy.cache_assets,
+            "block_exploits": proxy.block_exploits,
+            "allow_websocket_upgrade": proxy.websockets,
+            "access_list_id": _id(
+                find_access_list, proxy.access_list, snapshot.access_lists, problems
+            ),
+            "advanced_config": proxy.advanced_config,
+            "locations": [_wire_location(location) for location in proxy.locations],
+            "enabled": proxy.enabled,
+        }
+    )
+    accepted = snapshot.accepted.get(PROXY.name, frozenset(DEFAULTS))
+    for field, since in PROXY.optional.items():
+        if field not in accepted and fields[field] != DEFAULTS[field]:
+            problems.append(f"this NPM does not know {field}; it came with NPM {since}")
+    return Desired(PROXY.name, proxy.name, fields, "; ".join(problems) or None)
+
+
+def _id(
+    find: Callable[[str, Sequence[Any]], int],
+    name: str | None,
+    known: Sequence[Any],
+    problems: list[str],
+) -> int:
+    if name is None:
+        return 0
+    try:
+        return find(name, known)
+    except UnknownReferenceError as error:
+        problems.append(str(error))
+        return 0
+
+
+def _forward(upstream: Upstream) -> Fields:
+    return {
+        "forward_scheme": upstream.scheme,
+        "forward_host": upstream.host,
+        "forward_port": upstream.port,
+    }
+
+
+def _wire_location(location: "Location") -> Fields:
+    return {
+        "path": location.path,
+        **_forward(location.upstream),
+        "forward_path": location.upstream.path,
+        "advanced_config": location.advanced_config,
+    }

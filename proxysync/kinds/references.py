@@ -1,0 +1,58 @@
+"""Certificates and access lists by name: NPM's ids never appear in the file."""
+
+from collections.abc import Iterable, Sequence
+
+from proxysync.model import AccessList, Certificate
+
+
+class UnknownReferenceError(LookupError):
+    """A name that NPM does not have, or has more than once; the text lists what there is."""
+
+
+def find_certificate(name: str, certificates: Sequence[Certificate]) -> int:
+    """The id of the certificate with this nice name, or covering this domain.
+
+    A nice name wins over a domain that is listed, and that over one a wildcard covers.
+    Raises UnknownReferenceError where the best of these is missing or ambiguous.
+    """
+    wanted = name.lower()
+    rules = (
+        [c for c in certificates if c.nice_name == name],
+        [c for c in certificates if c.nice_name.lower() == wanted],
+        [c for c in certificates if wanted in c.domains],
+        [c for c in certificates if _wildcard(wanted) in c.domains],
+    )
+    found = next((matches for matches in rules if matches), [])
+    known = [_describe(certificate) for certificate in certificates]
+    return _only("certificate", name, [c.npm_id for c in found], known)
+
+
+def find_access_list(name: str, access_lists: Sequence[AccessList]) -> int:
+    """The id of the access list with this name.
+
+    Raises UnknownReferenceError where there is none, or more than one.
+    """
+    found = [a.npm_id for a in access_lists if a.name == name]
+    return _only("access list", name, found, [f'"{a.name}"' for a in access_lists])
+
+
+def _only(what: str, name: str, ids: Sequence[int], known: Iterable[str]) -> int:
+    if len(ids) == 1:
+        return ids[0]
+    there_are = ", ".join(known) or "none (or this account may not see them)"
+    if not ids:
+        raise UnknownReferenceError(f'NPM has no {what} "{name}"; it has: {there_are}')
+    numbers = ", ".join(f"#{number}" for number in ids)
+    raise UnknownReferenceError(
+        f'{what} "{name}" is ambiguous, NPM has {len(ids)} of that name ({numbers}); '
+        f"give each its own name in NPM; it has: {there_are}"
+    )
+
+
+def _wildcard(domain: str) -> str:
+    return "*." + domain.partition(".")[2]
+
+
+def _describe(certificate: Certificate) -> str:
+    others = [domain for domain in certificate.domains if domain != certificate.nice_name]
+    return f'"{certificate.nice_name}"' + (f" (covers {', '.join(others)})" if others else "")

@@ -1,0 +1,111 @@
+"""The frozen values that the rooms hand to each other. No room's own knowledge is in here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Fields = Mapping[str, Any]
+"""A definition: NPM's field names to JSON values, in normal form (see `kinds`)."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Where a proxy or a location forwards to. `host` is a name, an IPv4 or a bracketed IPv6."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}{self.path}"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Our sign of ownership in a host's `meta`."""
+
+    name: str
+    instance: str
+
+
+@dataclass(frozen=True)
+class Desired:
+    """One object that the file asks for.
+
+    `problem` says why it cannot be expressed on this server (a certificate that is not
+    there, say); such an entry is a conflict and its `fields` are not to be written.
+    """
+
+    kind: str
+    name: str
+    fields: Fields
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Live:
+    """One object as NPM has it, `fields` in normal form.
+
+    `meta` is what NPM stores besides our marker, to be sent back with each write.
+    `online` is None where nginx has not judged the host; `created_on` is NPM's own text.
+    """
+
+    kind: str
+    npm_id: int
+    fields: Fields
+    marker: Marker | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    created_on: str | None = None
+    online: bool | None = None
+    nginx_error: str | None = None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What we last wrote for a name: one row of the state.
+
+    `unconfirmed` means that the last write was answered by a 5xx, so that nginx may not
+    run what NPM shows.
+    """
+
+    kind: str
+    name: str
+    npm_id: int
+    fields: Fields
+    created_on: str | None = None
+    unconfirmed: bool = False
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate in NPM; its key never leaves the API client. `expires_on` is NPM's own text."""
+
+    npm_id: int
+    nice_name: str
+    domains: tuple[str, ...]
+    expires_on: str | None = None
+
+
+@dataclass(frozen=True)
+class AccessList:
+    """An access list in NPM, by name only."""
+
+    npm_id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that matters of one NPM server, read at one moment.
+
+    `objects` are of the kinds we manage; `held` maps each domain that another type of host
+    holds to a description of its holder (`redirection host #3`). `accepted` are the fields
+    that this server knows, per kind.
+    """
+
+    objects: tuple[Live, ...]
+    held: Mapping[str, str] = field(default_factory=dict)
+    certificates: tuple[Certificate, ...] = ()
+    access_lists: tuple[AccessList, ...] = ()
+    accepted: Mapping[str, frozenset[str]] = field(default_factory=dict)
