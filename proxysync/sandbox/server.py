@@ -1,0 +1,187 @@
+"""HTTP servers that stop at once, and the one that speaks for the API."""
+
+import hashlib
+import json
+import socket
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from proxysync.sandbox.api import Api
+from proxysync.sandbox.calls import Request
+from proxysync.sandbox.errors import NeverAnswers
+
+LISTEN = "127.0.0.1"
+_STOP_POLL = 0.005
+
+
+class Server(ThreadingHTTPServer):
+    """A threaded server that ends every open connection when it stops.
+
+    `stopping` is set from then on; whoever waits in a handler waits for it too.
+    """
+
+    daemon_threads = False
+    block_on_close = True
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        port: int,
+        handler: type[BaseHTTPRequestHandler],
+        tls: tuple[str | Path, str | Path] | None = None,
+    ) -> None:
+        super().__init__((LISTEN, port), handler)
+        self.stopping = threading.Event()
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            # The handshake is left to the thread of the connection: a slow one stops nobody.
+            self.socket = context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(target=self.serve_forever, args=(_STOP_POLL,))
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.server_address[1])
+
+    def start(self) -> None:
+        """Serves in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends all connections and returns when no thread is left."""
+        self.stopping.set()
+        self.shutdown()
+        self._thread.join()
+        with self._open_lock:
+            for connection in self._open:
+                _hang_up(connection)
+        self.server_close()
+
+    def track(self, connection: socket.socket) -> None:
+        """Lets `stop` end this connection too."""
+        with self._open_lock:
+            self._open.add(connection)
+        if self.stopping.is_set():
+            _hang_up(connection)
+
+    def forget(self, connection: socket.socket) -> None:
+        """The connection is closed."""
+        with self._open_lock:
+            self._open.discard(connection)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.track(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.forget(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Visitors who hang up, and failed handshakes, are nobody's concern."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Keeps connections open, writes nothing to stderr, and sends each answer in one piece."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: Server
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Says nothing."""
+
+    def body(self) -> bytes:
+        """The request's body, read to its end so that the connection can be used again."""
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Sends one whole answer; HEAD and bodiless answers keep their headers only."""
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if status not in (204, 304):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD" and status not in (204, 304):
+            self.wfile.write(body)
+        self.wfile.flush()
+
+
+def api_handler(api: Api, latency: "Latency") -> type[Handler]:
+    """The handler class for one sandbox's API."""
+
+    class ApiHandler(Handler):
+        def _answer(self) -> None:
+            raw = self.body()
+            url = urlsplit(self.path)
+            if url.path == "/api":
+                self.send(302, [("Location", "/api/")], b"")
+                return
+            if latency.seconds:
+                self.server.stopping.wait(latency.seconds)
+            if not url.path.startswith("/api/"):
+                self._send_json(404, {"error": {"code": 404, "message": "Not Found"}})
+                return
+            json_body = self.headers.get_content_type() == "application/json"
+            request = Request(
+                self.command,
+                url.path.removeprefix("/api"),
+                dict(parse_qsl(url.query, keep_blank_values=True)),
+                _bearer(self.headers.get("Authorization", "")),
+                raw if json_body else None,
+            )
+            if self.command == "OPTIONS":
+                self.send(204, [], b"")
+                return
+            try:
+                reply = api.answer(request)
+            except NeverAnswers:
+                self.server.stopping.wait()
+                self.close_connection = True
+                return
+            self._send_json(reply.status, reply.payload)
+
+        def _send_json(self, status: int, payload: Any) -> None:
+            text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+            body = text.encode("utf-8", "surrogatepass")
+            digest = hashlib.sha1(body, usedforsecurity=False).hexdigest()
+            etag = f'W/"{len(body):x}-{digest[:27]}"'
+            headers = [("Content-Type", "application/json; charset=utf-8"), ("ETag", etag)]
+            fresh = self.headers.get("If-None-Match") == etag
+            no_cache = "no-cache" in self.headers.get("Cache-Control", "")
+            if self.command == "GET" and status == 200 and fresh and not no_cache:
+                status = 304
+            self.send(status, headers, body)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _answer  # noqa: N815
+
+    return ApiHandler
+
+
+class Latency:
+    """Seconds added to each answer of the API."""
+
+    seconds: float = 0
+
+
+def _bearer(header: str) -> str | None:
+    scheme, _, token = header.partition(" ")
+    return token if scheme == "Bearer" and token else None
+
+
+def _hang_up(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
