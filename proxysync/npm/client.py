@@ -1,0 +1,274 @@
+"""Everything proxysync asks of an NPM server: one reading of all, and single writes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from proxysync.kinds import KINDS, Kind
+from proxysync.model import Certificate, Fields, Live, Marker, Snapshot
+from proxysync.npm import wire
+from proxysync.npm.errors import (
+    NpmAddressError,
+    NpmError,
+    NpmNotFoundError,
+    NpmRightsError,
+    NpmUnconfirmedError,
+)
+from proxysync.npm.session import Session
+
+OTHER_HOLDERS = {
+    "nginx/redirection-hosts": "redirection host",
+    "nginx/dead-hosts": "404 host",
+}
+"""Hosts of kinds that we do not manage, but whose domains are taken all the same."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """What is known of a server for as long as it runs.
+
+    `version` is None where NPM does not know its own (a source checkout says 2.0.0).
+    `sees_all` is False for an account that sees only its own objects.
+    """
+
+    version: tuple[int, int, int] | None
+    accepted: Mapping[str, frozenset[str]]
+    may_write: bool
+    sees_all: bool
+
+
+class NpmClient:
+    """One NPM server. Every method raises a subclass of NpmError."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        return self._session.url
+
+    def forget_server(self) -> None:
+        """Read version, schema and rights again next time: the server may have been replaced."""
+        self._server = None
+
+    def server(self) -> Server:
+        """Version, accepted fields and rights, read once.
+
+        Raises NpmRightsError if the account may not even look at proxy hosts.
+        """
+        if self._server is None:
+            version = self._version()
+            user = self._session.get("/users/me?expand=permissions")
+            rights = _rights(user)
+            if rights.get("proxy_hosts") not in ("view", "manage"):
+                raise NpmRightsError(
+                    f"the account at {self.url} may not see proxy hosts",
+                    hint="In NPM, open Users, Edit Permissions, and set Proxy Hosts to Manage.",
+                )
+            self._server = Server(
+                version=version,
+                accepted={kind.name: self._accepted(kind, version) for kind in KINDS.values()},
+                may_write=rights["proxy_hosts"] == "manage",
+                sees_all=rights.get("visibility") == "all",
+            )
+        return self._server
+
+    def require_write(self) -> None:
+        """Raises NpmRightsError if the account may look but not write."""
+        if not self.server().may_write:
+            raise NpmRightsError(
+                f"the account at {self.url} may see proxy hosts but not change them",
+                hint="In NPM, open Users, Edit Permissions, and set Proxy Hosts to Manage.",
+            )
+
+    def snapshot(self) -> Snapshot:
+        """All that planning needs, read now."""
+        server = self.server()
+        objects = tuple(
+            wire.read_live(kind, row)
+            for kind in KINDS.values()
+            for row in self._list(kind.collection)
+        )
+        held = {
+            domain: f"{what} #{row['id']}"
+            for collection, what in OTHER_HOLDERS.items()
+            for row in self._list_if_allowed(collection)
+            for domain in wire.read_domains(row)
+        }
+        return Snapshot(
+            objects=objects,
+            held=held,
+            certificates=self.certificates(),
+            access_lists=tuple(
+                wire.read_access_list(row) for row in self._list_if_allowed("nginx/access-lists")
+            ),
+            accepted=server.accepted,
+        )
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        rows = self._list_if_allowed("nginx/certificates")
+        return tuple(wire.read_certificate(row) for row in rows)
+
+    def has_access_list(self, npm_id: int) -> bool:
+        """Whether the list is there now: a host with a missing one is served to everybody."""
+        try:
+            row = self._session.get(f"/nginx/access-lists/{npm_id}")
+        except NpmNotFoundError:
+            return False
+        return isinstance(row, dict) and row.get("id") == npm_id
+
+    def get(self, kind: Kind, npm_id: int) -> Live | None:
+        """The object as it is now; None if it is gone."""
+        try:
+            row = self._session.get(f"/{kind.collection}/{npm_id}")
+        except NpmNotFoundError:
+            return None
+        return wire.read_live(kind, row)
+
+    def find(self, kind: Kind, marker: Marker, claims: frozenset[str]) -> Live | None:
+        """The object with this marker, or else the unmarked one that holds exactly these names."""
+        objects = [wire.read_live(kind, row) for row in self._list(kind.collection)]
+        marked = (live for live in objects if live.marker == marker)
+        same = (o for o in objects if o.marker is None and kind.claims(o.fields) == claims)
+        return next(marked, None) or next(same, None)
+
+    def create(self, kind: Kind, fields: Fields, marker: Marker) -> Live:
+        """Creates the object and reads it again: the answer of a POST does not say if it works."""
+        payload = wire.write_payload(fields, self._accepted_by(kind), marker, {})
+        try:
+            row = self._session.write("POST", f"/{kind.collection}", payload)
+        except NpmUnconfirmedError as error:
+            claims = kind.claims(fields)
+            found = self._with_live(error, lambda: self.find(kind, marker, claims))
+            if found.live is None:
+                # NPM also answers 500 where an account has lost the right to create.
+                self.forget_server()
+                self.require_write()
+            raise found from error
+        return self._read_again(kind, _id_of(row))
+
+    def update(self, kind: Kind, live: Live, fields: Fields, marker: Marker | None) -> Live:
+        """Replaces the definition, keeping what others have put into `meta`.
+
+        It never disables: NPM goes on serving a host that is disabled by a PUT.
+        """
+        payload = wire.write_payload(fields, self._accepted_by(kind), marker, live.meta)
+        if payload.get("enabled") is False:
+            del payload["enabled"]
+        return self._act(kind, live.npm_id, "PUT", f"/{kind.collection}/{live.npm_id}", payload)
+
+    def disable(self, kind: Kind, npm_id: int) -> Live:
+        """Takes the object out of nginx."""
+        return self._act(kind, npm_id, "POST", f"/{kind.collection}/{npm_id}/disable")
+
+    def delete(self, kind: Kind, npm_id: int) -> None:
+        """Deletes the object; that it is gone already is no error."""
+        try:
+            self._session.write("DELETE", f"/{kind.collection}/{npm_id}")
+        except NpmNotFoundError:
+            return
+        except NpmUnconfirmedError as error:
+            raise self._with_live(error, lambda: self.get(kind, npm_id)) from error
+
+    def _act(
+        self,
+        kind: Kind,
+        npm_id: int,
+        method: str,
+        path: str,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Live:
+        try:
+            self._session.write(method, path, payload)
+        except NpmUnconfirmedError as error:
+            raise self._with_live(error, lambda: self.get(kind, npm_id)) from error
+        return self._read_again(kind, npm_id)
+
+    def _read_again(self, kind: Kind, npm_id: int) -> Live:
+        try:
+            live = self.get(kind, npm_id)
+        except NpmError as error:
+            raise NpmUnconfirmedError(
+                f"#{npm_id} was written, but could not be read again: {error.message}",
+                hint="It will be written again when NPM answers.",
+            ) from error
+        if live is None:
+            raise NpmUnconfirmedError(f"#{npm_id} was written, but it is gone")
+        return live
+
+    @staticmethod
+    def _with_live(
+        error: NpmUnconfirmedError, read: Callable[[], Live | None]
+    ) -> NpmUnconfirmedError:
+        try:
+            live = read()
+        except NpmError:
+            live = None
+        return NpmUnconfirmedError(error.message, hint=error.hint, live=live)
+
+    def _accepted_by(self, kind: Kind) -> frozenset[str]:
+        return self.server().accepted[kind.name]
+
+    def _list(self, collection: str) -> Sequence[Mapping[str, Any]]:
+        rows = self._session.get(f"/{collection}")
+        if not isinstance(rows, list):
+            raise NpmAddressError(
+                f"{self.url} answered /{collection} with something else than a list",
+                hint="This is hardly NPM's API; check PROXYSYNC_NPM_URL.",
+            )
+        return rows
+
+    def _list_if_allowed(self, collection: str) -> Sequence[Mapping[str, Any]]:
+        try:
+            return self._list(collection)
+        except NpmRightsError:
+            return ()
+
+    def _version(self) -> tuple[int, int, int] | None:
+        health = self._session.get("/", public=True)
+        version = health.get("version") if isinstance(health, dict) else None
+        if not isinstance(version, dict):
+            raise NpmAddressError(
+                f"{self.url} does not answer as NPM's API does",
+                hint="Set PROXYSYNC_NPM_URL to NPM's admin address, such as http://10.0.0.2:81.",
+            )
+        if health.get("setup") is False:
+            raise NpmRightsError(
+                f"NPM at {self.url} has no user yet",
+                hint="Open that address in a browser and make the first user.",
+            )
+        numbers = tuple(int(version.get(key) or 0) for key in ("major", "minor", "revision"))
+        known = (numbers[0], numbers[1], numbers[2])
+        return None if known == (2, 0, 0) else known
+
+    def _accepted(self, kind: Kind, version: tuple[int, int, int] | None) -> frozenset[str]:
+        schema = self._session.get("/schema", public=True)
+        try:
+            body = schema["paths"][f"/{kind.collection}"]["post"]["requestBody"]
+            names = body["content"]["application/json"]["schema"]["properties"]
+            return frozenset(kind.defaults) & frozenset(names)
+        except (KeyError, TypeError):
+            newer = {
+                name
+                for name, since in kind.optional.items()
+                if version is None or version < tuple(int(part) for part in since.split("."))
+            }
+            return frozenset(kind.defaults) - newer
+
+
+def _rights(user: Any) -> Mapping[str, str]:
+    """The account's rights; an administrator may do everything, whatever the list says."""
+    if not isinstance(user, dict):
+        return {}
+    rights = user.get("permissions")
+    listed = rights if isinstance(rights, dict) else {}
+    if "admin" in (user.get("roles") or ()):
+        return {"visibility": "all", **listed, "proxy_hosts": "manage"}
+    return listed
+
+
+def _id_of(row: Any) -> int:
+    if isinstance(row, dict) and isinstance(row.get("id"), int):
+        return int(row["id"])
+    raise NpmUnconfirmedError("NPM answered a creation without an id")

@@ -1,0 +1,60 @@
+"""What can go wrong with an NPM server; each error names the request and NPM's own words."""
+
+from proxysync.errors import ProxysyncError
+from proxysync.model import Live
+
+
+class NpmError(ProxysyncError):
+    """Root of all errors of an NPM server."""
+
+    code = "npm.error"
+
+
+class NpmUnavailableError(NpmError):
+    """The server is away or not able to answer now; the same request may work later."""
+
+    code = "npm.unavailable"
+
+
+class NpmAddressError(NpmError):
+    """What answers is not NPM's API, or its certificate is not trusted."""
+
+    code = "npm.address"
+
+
+class NpmLoginError(NpmError):
+    """NPM does not let this identity in (wrong secret, disabled, two-factor)."""
+
+    code = "npm.login"
+
+
+class NpmRightsError(NpmError):
+    """The account may not do this."""
+
+    code = "npm.rights"
+
+
+class NpmNotFoundError(NpmError):
+    """This one object is not there, or not visible to the account."""
+
+    code = "npm.not_found"
+
+
+class NpmRejectedError(NpmError):
+    """NPM refused what was asked (a 4xx); nothing was changed."""
+
+    code = "npm.rejected"
+
+
+class NpmUnconfirmedError(NpmError):
+    """A write whose effect is not known: a 5xx, or the answer was lost.
+
+    NPM changes its row before it tests nginx, so the row may have changed all the same.
+    `live` is what a reading straight afterwards showed; None if nothing or unreadable.
+    """
+
+    code = "npm.unconfirmed"
+
+    def __init__(self, message: str, *, hint: str | None = None, live: Live | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.live = live

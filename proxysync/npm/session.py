@@ -1,0 +1,202 @@
+"""A logged-in session: tokens renewed in time, a rejected one told from other trouble."""
+
+import base64
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from proxysync.npm.errors import (
+    NpmAddressError,
+    NpmError,
+    NpmLoginError,
+    NpmNotFoundError,
+    NpmRejectedError,
+    NpmRightsError,
+    NpmUnavailableError,
+    NpmUnconfirmedError,
+)
+from proxysync.npm.transport import Reply, Transport
+
+READ_TRIES = 3
+FIRST_PAUSE = 0.2
+"""Seconds before a read is tried again; each further pause is three times as long."""
+
+RENEW_SHARE = 0.1
+"""A token is renewed when this share of its life is left."""
+
+
+class Session:
+    """Requests to one NPM server with a valid token, answers as JSON, failures as NpmError.
+
+    `pause` waits some seconds between tries; a daemon gives one that its stop interrupts.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        identity: str,
+        secret: str,
+        *,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._transport = transport
+        self._identity = identity
+        self._secret = secret
+        self._pause = pause
+        self._token: str | None = None
+        self._renew_at = 0.0
+
+    @property
+    def url(self) -> str:
+        return self._transport.url
+
+    def get(self, path: str, *, public: bool = False) -> Any:
+        """The JSON of a GET, tried again if NPM was away for a moment.
+
+        Raises a subclass of NpmError.
+        """
+        for attempt in range(1, READ_TRIES + 1):
+            try:
+                return self._request("GET", path, public=public)
+            except NpmUnavailableError:
+                if attempt == READ_TRIES:
+                    raise
+                pause = FIRST_PAUSE * 3 ** (attempt - 1)
+                self._pause(pause * random.uniform(0.5, 1.5))  # noqa: S311
+        raise AssertionError("unreachable")
+
+    def write(self, method: str, path: str, payload: Mapping[str, Any] | None = None) -> Any:
+        """The JSON of a write, which is sent once.
+
+        Raises NpmUnconfirmedError where its effect is unknown, other subclasses of NpmError
+        where it had none.
+        """
+        self._ensure_token()
+        try:
+            return self._request(method, path, payload)
+        except NpmUnavailableError as error:
+            raise NpmUnconfirmedError(
+                f"{error.message}; {method} {path} may have been carried out or not",
+                hint="It will be written again when NPM answers.",
+            ) from error
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        public: bool = False,
+    ) -> Any:
+        if not public:
+            self._ensure_token()
+        reply = self._send(method, path, payload)
+        if not public and _may_be_token(reply) and not self._token_is_good():
+            # NPM checks the token before it acts, so a rejected write had no effect.
+            self._login()
+            reply = self._send(method, path, payload)
+        return self._judge(reply, method, path)
+
+    def _send(self, method: str, path: str, payload: Mapping[str, Any] | None) -> Reply:
+        return self._transport.exchange(method, path, payload=payload, token=self._token)
+
+    def _judge(self, reply: Reply, method: str, path: str) -> Any:
+        request = f"{method} {path} at {self.url}"
+        if reply.status in (502, 503, 504):
+            raise NpmUnavailableError(
+                f"{request} was answered by HTTP {reply.status}: NPM's backend is not running",
+                hint="It may still be starting; otherwise read its log (`docker logs`).",
+            )
+        if 300 <= reply.status < 400:
+            raise NpmAddressError(
+                f"{self.url} redirects to {reply.location or 'another place'}",
+                hint="Set PROXYSYNC_NPM_URL to the address it redirects to.",
+            )
+        if not reply.is_json:
+            raise NpmAddressError(
+                f"{self.url} answers {method} {path} with a web page (HTTP {reply.status}), "
+                "not with NPM's API",
+                hint="PROXYSYNC_NPM_URL must be NPM's admin address, such as http://10.0.0.2:81, "
+                "not one of its sites.",
+            )
+        if reply.status < 300:
+            return reply.body
+        detail = f"{request}: {reply.message}"
+        if reply.status == 404 and not _is_about_path(reply):
+            raise NpmNotFoundError(detail)
+        if reply.status in (401, 403, 404):
+            raise NpmRightsError(
+                f"the account {self._identity} may not {method} {path} at {self.url}",
+                hint="Give it the permission in NPM (Users, Edit Permissions: Manage).",
+            )
+        if reply.status < 500:
+            raise NpmRejectedError(detail)
+        if method == "GET":
+            raise NpmError(detail, hint="Read NPM's log: something inside of it failed.")
+        raise NpmUnconfirmedError(
+            f"{detail} (HTTP {reply.status})",
+            hint="NPM itself is broken, often by a bad file or host that proxysync does not "
+            "manage: run `nginx -t` in its container.",
+        )
+
+    def _ensure_token(self) -> None:
+        if self._token is None or time.monotonic() >= self._renew_at:
+            self._login()
+
+    def _token_is_good(self) -> bool:
+        return self._send("GET", "/users/me", None).status == 200
+
+    def _login(self) -> None:
+        self._token = None
+        reply = self._transport.exchange(
+            "POST", "/tokens", payload={"identity": self._identity, "secret": self._secret}
+        )
+        if reply.status in (400, 401, 403) and reply.is_json:
+            raise NpmLoginError(
+                f"NPM at {self.url} does not accept {self._identity} with this secret: "
+                f"{reply.message}",
+                hint="Check PROXYSYNC_NPM_IDENTITY (an e-mail address) and PROXYSYNC_NPM_SECRET, "
+                "and that the account is not disabled.",
+            )
+        body = self._judge(reply, "POST", "/tokens")
+        if isinstance(body, dict) and body.get("requires_2fa"):
+            raise NpmLoginError(
+                f"the account {self._identity} at {self.url} uses two-factor authentication, "
+                "which a daemon cannot answer",
+                hint="Make an NPM user for proxysync alone, without two-factor authentication, "
+                "that may manage proxy hosts and see all items.",
+            )
+        token = body.get("token") if isinstance(body, dict) else None
+        if not isinstance(token, str):
+            raise NpmAddressError(
+                f"{self.url} answered the login without a token: this is not NPM's API",
+                hint="Set PROXYSYNC_NPM_URL to NPM's admin address, such as http://10.0.0.2:81.",
+            )
+        self._token = token
+        self._renew_at = time.monotonic() + _lifetime(token) * (1 - RENEW_SHARE)
+
+
+def _may_be_token(reply: Reply) -> bool:
+    """Whether this answer could mean a rejected token: NPM has no status of its own for that."""
+    if reply.status in (401, 403, 500):
+        return True
+    if reply.status == 404:
+        return reply.is_json and _is_about_path(reply)
+    return reply.status == 400 and "token" in reply.message.lower()
+
+
+def _is_about_path(reply: Reply) -> bool:
+    """`Not Found - /nginx/…` is NPM's word for "not allowed"; with an id it means "not there"."""
+    return reply.message.startswith("Not Found - /")
+
+
+def _lifetime(token: str) -> float:
+    """Seconds that a JWT lives, by its own claims, so that a wrong clock does not matter."""
+    try:
+        claims = token.split(".")[1]
+        values = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        return max(0.0, float(values["exp"]) - float(values["iat"]))
+    except (IndexError, KeyError, TypeError, ValueError):
+        return 3600.0

@@ -1,0 +1,318 @@
+"""The API client against the sandbox over real HTTP: what a server can do to it."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+
+from proxysync.kinds import PROXY
+from proxysync.model import Fields, Marker
+from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import (
+    NpmAddressError,
+    NpmError,
+    NpmLoginError,
+    NpmNotFoundError,
+    NpmRejectedError,
+    NpmRightsError,
+    NpmUnavailableError,
+    NpmUnconfirmedError,
+)
+from proxysync.npm.session import Session
+from proxysync.npm.transport import Transport
+from proxysync.sandbox import Sandbox
+
+MARKER = Marker("media", "default")
+
+
+def connect(
+    npm: Sandbox, identity: str = "admin@example.com", secret: str = "changeme"
+) -> NpmClient:
+    return client(npm.url, identity, secret)
+
+
+def client(
+    url: str,
+    identity: str = "admin@example.com",
+    secret: str = "changeme",
+    ca_file: Path | None = None,
+) -> NpmClient:
+    return NpmClient(
+        Session(Transport(url, ca_file), identity, secret, pause=lambda _seconds: None)
+    )
+
+
+def host(**fields: object) -> Fields:
+    return PROXY.complete(
+        {
+            "domain_names": ["media.example.com"],
+            "forward_host": "127.0.0.1",
+            "forward_port": 8096,
+            **fields,
+        }
+    )
+
+
+def test_a_host_is_created_read_updated_disabled_and_deleted(sandbox: Sandbox) -> None:
+    npm = connect(sandbox)
+    made = npm.create(PROXY, host(), MARKER)
+    assert (made.fields, made.marker, made.online) == (host(), MARKER, True)
+
+    changed = npm.update(PROXY, made, host(forward_port=9000), MARKER)
+    assert changed.fields == host(forward_port=9000)
+    assert npm.snapshot().objects == (changed,)
+
+    assert npm.disable(PROXY, made.npm_id).fields["enabled"] is False
+    npm.delete(PROXY, made.npm_id)
+    assert npm.get(PROXY, made.npm_id) is None
+    npm.delete(PROXY, made.npm_id)
+
+
+def test_other_peoples_keys_of_meta_are_kept(sandbox: Sandbox) -> None:
+    npm = connect(sandbox)
+    made = npm.create(PROXY, host(), MARKER)
+    row = sandbox.proxy_hosts()[0]
+    assert set(row["meta"]) == {"proxysync", "nginx_online", "nginx_err"}
+    with_note = npm.update(PROXY, made, host(), MARKER)
+    with_note = type(made)(**{**with_note.__dict__, "meta": {"note": "theirs"}})
+    npm.update(PROXY, with_note, host(), MARKER)
+    assert sandbox.proxy_hosts()[0]["meta"]["note"] == "theirs"
+
+
+@pytest.mark.parametrize("spoil", [Sandbox.expire_tokens, Sandbox.forget_tokens])
+def test_a_rejected_token_is_renewed_without_anybody_noticing(
+    sandbox: Sandbox, spoil: Callable[[Sandbox], None]
+) -> None:
+    npm = connect(sandbox)
+    made = npm.create(PROXY, host(), MARKER)
+    spoil(sandbox)
+    assert npm.snapshot().objects == (made,)
+    spoil(sandbox)
+    other = npm.create(PROXY, host(domain_names=["b.example.com"]), Marker("b", "default"))
+    spoil(sandbox)
+    npm.update(PROXY, other, host(domain_names=["c.example.com"]), Marker("b", "default"))
+    assert len(sandbox.proxy_hosts()) == 2
+
+
+def test_a_wrong_secret_is_said_in_a_sentence_without_the_secret(sandbox: Sandbox) -> None:
+    with pytest.raises(NpmLoginError, match=r"does not accept admin@example\.com") as caught:
+        connect(sandbox, secret="hunter2").snapshot()
+    assert "hunter2" not in str(caught.value)
+    assert "PROXYSYNC_NPM_SECRET" in str(caught.value)
+
+
+def test_an_account_with_two_factor_authentication_is_refused(sandbox: Sandbox) -> None:
+    sandbox.add_user("two@example.com", "pw", two_factor=True)
+    with pytest.raises(NpmLoginError, match="two-factor") as caught:
+        connect(sandbox, "two@example.com", "pw").snapshot()
+    assert "without two-factor" in str(caught.value)
+
+
+def test_an_account_that_may_only_look_can_plan_but_not_write(sandbox: Sandbox) -> None:
+    sandbox.add_user(
+        "view@example.com", "pw", permissions={"proxy_hosts": "view"}, visibility="all"
+    )
+    npm = connect(sandbox, "view@example.com", "pw")
+    npm.snapshot()
+    with pytest.raises(NpmRightsError, match="not change them"):
+        npm.require_write()
+    with pytest.raises(NpmRightsError, match="not change them"):
+        npm.create(PROXY, host(), MARKER)
+    assert sandbox.proxy_hosts() == []
+
+
+def test_an_account_without_rights_is_refused(sandbox: Sandbox) -> None:
+    sandbox.add_user("none@example.com", "pw", permissions={"proxy_hosts": "hidden"})
+    with pytest.raises(NpmRightsError, match="may not see proxy hosts"):
+        connect(sandbox, "none@example.com", "pw").snapshot()
+
+
+def test_kinds_that_the_account_may_not_see_do_not_stop_it(sandbox: Sandbox) -> None:
+    hidden = ("redirection_hosts", "dead_hosts", "certificates", "access_lists")
+    sandbox.add_user(
+        "some@example.com",
+        "pw",
+        permissions={"proxy_hosts": "manage", **dict.fromkeys(hidden, "hidden")},
+        visibility="all",
+    )
+    assert connect(sandbox, "some@example.com", "pw").snapshot().objects == ()
+
+
+def test_domains_of_other_types_of_hosts_are_held(sandbox: Sandbox) -> None:
+    redirection = sandbox.add_redirection_host(["Go.example.com"])
+    dead = sandbox.add_dead_host(["gone.example.com"])
+    assert connect(sandbox).snapshot().held == {
+        "go.example.com": f"redirection host #{redirection}",
+        "gone.example.com": f"404 host #{dead}",
+    }
+
+
+@pytest.mark.parametrize("version", ["2.10.4", "2.12.6", "2.13.5", "2.15.1"])
+def test_every_version_is_written_to_and_read_alike(version: str) -> None:
+    with Sandbox(version=version) as sandbox:
+        npm = connect(sandbox)
+        made = npm.create(PROXY, host(block_exploits=True), MARKER)
+        assert made.fields == host(block_exploits=True)
+        knows = "trust_forwarded_proto" in npm.snapshot().accepted["proxy"]
+        assert knows is (version == "2.15.1")
+        assert npm.update(PROXY, made, host(), MARKER).fields == host()
+
+
+def test_a_server_that_does_not_know_its_version_is_judged_by_its_schema() -> None:
+    with Sandbox(version="2.15.1", reported_version="2.0.0") as sandbox:
+        npm = connect(sandbox)
+        assert npm.server().version is None
+        assert "trust_forwarded_proto" in npm.snapshot().accepted["proxy"]
+
+
+def test_a_refused_write_names_the_request_and_npms_words(sandbox: Sandbox) -> None:
+    npm = connect(sandbox)
+    npm.create(PROXY, host(), MARKER)
+    with pytest.raises(NpmRejectedError, match="already in use") as caught:
+        npm.create(PROXY, host(), MARKER)
+    assert "POST /nginx/proxy-hosts" in str(caught.value)
+
+
+def test_a_server_error_is_unconfirmed_and_shows_what_became_of_the_row(sandbox: Sandbox) -> None:
+    npm = connect(sandbox)
+    sandbox.break_nginx("somebody's file")
+    with pytest.raises(NpmUnconfirmedError) as caught:
+        npm.create(PROXY, host(), MARKER)
+    live = caught.value.live
+    assert live is not None
+    assert live.npm_id == sandbox.proxy_hosts()[0]["id"]
+    with pytest.raises(NpmUnconfirmedError) as caught:
+        npm.update(PROXY, live, host(forward_port=1), MARKER)
+    assert caught.value.live is not None
+    assert caught.value.live.fields["forward_port"] == 1
+    assert len([w for w in sandbox.writes if w[0] == "POST"]) == 1, "a write is sent once"
+
+
+def test_a_missing_host_is_told_from_a_missing_right(sandbox: Sandbox) -> None:
+    npm = connect(sandbox)
+    made = npm.create(PROXY, host(), MARKER)
+    npm.delete(PROXY, made.npm_id)
+    with pytest.raises(NpmNotFoundError):
+        npm.update(PROXY, made, host(), MARKER)
+
+
+def test_npm_away_is_one_sentence_with_its_address() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(NpmUnavailableError, match="Connection refused") as caught:
+            client(url).snapshot()
+    assert url in str(caught.value)
+    assert "0x" not in str(caught.value)
+
+
+@contextmanager
+def answering(status: int, body: bytes, kind: str = "text/html", **headers: str) -> Iterator[str]:
+    """A server that says the same to everything; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "expected"),
+    [
+        (200, b"<html>Congratulations</html>", "text/html", "web page"),
+        (404, b"<html>no</html>", "text/html", "web page"),
+        (200, b'{"hello": 1}', "application/json", "does not answer as NPM's API does"),
+        (200, b"[]", "application/json", "does not answer as NPM's API does"),
+    ],
+)
+def test_what_is_not_npm_is_said_to_be_none(
+    status: int, body: bytes, kind: str, expected: str
+) -> None:
+    with (
+        answering(status, body, kind) as url,
+        pytest.raises(NpmAddressError, match=expected) as caught,
+    ):
+        client(url).snapshot()
+    assert "PROXYSYNC_NPM_URL" in str(caught.value)
+
+
+def test_a_redirect_is_not_followed_but_told() -> None:
+    with (
+        answering(301, b"", Location="https://npm.example/api/") as url,
+        pytest.raises(NpmAddressError, match=r"redirects to https://npm\.example/api/"),
+    ):
+        client(url).snapshot()
+
+
+def test_a_backend_that_is_not_up_is_unavailable() -> None:
+    with (
+        answering(502, b"<html>Bad Gateway</html>") as url,
+        pytest.raises(NpmUnavailableError, match="backend"),
+    ):
+        client(url).snapshot()
+
+
+def test_an_answer_that_is_not_a_list_is_no_empty_server() -> None:
+    with (
+        answering(200, b'{"version": {"major": 2}}', "application/json") as url,
+        pytest.raises(NpmError),
+    ):
+        client(url).snapshot()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[trustme.CA, Path, Path]:
+    ca = trustme.CA()
+    pair = ca.issue_cert("127.0.0.1")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    pair.cert_chain_pems[0].write_to_path(str(certificate))
+    pair.private_key_pem.write_to_path(str(key))
+    return ca, certificate, key
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused_and_a_ca_file_helps(
+    authority: tuple[trustme.CA, Path, Path], tmp_path: Path
+) -> None:
+    ca, certificate, key = authority
+    with Sandbox(tls=(certificate, key)) as sandbox:
+        with pytest.raises(NpmAddressError, match="is not trusted") as caught:
+            connect(sandbox).snapshot()
+        assert "PROXYSYNC_NPM_CA_FILE" in str(caught.value)
+        ca_file = tmp_path / "ca.pem"
+        ca.cert_pem.write_to_path(str(ca_file))
+        assert client(sandbox.url, ca_file=ca_file).snapshot().objects == ()
+        with pytest.raises(NpmAddressError, match="cannot be read"):
+            client(sandbox.url, ca_file=tmp_path / "missing.pem")
+
+
+def test_https_to_a_plain_server_says_so(sandbox: Sandbox) -> None:
+    url = sandbox.url.replace("http:", "https:")
+    with pytest.raises(NpmAddressError, match="speaks plain HTTP") as caught:
+        client(url).snapshot()
+    assert sandbox.url in str(caught.value)
