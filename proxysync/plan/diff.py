@@ -1,0 +1,275 @@
+"""Desired against live against last applied, field by field."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from proxysync.kinds import KINDS, Kind
+from proxysync.model import Applied, Fields, Live
+from proxysync.plan.match import Match, Owned
+from proxysync.plan.model import MARKER_FIELD, Action, Change, FieldChange, Hold, HoldKind
+from proxysync.plan.policy import Policy
+
+Accepted = Mapping[str, frozenset[str]]
+"""The fields that the server knows, per kind; all of them for a kind that is not in it."""
+
+UNCONFIRMED = (
+    "NPM answered the last write with an error, so nginx may not run what NPM shows; "
+    "it is written again"
+)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Why an entry and NPM cannot be brought together without a person.
+
+    `comparable` is False where there are no fields to set against those of the host.
+    """
+
+    reason: str
+    comparable: bool = True
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One entry or one managed host on its way to a change.
+
+    `have` is what NPM has, `want` what the file asks for and `target` what is to be
+    written, each in normal form and without fields that the server does not know. `holds`
+    are the domains that are the host's now. `resend` means that the host must be written
+    even if nothing differs. `stop` says why it is not to be made. `keeps` are domains that
+    stay here although they should go to an entry which cannot take them.
+    """
+
+    action: Action
+    kind: Kind
+    name: str
+    live: Live | None
+    have: Fields | None
+    want: Fields | None
+    target: Fields | None
+    holds: frozenset[str]
+    reason: str = ""
+    drift: bool = False
+    marker: FieldChange | None = None
+    resend: bool = False
+    stop: Hold | Conflict | None = None
+    keeps: frozenset[str] = frozenset()
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to write."""
+        return (
+            self.action != "update"
+            or self.target != self.have
+            or self.marker is not None
+            or self.resend
+        )
+
+    @property
+    def in_line(self) -> bool:
+        """Whether NPM is as the file asks, so that there is nothing to show."""
+        return self.stop is None and not self.writes and self.have == self.want
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this is to be made, as far as is known by now."""
+        return self.stop is None and self.writes
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """The domains that the host is to have once this is made."""
+        return self.kind.claims(self.target) if self.target is not None else frozenset()
+
+    @property
+    def wants(self) -> frozenset[str]:
+        """The domains that the file asks for."""
+        return self.kind.claims(self.want) if self.want is not None else frozenset()
+
+    def with_kept(self, fields: Fields | None) -> Fields | None:
+        """`fields` with the domains that stay here for now."""
+        if fields is None or not self.keeps:
+            return fields
+        return self.kind.with_claims(fields, self.kind.claims(fields) | self.keeps)
+
+    def __str__(self) -> str:
+        """How another entry's reason calls this one."""
+        number = f" ({self.kind.name} host #{self.live.npm_id})" if self.live else ""
+        return f'"{self.name}"{number}'
+
+
+def shape(kind: Kind, fields: Fields, accepted: Accepted) -> dict[str, Any]:
+    """A definition as it is compared: in normal form, only with fields that the server knows."""
+    known = accepted.get(kind.name)
+    normal = kind.normalise(fields)
+    return {name: normal[name] for name in kind.defaults if known is None or name in known}
+
+
+def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
+    """What an entry needs, seen alone: other hosts are not considered yet."""
+    kind = KINDS[match.entry.kind]
+    want = shape(kind, match.entry.fields, accepted)
+    draft = Draft(
+        "create", kind, match.entry.name, match.live, None, want, want, frozenset(), "not in NPM"
+    )
+    if match.entry.problem is not None:
+        draft = replace(draft, stop=Conflict(match.entry.problem, comparable=False))
+    if match.live is not None:
+        return _with_live(draft, match, match.live, policy, accepted)
+    if match.row is None:
+        return draft
+    draft = replace(draft, drift=True, reason="deleted in NPM")
+    return _report(draft) if policy.drift == "report" and not policy.recreate else draft
+
+
+def draft_delete(owned: Owned, policy: Policy, accepted: Accepted) -> Draft:
+    """What is to become of a managed host that no entry asks for any more."""
+    kind = KINDS[owned.live.kind]
+    have = shape(kind, owned.live.fields, accepted)
+    stop: Hold | Conflict | None = None
+    if owned.twins:
+        stop = Conflict(_twins(owned), comparable=False)
+    elif not policy.prune:
+        stop = Hold(HoldKind.PRUNE, "settings.prune is off; delete it in NPM, or turn prune on")
+    return Draft(
+        action="delete",
+        kind=kind,
+        name=owned.name,
+        live=owned.live,
+        have=have,
+        want=None,
+        target=None,
+        holds=_holds(kind, (owned.live, *owned.twins)),
+        reason="left the file",
+        stop=stop,
+    )
+
+
+def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted: Accepted) -> Draft:
+    kind, want = draft.kind, draft.want
+    assert want is not None
+    have = shape(kind, live.fields, accepted)
+    row = None if match.adopts else match.row
+    last = shape(kind, row.fields, accepted) if row else None
+    drift = last is not None and have != last
+    draft = replace(
+        draft,
+        action="adopt" if match.adopts else "update",
+        have=have,
+        target=_respecting(kind, want, have, last, accepted) if policy.drift == "report" else want,
+        holds=_holds(kind, (live, *(match.owned.twins if match.owned else ()))),
+        drift=drift or (match.adopts is None and live.marker is None),
+        marker=_marker_change(live, draft.name, policy.instance),
+    )
+    draft = replace(draft, reason=_reason(draft, match, last))
+    draft = _resend(draft, row, live)
+    if draft.stop is not None:
+        return draft
+    if match.owned and match.owned.twins:
+        return replace(draft, stop=Conflict(_twins(match.owned)))
+    # A rename is the file's doing, so only what was changed in NPM is left to a person.
+    only_drift = draft.drift and draft.target == have and not _renamed(match)
+    return _report(draft) if policy.drift == "report" and only_drift else draft
+
+
+def _respecting(
+    kind: Kind, want: Fields, have: Fields, last: Fields | None, accepted: Accepted
+) -> Fields:
+    """What the file changed, on top of what NPM has: a change made in NPM stays."""
+    if last is None:
+        return want
+    mixed = {f: value if value != last[f] else have[f] for f, value in want.items()}
+    return shape(kind, mixed, accepted)
+
+
+def _report(draft: Draft) -> Draft:
+    if draft.stop is not None or draft.resend or draft.in_line:
+        return draft
+    reason = "settings.drift is report; put it back in NPM, or change the file"
+    return replace(draft, stop=Hold(HoldKind.DRIFT, reason))
+
+
+def _reason(draft: Draft, match: Match, last: Fields | None) -> str:
+    if match.adopts:
+        return f"taken over: {draft.kind.name} host #{match.adopts.npm_id} holds its domains"
+    if match.owned and _renamed(match):
+        return f"renamed from {match.owned.name}"
+    if not draft.drift:
+        return "changed in the file" if last is not None else "differs from the file"
+    return "changed in NPM" if draft.want == last else "changed in the file and in NPM"
+
+
+def _renamed(match: Match) -> bool:
+    return match.owned is not None and match.owned.name != match.entry.name
+
+
+def _resend(draft: Draft, row: Applied | None, live: Live) -> Draft:
+    """A host that NPM shows as it should be, though nginx may not, or does not, serve it so."""
+    why = None
+    if row is not None and row.unconfirmed:
+        why = UNCONFIRMED
+    elif draft.have == draft.want and live.online is False and live.fields.get("enabled", True):
+        error = (live.nginx_error or "NPM does not say why").strip().split("\n")[0].strip()
+        why = f"nginx does not serve it: {error}"
+    if why is None:
+        return draft
+    return replace(draft, resend=True, reason=draft.reason if draft.writes else why)
+
+
+def _marker_change(live: Live, name: str, instance: str) -> FieldChange | None:
+    new = {"name": name, "instance": instance}
+    marker = live.marker
+    old = {"name": marker.name, "instance": marker.instance} if marker else None
+    return FieldChange(old, new) if old != new else None
+
+
+def _holds(kind: Kind, lives: tuple[Live, ...]) -> frozenset[str]:
+    claims = (kind.claims(kind.normalise(live.fields)) for live in lives)
+    return frozenset[str]().union(*claims)
+
+
+def _twins(owned: Owned) -> str:
+    ids = sorted(live.npm_id for live in (owned.live, *owned.twins))
+    numbers = " and ".join(f"#{npm_id}" for npm_id in ids)
+    return (
+        f'{owned.live.kind} hosts {numbers} carry the same name "{owned.name}"; '
+        "keep one and delete the others in NPM"
+    )
+
+
+def finish(draft: Draft) -> Change:
+    """The change that a draft has become; only for one that is not in line."""
+    conflict = isinstance(draft.stop, Conflict)
+    return Change(
+        action="conflict" if conflict else draft.action,
+        kind=draft.kind.name,
+        name=draft.name,
+        npm_id=draft.live.npm_id if draft.live else None,
+        drift=draft.drift,
+        fields=_shown(draft),
+        reason=draft.stop.reason if isinstance(draft.stop, Conflict) else draft.reason,
+        target=None if conflict else draft.target,
+        desired=draft.with_kept(draft.want),
+        live=draft.live,
+        hold=draft.stop if isinstance(draft.stop, Hold) else None,
+    )
+
+
+def _shown(draft: Draft) -> dict[str, FieldChange]:
+    """What is to be written, or for a held change that would write nothing, what is wanted."""
+    if isinstance(draft.stop, Conflict) and not draft.stop.comparable:
+        return {}
+    new = draft.want if draft.stop and draft.target == draft.have else draft.target
+    fields = differences(draft.have, new)
+    if draft.marker is not None:
+        fields[MARKER_FIELD] = draft.marker
+    return fields
+
+
+def differences(old: Fields | None, new: Fields | None) -> dict[str, FieldChange]:
+    """The fields that differ; None on either side is a host that is not there."""
+    return {
+        name: FieldChange((old or {}).get(name), (new or {}).get(name))
+        for name in (new if new is not None else old or {})
+        if old is None or new is None or old[name] != new[name]
+    }

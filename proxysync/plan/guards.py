@@ -1,0 +1,107 @@
+"""When a whole plan is refused: the mistakes that would take down many sites at once."""
+
+from collections.abc import Sequence
+
+from proxysync.model import Applied, Live
+from proxysync.plan.match import Key, Matching, same_host
+from proxysync.plan.model import Change
+from proxysync.plan.policy import Policy
+
+
+def refusal(
+    matching: Matching,
+    changes: Sequence[Change],
+    applied: Sequence[Applied],
+    objects: Sequence[Live],
+    policy: Policy,
+) -> str | None:
+    """Why nothing of this plan may be made, with the command that lets it pass; else None.
+
+    The cause comes before the symptom: an account that sees no hosts before a limit, and a
+    file that was cut short before what is missing from it.
+    """
+    deletes = [c.name for c in changes if c.action == "delete" and c.is_open]
+    managed = len(matching.owned) + sum(len(owned.twins) for owned in matching.owned)
+    return (
+        _hosts_are_missing(matching, applied, objects, policy)
+        or _file_was_cut(deletes, policy)
+        or _file_is_empty(matching, deletes, policy)
+        or _too_many_deletes(deletes, managed, policy)
+    )
+
+
+def _hosts_are_missing(
+    matching: Matching, applied: Sequence[Applied], objects: Sequence[Live], policy: Policy
+) -> str | None:
+    seen = {owned.key for owned in matching.owned}
+    there = {(live.kind, live.npm_id): live for live in objects}
+    gone = [row.name for row in applied if not _is_there(row, seen, there)]
+    if policy.recreate or not _exceeds(len(gone), max(1, len(applied) // 2), len(applied)):
+        return None
+    return (
+        f"NPM shows {len(applied) - len(gone)} of the {len(applied)} hosts that proxysync has "
+        f"written; missing: {_some(gone)}. Either the account has lost its rights to see them, or "
+        "NPM's database was emptied or restored: check the account and its permissions in NPM. "
+        "If the hosts are really gone, `proxysync apply --recreate` goes on without them and "
+        "creates those that the file asks for"
+    )
+
+
+def _is_there(row: Applied, seen: set[Key], there: dict[tuple[str, int], Live]) -> bool:
+    if (row.kind, row.name) in seen:
+        return True
+    live = there.get((row.kind, row.npm_id))
+    # Without a date on both sides nothing speaks against its being the same host.
+    return live is not None and (
+        same_host(row, live) or row.created_on is None or live.created_on is None
+    )
+
+
+def _file_was_cut(deletes: Sequence[str], policy: Policy) -> str | None:
+    if not deletes or not policy.maybe_truncated or policy.max_delete_override is not None:
+        return None
+    return (
+        "the file does not end with a newline, so it may have been cut short while it was being "
+        f"written, and this plan would delete {_some(deletes)}; end the file with a newline, or "
+        "let it pass once with `proxysync apply --max-delete 100%`"
+    )
+
+
+def _file_is_empty(matching: Matching, deletes: Sequence[str], policy: Policy) -> str | None:
+    override = policy.max_delete_override
+    if matching.matches or (override is not None and (override.share or 0) >= 1):
+        return None
+    effect = f", which would delete {_some(deletes)}" if deletes else ""
+    return (
+        f"the file has no proxies at all{effect}; if that is meant, let it pass once with "
+        "`proxysync apply --max-delete 100%`"
+    )
+
+
+def _too_many_deletes(deletes: Sequence[str], managed: int, policy: Policy) -> str | None:
+    override = policy.max_delete_override
+    limit = override or policy.max_delete
+    allowed = limit.of(managed)
+    if override is not None and len(deletes) <= allowed:
+        return None
+    if not _exceeds(len(deletes), allowed, managed):
+        return None
+    why = (
+        f"at most {allowed} may go at once (max_delete is {limit})"
+        if len(deletes) > allowed
+        else "all of them never go without a word"
+    )
+    return (
+        f"this plan would delete {len(deletes)} of the {managed} managed hosts "
+        f"({_some(deletes)}), and {why}; if that is meant, let it pass once with "
+        "`proxysync apply --max-delete 100%`"
+    )
+
+
+def _exceeds(number: int, allowed: int, total: int) -> bool:
+    return number > allowed or (number == total and total >= 2)
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(sorted(names)[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,217 @@
+"""Which host in NPM is which entry of the file; the domains are never the identity."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from proxysync.kinds import KINDS
+from proxysync.model import Applied, Desired, Live, Snapshot
+
+Key = tuple[str, str]
+"""A kind and a name in it."""
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A managed host and the name under which we manage it.
+
+    `twins` are further hosts with the same name, of which none may be touched.
+    """
+
+    live: Live
+    name: str
+    twins: tuple[Live, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return self.live.kind, self.name
+
+
+@dataclass(frozen=True)
+class Match:
+    """An entry with its host, if it has one, and its row of the state, if there is one.
+
+    `adopts` means that the host is a foreign one which the entry is allowed to take over.
+    """
+
+    entry: Desired
+    owned: Owned | None = None
+    row: Applied | None = None
+    adopts: Live | None = None
+
+    @property
+    def live(self) -> Live | None:
+        return self.owned.live if self.owned else self.adopts
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Every entry in the file's order, and the hosts that are nobody's in it."""
+
+    matches: tuple[Match, ...]
+    left: tuple[Owned, ...]
+    foreign: tuple[Live, ...]
+    owned: tuple[Owned, ...]
+
+
+def match(
+    desired: Sequence[Desired],
+    snapshot: Snapshot,
+    applied: Sequence[Applied],
+    *,
+    instance: str,
+    adopting: frozenset[str],
+) -> Matching:
+    """Pairs entries and hosts: by marker, by the state's id, as a rename, and by adoption."""
+    entries = {(entry.kind, entry.name): entry for entry in desired}
+    rows = {(row.kind, row.name): row for row in applied}
+    owned, foreign = _sort_out(snapshot.objects, rows, entries, instance)
+    pairs = {key: owned[key] for key in entries if key in owned}
+    for rule in (_by_state, _by_overlap):
+        spare = [o for key, o in owned.items() if key not in entries and not o.twins]
+        taken = {pair.key for pair in pairs.values()}
+        missing = {key: entry for key, entry in entries.items() if key not in pairs}
+        pairs |= rule(missing, [o for o in spare if o.key not in taken], rows)
+    takeovers = _takeovers(
+        [e for key, e in entries.items() if key not in pairs and e.name in adopting],
+        foreign,
+        snapshot.held,
+    )
+    used = {pair.key for pair in pairs.values()}
+    adopted = {(live.kind, live.npm_id) for live in takeovers.values()}
+    return Matching(
+        matches=tuple(
+            Match(entry, pairs.get(key), _row(key, pairs.get(key), rows), takeovers.get(key))
+            for key, entry in entries.items()
+        ),
+        left=tuple(o for key, o in owned.items() if key not in used),
+        foreign=tuple(f for f in foreign if (f.kind, f.npm_id) not in adopted),
+        owned=tuple(owned.values()),
+    )
+
+
+def same_host(row: Applied, live: Live) -> bool:
+    """Whether a row of the state means this very host.
+
+    The id alone is not enough: an NPM that was set up anew counts from 1 again.
+    """
+    return (
+        (row.kind, row.npm_id) == (live.kind, live.npm_id)
+        and row.created_on is not None
+        and row.created_on == live.created_on
+    )
+
+
+def _row(key: Key, owned: Owned | None, rows: Mapping[Key, Applied]) -> Applied | None:
+    """What we last wrote for an entry, though its host may still go by another name."""
+    row = rows.get(key)
+    if owned is None or (row is not None and same_host(row, owned.live)):
+        return row
+    return rows.get(owned.key)
+
+
+def _sort_out(
+    objects: Iterable[Live],
+    rows: Mapping[Key, Applied],
+    entries: Mapping[Key, Desired],
+    instance: str,
+) -> tuple[dict[Key, Owned], list[Live]]:
+    """The managed hosts by name, and the foreign ones; both in the order of their ids."""
+    by_id: dict[tuple[str, int], list[Applied]] = defaultdict(list)
+    # A host that was renamed may have two rows for a while: the one in the file is right.
+    for row in sorted(rows.values(), key=lambda r: ((r.kind, r.name) not in entries, r.name)):
+        by_id[row.kind, row.npm_id].append(row)
+    groups: dict[Key, list[Live]] = defaultdict(list)
+    foreign = []
+    for live in sorted(objects, key=lambda o: (o.kind, o.npm_id)):
+        name = _managed_name(live, by_id[live.kind, live.npm_id], instance)
+        if name is None:
+            foreign.append(live)
+        else:
+            groups[live.kind, name].append(live)
+    return {key: _choose(key, lives, rows) for key, lives in groups.items()}, foreign
+
+
+def _managed_name(live: Live, rows: Sequence[Applied], instance: str) -> str | None:
+    if live.marker is not None:
+        return live.marker.name if live.marker.instance == instance else None
+    return next((row.name for row in rows if same_host(row, live)), None)
+
+
+def _choose(key: Key, lives: Sequence[Live], rows: Mapping[Key, Applied]) -> Owned:
+    """The one that the state names stands for all of a name, else the oldest."""
+    row = rows.get(key)
+    known = (live for live in lives if row is not None and live.npm_id == row.npm_id)
+    chosen = next(known, lives[0])
+    return Owned(chosen, key[1], tuple(live for live in lives if live is not chosen))
+
+
+def _by_state(
+    missing: Mapping[Key, Desired], spare: Sequence[Owned], rows: Mapping[Key, Applied]
+) -> dict[Key, Owned]:
+    found: dict[Key, Owned] = {}
+    for owned in spare:
+        keys = sorted(key for key in missing if key in rows and same_host(rows[key], owned.live))
+        found |= dict.fromkeys(keys[:1], owned)
+    return found
+
+
+def _by_overlap(
+    missing: Mapping[Key, Desired],
+    spare: Sequence[Owned],
+    rows: Mapping[Key, Applied],  # noqa: ARG001 - one signature for all rules
+) -> dict[Key, Owned]:
+    """Renames: the host that shares most domains with an entry is that entry's."""
+    common = _overlaps(missing.values(), [owned.live for owned in spare])
+    by_id = {(owned.live.kind, owned.live.npm_id): owned for owned in spare}
+    return {key: by_id[key[0], npm_id] for key, npm_id in _best(common).items()}
+
+
+def _takeovers(
+    entries: Sequence[Desired], foreign: Sequence[Live], held: Mapping[str, str]
+) -> dict[Key, Live]:
+    """The one foreign host that each of these entries may adopt, if it is only one."""
+    elsewhere = {domain.lower() for domain in held}
+    holders: dict[str, list[Live]] = defaultdict(list)
+    for live in foreign:
+        for domain in claims_of(live):
+            holders[domain].append(live)
+    able = []
+    for entry in entries:
+        wanted = claims_of(entry)
+        found = {(o.kind, o.npm_id) for domain in wanted for o in holders.get(domain, ())}
+        if len(found) == 1 and not wanted & elsewhere:
+            able.append(entry)
+    by_id = {(live.kind, live.npm_id): live for live in foreign}
+    common = _overlaps(able, foreign)
+    return {key: by_id[key[0], npm_id] for key, npm_id in _best(common).items()}
+
+
+def claims_of(thing: Desired | Live) -> frozenset[str]:
+    """The domains that an entry asks for or a host holds, in the form NPM compares them in."""
+    kind = KINDS[thing.kind]
+    return kind.claims(kind.normalise(thing.fields))
+
+
+def _overlaps(entries: Iterable[Desired], lives: Iterable[Live]) -> Counter[tuple[Key, int]]:
+    holders: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for live in lives:
+        for domain in claims_of(live):
+            holders[live.kind, domain].append(live.npm_id)
+    return Counter(
+        ((entry.kind, entry.name), npm_id)
+        for entry in entries
+        for domain in claims_of(entry)
+        for npm_id in holders.get((entry.kind, domain), ())
+    )
+
+
+def _best(common: Counter[tuple[Key, int]]) -> dict[Key, int]:
+    """The largest overlaps first, each entry and each host once."""
+    found: dict[Key, int] = {}
+    used: set[tuple[str, int]] = set()
+    for (key, npm_id), _ in sorted(common.items(), key=lambda i: (-i[1], i[0][1], i[0][0])):
+        if key not in found and (key[0], npm_id) not in used:
+            found[key] = npm_id
+            used.add((key[0], npm_id))
+    return found

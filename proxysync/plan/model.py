@@ -1,0 +1,132 @@
+"""The plan: one frozen value from which text, JSON, Markdown and the writes are all drawn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from proxysync.model import Applied, Fields, Live
+
+Action = Literal["create", "update", "delete", "adopt", "conflict"]
+
+MARKER_FIELD = "meta.proxysync"
+"""Where a change of our marker stands among the fields of a change."""
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field's value in NPM and the one it is to have; None where there is none."""
+
+    old: Any
+    new: Any
+
+
+class HoldKind(StrEnum):
+    """Why a change is shown but not made.
+
+    BLOCKED: it failed validation. FAILED: it was rolled back earlier and is not tried again.
+    DRIFT: `settings.drift` is `report`. PRUNE: `settings.prune` is off. WAITING: another
+    entry has to go first.
+    """
+
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    DRIFT = "drift"
+    PRUNE = "prune"
+    WAITING = "waiting"
+
+
+UNFINISHED = frozenset({HoldKind.BLOCKED, HoldKind.FAILED, HoldKind.WAITING})
+"""Holds that leave NPM short of what the file and its settings ask for."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why a change is not to be made now, for a person."""
+
+    kind: HoldKind
+    reason: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between the file and NPM.
+
+    `fields` says what differs, by NPM's field names. `target` is the definition to write
+    (None for a delete or a conflict); `desired` the one to record as last applied when it
+    has been written (None for a delete). `live` is the host as NPM has it, the foreign one
+    for an adopt. A change with a `hold` is shown but must not be made.
+    """
+
+    action: Action
+    kind: str
+    name: str
+    npm_id: int | None
+    drift: bool
+    fields: Mapping[str, FieldChange]
+    reason: str
+    target: Fields | None
+    desired: Fields | None
+    live: Live | None
+    hold: Hold | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing but a refusal of the whole plan keeps it from being made."""
+        return self.hold is None and self.action != "conflict"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The full difference, in the order of the file, deletes last.
+
+    `refused` says why the whole plan must not be made. `records` are rows of the state to
+    write without touching NPM, `forget` the names to drop from it.
+    """
+
+    changes: tuple[Change, ...]
+    unchanged: tuple[str, ...]
+    refused: str | None = None
+    records: tuple[Applied, ...] = ()
+    forget: tuple[str, ...] = ()
+
+    @property
+    def to_make(self) -> tuple[Change, ...]:
+        """The changes to carry out now: none when the plan is refused."""
+        if self.refused is not None:
+            return ()
+        return tuple(change for change in self.changes if change.is_open)
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """Counts as `plan --format json` shows them; a held change is not under its action."""
+        ready = [change.action for change in self.changes if change.is_open]
+        return {
+            "create": ready.count("create"),
+            "update": ready.count("update"),
+            "delete": ready.count("delete"),
+            "adopt": ready.count("adopt"),
+            "unchanged": len(self.unchanged),
+            "conflict": sum(change.action == "conflict" for change in self.changes),
+            "blocked": len(self.held(HoldKind.BLOCKED)),
+            "drift": sum(change.drift for change in self.changes),
+        }
+
+    @property
+    def in_line(self) -> bool:
+        """Whether NPM is as the file and its settings want it."""
+        return self.refused is None and not any(
+            change.is_open
+            or change.action == "conflict"
+            or (change.hold is not None and change.hold.kind in UNFINISHED)
+            for change in self.changes
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing at all to show."""
+        return not self.changes and self.refused is None
+
+    def held(self, *kinds: HoldKind) -> tuple[Change, ...]:
+        """The changes that are held for one of these reasons."""
+        return tuple(c for c in self.changes if c.hold is not None and c.hold.kind in kinds)

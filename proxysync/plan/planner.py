@@ -1,0 +1,112 @@
+"""From the file, NPM and the state to a plan: a pure function, made of the rules beside it."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from proxysync.model import Applied, Desired, Snapshot
+from proxysync.plan.claims import Rule, refuse_clashes, settle
+from proxysync.plan.diff import Accepted, Draft, draft_delete, draft_entry, finish, shape
+from proxysync.plan.guards import refusal
+from proxysync.plan.match import Match, Matching, match
+from proxysync.plan.model import Hold, HoldKind, Plan
+from proxysync.plan.policy import Failure, Policy
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def make_plan(
+    desired: Sequence[Desired],
+    snapshot: Snapshot,
+    applied: Sequence[Applied],
+    policy: Policy,
+    *,
+    blocked: Mapping[str, str] = NOTHING,
+    failures: Sequence[Failure] = (),
+) -> Plan:
+    """What has to change in NPM so that it is as the file asks.
+
+    `desired` is in the file's order; `blocked` says, per name, why validation holds an entry
+    back; `failures` are definitions that were rolled back and are not to be tried again as
+    long as neither the file nor NPM has changed. Raises nothing of its own.
+    """
+    matching = match(desired, snapshot, applied, instance=policy.instance, adopting=policy.adopting)
+    drafts = [
+        *(draft_entry(pair, policy, snapshot.accepted) for pair in matching.matches),
+        *(
+            draft_delete(owned, policy, snapshot.accepted)
+            for owned in sorted(matching.left, key=lambda o: (o.name, o.live.kind))
+        ),
+    ]
+    rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
+    settled = settle(refuse_clashes(drafts, matching.foreign, snapshot.held), rules)
+    changes = tuple(finish(draft) for draft in settled if not draft.in_line)
+    refused = refusal(matching, changes, applied, snapshot.objects, policy)
+    idle = [draft for draft in settled if draft.in_line]
+    return Plan(
+        changes=changes,
+        unchanged=tuple(draft.name for draft in idle),
+        refused=refused,
+        records=() if refused else _records(idle, matching.matches, snapshot.accepted),
+        forget=() if refused else _forget(matching, applied),
+    )
+
+
+def _failed(failures: Sequence[Failure], applied: Sequence[Applied], accepted: Accepted) -> Rule:
+    # Until a write to it has succeeded, nobody knows what nginx runs: it is tried again.
+    unconfirmed = {row.name for row in applied if row.unconfirmed}
+    by_name: dict[str, list[Failure]] = {}
+    for failure in failures:
+        if failure.name not in unconfirmed:
+            by_name.setdefault(failure.name, []).append(failure)
+
+    def rule(draft: Draft) -> Hold | None:
+        for failure in by_name.get(draft.name, ()):
+            tried = shape(draft.kind, failure.fields, accepted)
+            left = None if failure.live is None else shape(draft.kind, failure.live, accepted)
+            if left == draft.have and tried in (draft.want, draft.target):
+                return Hold(HoldKind.FAILED, failure.reason)
+        return None
+
+    return rule
+
+
+def _blocked(blocked: Mapping[str, str]) -> Rule:
+    def rule(draft: Draft) -> Hold | None:
+        # To send again what NPM has, or to rename it, makes no site worse than it is.
+        harmless = draft.action == "delete" or draft.target == draft.have
+        if harmless or draft.name not in blocked:
+            return None
+        return Hold(HoldKind.BLOCKED, blocked[draft.name])
+
+    return rule
+
+
+def _records(
+    idle: Sequence[Draft], matches: Sequence[Match], accepted: Accepted
+) -> tuple[Applied, ...]:
+    """Rows that are right in NPM but not in the state: it was lost, or never written."""
+    rows = {(pair.entry.kind, pair.entry.name): pair.row for pair in matches}
+    records = []
+    for draft in idle:
+        assert draft.live is not None
+        assert draft.want is not None
+        row = rows[draft.kind.name, draft.name]
+        new = Applied(
+            draft.kind.name, draft.name, draft.live.npm_id, draft.want, draft.live.created_on
+        )
+        if row is None or _says_otherwise(row, new, draft, accepted):
+            records.append(new)
+    return tuple(records)
+
+
+def _says_otherwise(row: Applied, new: Applied, draft: Draft, accepted: Accepted) -> bool:
+    return (row.npm_id, row.created_on) != (new.npm_id, new.created_on) or shape(
+        draft.kind, row.fields, accepted
+    ) != new.fields
+
+
+def _forget(matching: Matching, applied: Sequence[Applied]) -> tuple[str, ...]:
+    """Names that neither the file nor NPM has any more."""
+    asked = {pair.entry.name for pair in matching.matches}
+    alive = {owned.name for owned in matching.owned}
+    return tuple(sorted({row.name for row in applied} - asked - alive))

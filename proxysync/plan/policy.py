@@ -1,0 +1,64 @@
+"""What the caller allows a plan to do, and what it knows of earlier attempts."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from proxysync.model import Fields
+
+
+@dataclass(frozen=True)
+class DeleteLimit:
+    """How many deletions one plan may make: a share of the managed hosts (1.0 is all) or a count.
+
+    Raises ValueError unless exactly one of the two is given.
+    """
+
+    share: float | None = None
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.share is None) == (self.count is None):
+            raise ValueError("a delete limit is either a share or a count")
+
+    def of(self, managed: int) -> int:
+        """How many of `managed` hosts may go: rounded down, but at least one."""
+        if self.share is None:
+            return max(1, self.count or 0)
+        # 29 % of 100 is 28.999... in binary, and must still allow 29.
+        return max(1, math.floor(round(self.share * managed, 6)))
+
+    def __str__(self) -> str:
+        return f"{self.count}" if self.share is None else f"{self.share * 100:g}%"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The settings that bear on a plan, and what was allowed for this one run.
+
+    `max_delete_override` and `recreate` are a person's word that a refusal is to be waived;
+    `adopting` names the entries that may take over a foreign host. `maybe_truncated` means
+    that the file may have been read while it was being written.
+    """
+
+    instance: str = "default"
+    drift: Literal["fix", "report"] = "fix"
+    prune: bool = True
+    max_delete: DeleteLimit = DeleteLimit(share=0.3)
+    max_delete_override: DeleteLimit | None = None
+    recreate: bool = False
+    maybe_truncated: bool = False
+    adopting: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A definition that was written, did not work and was rolled back.
+
+    `live` is what NPM had after the roll back, None if nothing was left.
+    """
+
+    name: str
+    fields: Fields
+    live: Fields | None
+    reason: str

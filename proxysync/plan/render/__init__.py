@@ -1,0 +1,7 @@
+"""A plan as JSON, text and Markdown, all drawn from the one value."""
+
+from proxysync.plan.render.as_json import to_json
+from proxysync.plan.render.as_markdown import to_markdown
+from proxysync.plan.render.as_text import to_text
+
+__all__ = ["to_json", "to_markdown", "to_text"]

@@ -1,0 +1,36 @@
+"""`plan --format json`."""
+
+from typing import Any
+
+from proxysync.plan.model import Change, Plan
+from proxysync.plan.render.values import NO_MASK, Mask, masked
+
+
+def to_json(plan: Plan, mask: Mask = NO_MASK) -> dict[str, Any]:
+    """The plan in JSON types; a held change says so under an extra key `held`."""
+    return {
+        "summary": plan.summary,
+        "changes": [_change(change, mask) for change in plan.changes],
+        "refused": masked(plan.refused, mask),
+    }
+
+
+def _change(change: Change, mask: Mask) -> dict[str, Any]:
+    result = {
+        "action": change.action,
+        "kind": change.kind,
+        "name": change.name,
+        "npm_id": change.npm_id,
+        "drift": change.drift,
+        "fields": {
+            name: {"from": masked(field.old, mask), "to": masked(field.new, mask)}
+            for name, field in change.fields.items()
+        },
+        "reason": masked(change.reason, mask),
+    }
+    if change.hold is not None:
+        result["held"] = {
+            "kind": change.hold.kind.value,
+            "reason": masked(change.hold.reason, mask),
+        }
+    return result

@@ -1,0 +1,95 @@
+"""`plan --format markdown`: for a comment on a pull request.
+
+Values come from files and servers that others write to. They stand only in code fences
+longer than any run of backticks in them, and in HTML blocks, escaped and on one line, where
+Markdown is not read; inside `<code>` nothing becomes a mention or a link either.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+
+from proxysync.plan.model import Change, FieldChange, Plan
+from proxysync.plan.render.as_text import SYMBOLS, total
+from proxysync.plan.render.values import (
+    NO_MASK,
+    NO_NAMES,
+    Line,
+    Mask,
+    Names,
+    domains,
+    is_long,
+    lines,
+    masked,
+    safe,
+    short,
+    worth_showing,
+)
+
+
+def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: Names = NO_NAMES) -> str:
+    """A heading, a table of the counts, and a fold-out with a diff for each change."""
+    parts = ["## proxysync plan"]
+    if plan.refused is not None:
+        parts.append(
+            f"<p><strong>Refused, nothing will be changed:</strong> {_code(plan.refused, mask)}</p>"
+        )
+    if plan.empty:
+        parts.append("Nothing to do: NPM is in line with the file.")
+    else:
+        parts += [_table(plan), *(_change(change, mask, names) for change in plan.changes)]
+        parts.append(total(plan))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(plan: Plan) -> str:
+    summary = plan.summary
+    return "\n".join(
+        (
+            f"| {' | '.join(summary)} |",
+            f"|{'---:|' * len(summary)}",
+            f"| {' | '.join(str(number) for number in summary.values())} |",
+        )
+    )
+
+
+def _change(change: Change, mask: Mask, names: Names) -> str:
+    number = f" #{change.npm_id}" if change.npm_id is not None else ""
+    where = domains(change, mask)
+    held = f", held ({change.hold.kind})" if change.hold else ""
+    head = (
+        f"<code>{SYMBOLS[change.action].replace('>', '&gt;')}</code> {change.action} "
+        f"{_code(change.name + number)}{f' {_code(where)}' if where else ''}{held}"
+    )
+    parts = [f"<details><summary>{head}</summary>", f"<p>{_code(change.reason, mask)}</p>"]
+    if change.hold is not None:
+        parts.append(f"<p>Held: {_code(change.hold.reason, mask)}</p>")
+    diff = [
+        line
+        for name, field in worth_showing(change).items()
+        for line in _field(name, field, mask, names)
+    ]
+    if diff:
+        parts.append(_fence(diff))
+    return "\n\n".join([*parts, "</details>"])
+
+
+def _field(name: str, field: FieldChange, mask: Mask, names: Names) -> Iterator[Line]:
+    if is_long(field):
+        yield Line(" ", f"{name}:")
+        yield from lines(field, mask)
+        return
+    for sign, value in (("-", field.old), ("+", field.new)):
+        if value is not None:
+            yield Line(sign, f"{name}: {short(name, value, mask, names)}")
+
+
+def _fence(diff: list[Line]) -> str:
+    body = "\n".join(f"{line.sign} {line.text}" for line in diff)
+    longest = max((len(run) for run in re.findall("`+", body)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}diff\n{body}\n{fence}"
+
+
+def _code(text: str, mask: Mask = NO_MASK) -> str:
+    return f"<code>{html.escape(safe(masked(text, mask)))}</code>"

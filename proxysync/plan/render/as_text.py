@@ -1,0 +1,89 @@
+"""`plan --format text`: for a person at a terminal."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from proxysync.plan.model import Action, Change, HoldKind, Plan
+from proxysync.plan.render.values import (
+    NO_MASK,
+    NO_NAMES,
+    Mask,
+    Names,
+    domains,
+    is_long,
+    is_one_sided,
+    lines,
+    masked,
+    safe,
+    short,
+    worth_showing,
+)
+
+SYMBOLS: dict[Action, str] = {
+    "create": "+",
+    "update": "~",
+    "delete": "-",
+    "adopt": ">",
+    "conflict": "!",
+}
+COLOURS = {"+": "32", "~": "33", "-": "31", ">": "36", "!": "35", "refused": "1;31"}
+
+
+def to_text(
+    plan: Plan, *, colour: bool = False, mask: Mask = NO_MASK, names: Names = NO_NAMES
+) -> str:
+    """The plan in lines, without a newline at the end; `colour` adds ANSI colours."""
+    if plan.empty:
+        return "Nothing to do: NPM is in line with the file."
+    parts = []
+    if plan.refused is not None:
+        refused = f"Refused, nothing will be changed: {safe(masked(plan.refused, mask))}."
+        parts += [_paint(refused, "refused", on=colour), ""]
+    for change in plan.changes:
+        parts += [*_change(change, colour, mask, names), ""]
+    return "\n".join([*parts, total(plan)])
+
+
+def total(plan: Plan) -> str:
+    """The last line: what will be done, and what will not."""
+    summary = plan.summary
+    adopt = f", {summary['adopt']} to adopt" if summary["adopt"] else ""
+    held = len(plan.held(*HoldKind)) - summary["blocked"]
+    others = [
+        f"{summary['unchanged']} unchanged",
+        *([f"{_count(summary['conflict'], 'conflict')}"] if summary["conflict"] else []),
+        *([f"{summary['blocked']} blocked"] if summary["blocked"] else []),
+        *([f"{held} held"] if held else []),
+    ]
+    return (
+        f"Plan: {summary['create']} to create, {summary['update']} to update, "
+        f"{summary['delete']} to delete{adopt}; {', '.join(others)}."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _change(change: Change, colour: bool, mask: Mask, names: Names) -> Iterator[str]:  # noqa: FBT001
+    symbol = SYMBOLS[change.action]
+    number = f" #{change.npm_id}" if change.npm_id is not None else ""
+    where = domains(change, mask)
+    head = f"{symbol} {safe(change.name)}{number}" + (f" ({where})" if where else "")
+    yield f"{_paint(head, symbol, on=colour)}: {safe(masked(change.reason, mask))}"
+    if change.hold is not None:
+        yield f"    held, {change.hold.kind}: {safe(masked(change.hold.reason, mask))}"
+    for name, field in worth_showing(change).items():
+        if is_long(field):
+            yield f"    {name}:"
+            for line in lines(field, mask):
+                yield _paint(f"      {line.sign} {line.text}", line.sign, on=colour)
+            continue
+        sides: list[Any] = [field.old, field.new]
+        if is_one_sided(change):
+            sides = [field.old if field.new is None else field.new]
+        yield f"    {name}: {' -> '.join(short(name, side, mask, names) for side in sides)}"
+
+
+def _paint(text: str, what: str, *, on: bool) -> str:
+    return f"\x1b[{COLOURS[what]}m{text}\x1b[0m" if on and what in COLOURS else text

@@ -1,0 +1,125 @@
+"""What the renderings share: values as safe text, secrets masked, and lines of difference."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from difflib import unified_diff
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from proxysync.kinds import KINDS
+from proxysync.plan.model import Change, FieldChange
+
+Mask = Mapping[str, str]
+"""Secret values and what is shown in their place."""
+
+Names = Mapping[tuple[str, int], str]
+"""What an id means to a person: `("certificate_id", 3)` to the certificate's name."""
+
+NO_MASK: Mask = MappingProxyType({})
+NO_NAMES: Names = MappingProxyType({})
+
+SHORTEST_SECRET = 4
+UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+class Line(NamedTuple):
+    """One line of a difference: `-`, `+` or a blank, and safe text."""
+
+    sign: str
+    text: str
+
+
+def masked(value: Any, mask: Mask) -> Any:
+    """`value` with each secret in its strings replaced, the longest first.
+
+    A secret shorter than four characters is left: it would be found in harmless words.
+    """
+    if isinstance(value, str):
+        secrets = [s for s in sorted(mask, key=len, reverse=True) if len(s) >= SHORTEST_SECRET]
+        if not secrets:
+            return value
+        return re.sub("|".join(map(re.escape, secrets)), lambda found: mask[found[0]], value)
+    if isinstance(value, Mapping):
+        return {key: masked(item, mask) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(item, mask) for item in value]
+    return value
+
+
+def safe(text: str) -> str:
+    """One line that a terminal shows as it is: control and invisible characters escaped."""
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if unicodedata.category(character) not in UNSAFE_CATEGORIES:
+        return character
+    if character in "\t\n\r":
+        return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}[character]
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+def domains(change: Change, mask: Mask, most: int = 3) -> str:
+    """The domains that a change is about, for beside its name."""
+    kind = KINDS[change.kind]
+    fields = change.target or change.desired or (change.live.fields if change.live else None)
+    names = sorted(kind.claims(fields)) if fields else []
+    shown = ", ".join(safe(masked(name, mask)) for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def is_one_sided(change: Change) -> bool:
+    """Whether there is nothing to compare with: a host that is not there, or is to go."""
+    return change.live is None or change.action == "delete"
+
+
+def worth_showing(change: Change) -> dict[str, FieldChange]:
+    """The fields of a change but for the switches and blanks that every new host starts with."""
+    if not is_one_sided(change):
+        return dict(change.fields)
+    defaults = KINDS[change.kind].defaults
+    return {
+        name: field
+        for name, field in change.fields.items()
+        if not _says_nothing(field.old if field.new is None else field.new, defaults.get(name))
+    }
+
+
+def _says_nothing(value: Any, default: Any) -> bool:
+    return value == default if isinstance(value, bool) else not value
+
+
+def is_long(field: FieldChange) -> bool:
+    """Whether a field is better shown as lines than as `old -> new`."""
+    return any(
+        (isinstance(value, str) and "\n" in value)
+        or (isinstance(value, list) and any(isinstance(item, Mapping) for item in value))
+        for value in (field.old, field.new)
+    )
+
+
+def short(name: str, value: Any, mask: Mask, names: Names) -> str:
+    """A value on one line, with the name behind an id where it is known."""
+    text = safe(json.dumps(masked(value, mask), ensure_ascii=False))
+    label = names.get((name, value)) if isinstance(value, int) else None
+    return f"{text} ({safe(masked(label, mask))})" if label else text
+
+
+def lines(field: FieldChange, mask: Mask) -> Iterator[Line]:
+    """A long field as a small unified diff."""
+    old, new = (_split(masked(value, mask)) for value in (field.old, field.new))
+    for line in list(unified_diff(old, new, lineterm="", n=2))[2:]:
+        if line.startswith("@@"):
+            yield Line(" ", line)
+        else:
+            yield Line(line[0], safe(line[1:]))
+
+
+def _split(value: Any) -> list[str]:
+    if value is None or value == "":
+        return []
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    return text.split("\n")

@@ -1,0 +1,155 @@
+"""Who gets a domain when several hosts want, hold or keep it."""
+
+from dataclasses import replace
+
+import pytest
+
+from proxysync.plan.model import FieldChange, HoldKind, Plan
+from proxysync.plan.planner import make_plan
+from proxysync.plan.policy import Policy
+
+from .world import by_name, fields, live, npm, only, row, want
+
+FIX = Policy()
+
+
+def hold_kinds(plan: Plan) -> dict[str, str]:
+    return {c.name: c.hold.kind if c.hold else c.action for c in plan.changes}
+
+
+def test_a_domain_of_a_foreign_host_is_a_conflict_that_says_how_to_take_it_over() -> None:
+    snapshot = npm(live(3, None, "media.example.com"))
+    plan = make_plan([want("media"), want("wiki")], snapshot, (), FIX)
+    conflict = by_name(plan)["media"]
+    assert conflict.reason == (
+        "media.example.com is held by proxy host #3, which proxysync does not manage; take it "
+        "over with `proxysync adopt media`, or free the domain in NPM"
+    )
+    assert [c.name for c in plan.to_make] == ["wiki"]
+
+
+def test_a_host_that_is_already_ours_is_not_told_to_adopt_a_second_one() -> None:
+    snapshot = npm(live(3, None, "new.x"), live(4, "media"))
+    conflict = only(make_plan([want("media", "media.example.com", "new.x")], snapshot, (), FIX))
+    assert conflict.action == "conflict"
+    assert "adopt" not in conflict.reason
+    assert "free the domain in NPM" in conflict.reason
+
+
+def test_a_domain_of_another_type_of_host_has_to_be_freed() -> None:
+    snapshot = npm(held={"Media.example.com": "redirection host #3"})
+    conflict = only(
+        make_plan([want("media")], snapshot, (), replace(FIX, adopting=frozenset({"media"})))
+    )
+    assert conflict.action == "conflict"
+    assert "redirection host #3" in conflict.reason
+    assert "free it there first" in conflict.reason
+
+
+def test_a_host_of_another_instance_is_foreign() -> None:
+    snapshot = npm(live(3, "media", instance="other"))
+    conflict = only(make_plan([want("media")], snapshot, (), FIX))
+    assert conflict.action == "conflict"
+    assert 'the proxysync instance "other" manages' in conflict.reason
+
+
+def test_adopting_takes_over_the_one_foreign_host() -> None:
+    snapshot = npm(live(3, None, "media.example.com", "old.x", forward_port=1))
+    adopting = replace(FIX, adopting=frozenset({"media"}))
+    change = only(make_plan([want("media")], snapshot, (), adopting))
+    assert (change.action, change.npm_id, change.drift) == ("adopt", 3, False)
+    assert change.target == fields("media.example.com")
+    assert change.fields["forward_port"] == FieldChange(1, 8096)
+    mark = {"name": "media", "instance": "default"}
+    assert change.fields["meta.proxysync"] == FieldChange(None, mark)
+
+
+def test_two_foreign_holders_cannot_be_adopted_at_once() -> None:
+    snapshot = npm(live(3, None, "a.x"), live(4, None, "b.x"))
+    adopting = replace(FIX, adopting=frozenset({"media"}))
+    conflict = only(make_plan([want("media", "a.x", "b.x")], snapshot, (), adopting))
+    assert conflict.action == "conflict"
+    assert "a.x is held by proxy host #3; b.x is held by proxy host #4" in conflict.reason
+
+
+def test_an_adopted_host_gives_its_other_domains_to_their_entries() -> None:
+    snapshot = npm(live(3, None, "a.x", "b.x", "c.x"))
+    adopting = replace(FIX, adopting=frozenset({"one", "two"}))
+    plan = make_plan([want("one", "c.x"), want("two", "a.x", "b.x")], snapshot, (), adopting)
+    assert {c.name: c.action for c in plan.to_make} == {"one": "create", "two": "adopt"}
+
+
+def test_a_domain_asked_for_twice_goes_to_neither() -> None:
+    plan = make_plan([want("one", "a.x"), want("two", "a.x")], npm(), (), FIX)
+    assert hold_kinds(plan) == {"one": "conflict", "two": "conflict"}
+    assert "also asked for by" in plan.changes[0].reason
+
+
+def test_swapped_domains_are_two_updates() -> None:
+    snapshot = npm(live(3, "one", "a.x"), live(4, "two", "b.x"))
+    plan = make_plan([want("one", "b.x"), want("two", "a.x")], snapshot, (), FIX)
+    assert {c.name: c.action for c in plan.to_make} == {"one": "update", "two": "update"}
+
+
+def test_a_domain_stays_where_it_is_served_until_its_new_host_can_take_it() -> None:
+    snapshot = npm(live(3, "one", "a.x", "b.x"))
+    entries = [want("one", "a.x"), want("two", "b.x")]
+    plan = make_plan(entries, snapshot, (), FIX, blocked={"two": "no answer"})
+    assert hold_kinds(plan) == {"one": HoldKind.WAITING, "two": HoldKind.BLOCKED}
+    waiting = plan.changes[0]
+    assert waiting.hold is not None
+    assert waiting.hold.reason == 'keeps b.x until it can go to "two"'
+    assert waiting.fields == {"domain_names": FieldChange(["a.x", "b.x"], ["a.x"])}
+
+
+def test_other_changes_of_a_host_that_keeps_a_domain_go_on() -> None:
+    snapshot = npm(live(3, "one", "a.x", "b.x"))
+    entries = [want("one", "a.x", forward_port=1), want("two", "b.x")]
+    plan = make_plan(entries, snapshot, [row("one", 3, "a.x", "b.x")], FIX, blocked={"two": "no"})
+    (update,) = plan.to_make
+    assert update.fields == {"forward_port": FieldChange(8096, 1)}
+    assert update.target == update.desired == fields("a.x", "b.x", forward_port=1)
+    assert update.reason == 'changed in the file; keeps b.x until it can go to "two"'
+
+
+def test_a_host_is_not_deleted_while_an_entry_that_wants_its_domain_is_held() -> None:
+    snapshot = npm(live(3, "old", "a.x"), live(4, "two", "b.x"))
+    plan = make_plan([want("two", "a.x", "b.x")], snapshot, (), FIX, blocked={"two": "no answer"})
+    assert hold_kinds(plan) == {"two": HoldKind.BLOCKED, "old": HoldKind.WAITING}
+
+
+def test_waiting_goes_on_down_the_line() -> None:
+    snapshot = npm(live(3, "one", "a.x"), live(4, "two", "b.x"), live(5, "three", "c.x"))
+    entries = [want("one", "b.x"), want("two", "c.x"), want("three", "d.x")]
+    plan = make_plan(entries, snapshot, (), FIX, blocked={"three": "no answer"})
+    assert hold_kinds(plan) == {
+        "one": HoldKind.WAITING,
+        "two": HoldKind.WAITING,
+        "three": HoldKind.BLOCKED,
+    }
+
+
+def test_a_domain_of_a_host_that_prune_leaves_is_a_conflict() -> None:
+    snapshot = npm(live(3, "old", "a.x"), live(4, "two", "b.x"))
+    plan = make_plan([want("two", "a.x", "b.x")], snapshot, (), replace(FIX, prune=False))
+    conflict = by_name(plan)["two"]
+    assert conflict.action == "conflict"
+    assert '"old" (proxy host #3), which left the file but stays' in conflict.reason
+
+
+@pytest.mark.parametrize("drift", ["fix", "report"])
+def test_a_domain_moved_in_npm_returns_only_when_drift_is_fixed(drift: str) -> None:
+    snapshot = npm(live(3, "one", "x.x"), live(4, "two", "a.x", "b.x"))
+    rows = [row("one", 3, "a.x"), row("two", 4, "b.x")]
+    policy = FIX if drift == "fix" else replace(FIX, drift="report")
+    plan = make_plan([want("one", "a.x"), want("two", "b.x")], snapshot, rows, policy)
+    expected = "update" if drift == "fix" else HoldKind.DRIFT
+    assert hold_kinds(plan) == {"one": expected, "two": expected}
+
+
+def test_under_report_a_domain_given_to_a_host_in_npm_is_not_taken_from_it() -> None:
+    snapshot = npm(live(3, "one", "a.x", "b.x"))
+    rows = [row("one", 3, "a.x")]
+    policy = replace(FIX, drift="report")
+    plan = make_plan([want("one", "a.x"), want("two", "b.x")], snapshot, rows, policy)
+    assert hold_kinds(plan) == {"one": HoldKind.DRIFT, "two": "conflict"}

@@ -1,0 +1,233 @@
+"""The plan as JSON, text and Markdown."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxysync.model import Snapshot
+from proxysync.plan.model import Change, FieldChange, Hold, HoldKind, Plan
+from proxysync.plan.planner import make_plan
+from proxysync.plan.policy import Policy
+from proxysync.plan.render import to_json, to_markdown, to_text
+
+from .world import fields, live, npm, only, row, want
+
+OLD_CONFIG = "proxy_buffering off;\nclient_max_body_size 1m;\n"
+NEW_CONFIG = "proxy_buffering off;\nclient_max_body_size 9m;\n"
+
+
+def story() -> Plan:
+    """One change of every sort."""
+    snapshot = Snapshot(
+        (
+            live(1, "same"),
+            live(2, "wiki", advanced_config=OLD_CONFIG),
+            live(3, "gone"),
+            live(4, None, "taken.example.com"),
+            live(5, None, "ours.example.com"),
+            live(6, "down", forward_port=1),
+            *(live(n, f"more{n}") for n in range(10, 13)),
+        )
+    )
+    entries = [
+        want("media", websockets=True),
+        want("wiki", advanced_config=NEW_CONFIG, access_list_id=3),
+        want("same"),
+        want("taken"),
+        want("ours"),
+        want("down"),
+        *(want(f"more{n}") for n in range(10, 13)),
+    ]
+    policy = Policy(adopting=frozenset({"ours"}))
+    rows = [row("wiki", 2, advanced_config=OLD_CONFIG), row("down", 6)]
+    return make_plan(entries, snapshot, rows, policy, blocked={"down": "port 8096 is closed"})
+
+
+def text(plan: Plan, **others: Any) -> str:
+    return to_text(plan, colour=False, mask=others.pop("mask", {}), **others)
+
+
+def update(old: Any, new: Any, field: str = "advanced_config", reason: str = "x") -> Plan:
+    target = fields("media.example.com", **({field: new} if new is not None else {}))
+    change = Change(
+        "update", "proxy", "media", 3, False, {field: FieldChange(old, new)}, reason,
+        target, target, live(3, "media"),
+    )  # fmt: skip
+    return Plan((change,), ())
+
+
+def test_json_has_the_shape_that_scripts_rely_on() -> None:
+    plan = make_plan([want("media")], npm(), (), Policy())
+    shown = to_json(plan)
+    assert list(shown) == ["summary", "changes", "refused"]
+    assert list(shown["summary"].items()) == [
+        ("create", 1), ("update", 0), ("delete", 0), ("adopt", 0),
+        ("unchanged", 0), ("conflict", 0), ("blocked", 0), ("drift", 0),
+    ]  # fmt: skip
+    (change,) = shown["changes"]
+    assert list(change) == ["action", "kind", "name", "npm_id", "drift", "fields", "reason"]
+    assert change["fields"]["forward_port"] == {"from": None, "to": 8096}
+    assert (change["npm_id"], change["drift"], shown["refused"]) == (None, False, None)
+    assert json.loads(json.dumps(shown)) == shown
+
+
+def test_json_counts_and_marks_what_is_held() -> None:
+    shown = to_json(story())
+    assert shown["summary"] == {
+        "create": 1, "update": 1, "delete": 1, "adopt": 1,
+        "unchanged": 4, "conflict": 1, "blocked": 1, "drift": 1,
+    }  # fmt: skip
+    held = {c["name"]: c["held"] for c in shown["changes"] if "held" in c}
+    assert held == {"down": {"kind": "blocked", "reason": "port 8096 is closed"}}
+
+
+def test_text_tells_the_whole_story() -> None:
+    shown = text(story(), names={("access_list_id", 3): "lan-only"})
+    assert "+ media (media.example.com): not in NPM\n" in shown
+    assert "    forward_port: 8096\n" in shown
+    assert "hsts_enabled" not in shown
+    assert "~ wiki #2 (wiki.example.com): changed in the file\n" in shown
+    assert "    access_list_id: 0 -> 3 (lan-only)\n" in shown
+    assert "      - client_max_body_size 1m;\n      + client_max_body_size 9m;\n" in shown
+    assert "        proxy_buffering off;\n" in shown
+    assert "- gone #3 (gone.example.com): left the file\n" in shown
+    assert "> ours #5 (ours.example.com): taken over" in shown
+    assert "! taken (taken.example.com): taken.example.com is held by proxy host #4" in shown
+    assert "    held, blocked: port 8096 is closed\n" in shown
+    assert shown.endswith(
+        "\nPlan: 1 to create, 1 to update, 1 to delete, 1 to adopt; "
+        "4 unchanged, 1 conflict, 1 blocked."
+    )
+
+
+def test_text_of_a_plan_without_changes_says_so() -> None:
+    plan = make_plan([want("media")], npm(live(3, "media")), (), Policy())
+    assert text(plan) == "Nothing to do: NPM is in line with the file."
+    assert "Nothing to do: NPM is in line with the file." in to_markdown(plan)
+
+
+def test_a_refusal_stands_first() -> None:
+    plan = make_plan([want("new", "n.x")], npm(live(1, "a"), live(2, "b")), (), Policy())
+    assert text(plan).startswith("Refused, nothing will be changed: this plan would delete 2")
+    heading, refused, *_ = to_markdown(plan).split("\n\n")
+    assert heading == "## proxysync plan"
+    assert refused.startswith("<p><strong>Refused, nothing will be changed:</strong>")
+    assert "--max-delete 100%" in to_json(plan)["refused"]
+
+
+def test_a_switch_that_a_new_host_has_off_is_shown_when_that_is_unusual() -> None:
+    assert "enabled: false" in text(make_plan([want("m", enabled=False)], npm(), (), Policy()))
+    assert "enabled" not in text(make_plan([want("m")], npm(), (), Policy()))
+
+
+def test_locations_are_shown_as_a_difference_of_lines() -> None:
+    def location(port: int) -> dict[str, Any]:
+        return {"path": "/api", "forward_host": "10.0.0.6", "forward_port": port}
+
+    entry = want("media", locations=[location(1), location(3)])
+    snapshot = npm(live(3, "media", locations=[location(1), location(2)]))
+    shown = text(make_plan([entry], snapshot, (), Policy()))
+    assert '      -     "forward_port": 2,\n      +     "forward_port": 3,\n' in shown
+
+
+def test_many_domains_are_counted() -> None:
+    plan = make_plan([want("m", "a.x", "b.x", "c.x", "d.x", "e.x")], npm(), (), Policy())
+    assert "+ m (a.x, b.x, c.x and 2 more): not in NPM" in text(plan)
+
+
+def test_other_holds_are_counted_as_held() -> None:
+    plan = make_plan([want("a")], npm(live(1, "a"), live(2, "b")), (), Policy(prune=False))
+    assert text(plan).endswith("0 to delete; 1 unchanged, 1 held.")
+
+
+def test_colour_is_only_where_it_is_asked_for() -> None:
+    plain, coloured = text(story()), to_text(story(), colour=True)
+    assert "\x1b" not in plain
+    assert "\x1b[32m+ media" in coloured
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain
+
+
+@pytest.mark.parametrize("evil", ["\x1b[2Jx", "a\rb", "\x9b31m", "\u202egnp", "a\u2028b", "\ud800"])
+def test_characters_that_could_fool_a_terminal_are_escaped(evil: str) -> None:
+    plans = [update("a", evil), update("a", f"b\n{evil}"), update("a", "b", reason=evil)]
+    for plan in [*plans, Plan((), (), refused=evil)]:
+        for shown in (text(plan), to_markdown(plan)):
+            assert not set(shown) & set("\x1b\r\x9b\u202e\u2028\ud800")
+            assert "\\" in shown
+
+
+SECRETS = {"s3cret": "${TOKEN}", "s3cret-longer": "${OTHER}", "abc": "${SHORT}"}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("set $t s3cret;", "set $t ${TOKEN};"),
+        ("a s3cret-longer b", "a ${OTHER} b"),
+        ("line\nset s3cret;", "set ${TOKEN};"),
+        ("abc", "abc"),
+    ],
+)
+def test_secrets_are_masked_everywhere(value: str, shown: str) -> None:
+    plan = update("before", value, reason=f"nginx does not serve it: {value}")
+    for drawn in (
+        json.dumps(to_json(plan, SECRETS)), text(plan, mask=SECRETS), to_markdown(plan, SECRETS)
+    ):  # fmt: skip
+        assert "s3cret" not in drawn
+        assert shown in drawn
+
+
+def test_secrets_are_masked_in_locations_holds_and_refusals() -> None:
+    location = {"path": "/", "advanced_config": "s3cret"}
+    change = only(update([], [location], "locations"))
+    held = Change(**{**vars(change), "hold": Hold(HoldKind.FAILED, "s3cret")})
+    plan = Plan((held,), (), refused="s3cret")
+    for drawn in (
+        json.dumps(to_json(plan, SECRETS)), text(plan, mask=SECRETS), to_markdown(plan, SECRETS)
+    ):  # fmt: skip
+        assert "s3cret" not in drawn
+        assert drawn.count("${TOKEN}") == 3
+
+
+def test_markdown_has_a_table_and_a_diff_for_each_change() -> None:
+    shown = to_markdown(story(), names={("access_list_id", 3): "lan-only"})
+    assert "| create | update | delete | adopt | unchanged | conflict | blocked | drift |" in shown
+    assert "| 1 | 1 | 1 | 1 | 4 | 1 | 1 | 1 |" in shown
+    assert shown.count("<details>") == shown.count("</details>") == 6
+    assert "```diff\n" in shown
+    assert "\n- access_list_id: 0\n+ access_list_id: 3 (lan-only)\n" in shown
+    assert "\n- client_max_body_size 1m;\n+ client_max_body_size 9m;\n" in shown
+    assert "<p>Held: <code>port 8096 is closed</code></p>" in shown
+
+
+def outside_fences(markdown: str) -> list[str]:
+    """What a reader of Markdown sees as Markdown or HTML; fails on a fence left open."""
+    fence, rest = "", []
+    for line in markdown.split("\n"):
+        opened = re.match(r"`{3,}", line)
+        if not fence and opened:
+            fence = opened[0]
+        elif fence and re.fullmatch(f"{fence}`* *", line.strip()):
+            fence = ""
+        elif not fence:
+            rest.append(line)
+    assert not fence
+    return rest
+
+
+HOSTILE = st.text(alphabet="`~|<>&\"'\n\r #-+*_[]()@!\\abc\x1b\u2028", max_size=40)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_no_value_breaks_out_of_the_markdown(old: str, new: str, reason: str) -> None:
+    quiet = outside_fences(to_markdown(update("a", "b", reason="quiet")))
+    plan = update(f"{old}</details>", f"{new}\n```\n<script>|", reason=f"{reason}<script>")
+    loud = outside_fences(to_markdown(plan))
+    assert len(loud) == len(quiet)
+    changed = [line for line, other in zip(loud, quiet, strict=True) if line != other]
+    assert len(changed) == 1
+    assert re.fullmatch(r"<p><code>[^<>\"']*</code></p>", changed[0])
