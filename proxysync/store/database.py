@@ -1,0 +1,178 @@
+"""Opening `state.db`: WAL, migrations by `user_version`, and what to do with a damaged file."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from proxysync.errors import ProxysyncError
+from proxysync.store.clock import file_stamp
+from proxysync.store.schema import MIGRATIONS
+
+BUSY_TIMEOUT = 10.0
+"""Seconds that a statement waits for another proxysync that is writing."""
+
+
+class StateError(ProxysyncError):
+    """The state folder or its database cannot be used."""
+
+    code = "state.error"
+
+
+class Database:
+    """One connection, shared by the threads of a process; writes are one at a time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction: committed at the end, rolled back on any error."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def query(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
+def open_for_writing(path: Path) -> tuple[Database, Path | None]:
+    """Opens or makes the database and brings it to the newest version.
+
+    A damaged file is set aside, and its new path is the second value: NPM's markers and the
+    next plan rebuild what it held. Raises StateError if the folder cannot be used or the
+    file is of a newer proxysync.
+    """
+    make_folder(path.parent)
+    set_aside = None
+    try:
+        connection = _open_checked(path)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+            raise StateError(
+                f"{path} cannot be opened: {error}",
+                hint="Check the rights and the free space of the folder.",
+            ) from error
+        set_aside = _set_aside(path)
+        connection = _open_checked(path)
+    path.chmod(0o600)
+    try:
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return Database(connection), set_aside
+
+
+def open_for_reading(path: Path) -> Database | None:
+    """Opens the database without changing it; None if there is none that can be read.
+
+    Raises StateError if it is there but damaged or of another version.
+    """
+    if not path.exists():
+        return None
+    try:
+        connection = _connect(f"{path.resolve().as_uri()}?mode=ro")
+        version = _version(connection)
+    except sqlite3.DatabaseError as error:
+        raise StateError(
+            f"{path} cannot be read: {error}",
+            hint="`proxysync run` and `proxysync apply` set a damaged file aside and go on.",
+        ) from error
+    if version != len(MIGRATIONS):
+        connection.close()
+        if version > len(MIGRATIONS):
+            raise _newer(path, version)
+        return None
+    return Database(connection)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the state folder, for its owner alone.
+
+    Raises StateError if that fails.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(
+            f"the state folder {folder} cannot be made: {error.strerror}",
+            hint="Name one that this user may write to with PROXYSYNC_STATE_DIR or --state-dir.",
+        ) from error
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _open_checked(path: Path) -> sqlite3.Connection:
+    connection = _connect(path.resolve().as_uri())
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def _set_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.name}.damaged-{file_stamp()}")
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        leftover = path.with_name(path.name + suffix)
+        if leftover.exists():
+            leftover.replace(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)
+        if version > len(MIGRATIONS):
+            raise _newer(path, version)
+        for step in MIGRATIONS[version:]:
+            for statement in filter(None, (part.strip() for part in step.split(";"))):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _newer(path: Path, version: int) -> StateError:
+    return StateError(
+        f"{path} was written by a newer proxysync (version {version} of its tables, "
+        f"this one knows {len(MIGRATIONS)})",
+        hint="Run that newer release again, or name another folder with PROXYSYNC_STATE_DIR.",
+    )

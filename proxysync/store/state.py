@@ -1,0 +1,187 @@
+"""What proxysync remembers of each target between runs."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from proxysync.model import Applied, Fields
+from proxysync.store import clock
+from proxysync.store.database import Database
+
+
+@dataclass(frozen=True)
+class FailedEntry:
+    """A definition that nginx or NPM refused, and what NPM had once it was put right again.
+
+    With `retry` it may work later without an edit (a domain that is taken, say).
+    """
+
+    kind: str
+    name: str
+    fields: Fields
+    live: Fields | None
+    reason: str
+    retry: bool
+
+
+@dataclass(frozen=True)
+class BlockedEntry:
+    """An entry that failed validation. `definition` is a digest of what was validated."""
+
+    name: str
+    definition: str
+    reason: str
+    hint: str | None
+    since: datetime
+    tries: int
+    next_try: datetime
+
+
+class State:
+    """The rows of one target. Each method is one transaction."""
+
+    def __init__(self, database: Database, target: str = "default") -> None:
+        self._database = database
+        self._target = target
+
+    def applied(self) -> tuple[Applied, ...]:
+        rows = self._database.query(
+            "SELECT * FROM applied WHERE target = ? ORDER BY kind, name", self._target
+        )
+        return tuple(
+            Applied(
+                kind=row["kind"],
+                name=row["name"],
+                npm_id=row["npm_id"],
+                fields=json.loads(row["fields"]),
+                created_on=row["created_on"],
+                unconfirmed=bool(row["unconfirmed"]),
+            )
+            for row in rows
+        )
+
+    def record(self, applied: Applied, *, replaces: str | None = None) -> None:
+        """Remembers what was written; `replaces` is the name that a renamed entry had."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM applied WHERE target = ? AND kind = ? AND (npm_id = ? OR name = ?)",
+                (self._target, applied.kind, applied.npm_id, replaces),
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self._target,
+                    applied.kind,
+                    applied.name,
+                    applied.npm_id,
+                    _json(applied.fields),
+                    applied.created_on,
+                    int(applied.unconfirmed),
+                    clock.to_text(clock.now()),
+                ),
+            )
+
+    def forget(self, kind: str, names: Iterable[str]) -> None:
+        """Drops all that is remembered of these names."""
+        with self._database.transaction() as connection:
+            for name in names:
+                for table in ("applied", "failure"):
+                    connection.execute(
+                        f"DELETE FROM {table} WHERE target = ? AND kind = ? AND name = ?",  # noqa: S608
+                        (self._target, kind, name),
+                    )
+
+    def failures(self) -> tuple[FailedEntry, ...]:
+        rows = self._database.query(
+            "SELECT * FROM failure WHERE target = ? ORDER BY kind, name", self._target
+        )
+        return tuple(
+            FailedEntry(
+                kind=row["kind"],
+                name=row["name"],
+                fields=json.loads(row["fields"]),
+                live=json.loads(row["live"]) if row["live"] else None,
+                reason=row["reason"],
+                retry=bool(row["retry"]),
+            )
+            for row in rows
+        )
+
+    def add_failure(self, failure: FailedEntry) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self._target,
+                    failure.kind,
+                    failure.name,
+                    _json(failure.fields),
+                    None if failure.live is None else _json(failure.live),
+                    failure.reason,
+                    int(failure.retry),
+                    clock.to_text(clock.now()),
+                ),
+            )
+
+    def clear_failure(self, kind: str, name: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM failure WHERE target = ? AND kind = ? AND name = ?",
+                (self._target, kind, name),
+            )
+
+    def blocked(self) -> tuple[BlockedEntry, ...]:
+        rows = self._database.query(
+            "SELECT * FROM blocked WHERE target = ? ORDER BY name", self._target
+        )
+        return tuple(
+            BlockedEntry(
+                name=row["name"],
+                definition=row["definition"],
+                reason=row["reason"],
+                hint=row["hint"],
+                since=clock.from_text(row["since"]),
+                tries=row["tries"],
+                next_try=clock.from_text(row["next_try"]),
+            )
+            for row in rows
+        )
+
+    def block(
+        self, name: str, definition: str, reason: str, hint: str | None, retry_after: timedelta
+    ) -> None:
+        """Remembers a failed validation, counting the tries of one and the same definition."""
+        moment = clock.now()
+        with self._database.transaction() as connection:
+            connection.execute(
+                """
+                INSERT INTO blocked VALUES (?, ?, ?, ?, ?, ?, 1, ?)
+                ON CONFLICT (target, name) DO UPDATE SET
+                    tries = iif(definition = excluded.definition, tries + 1, 1),
+                    since = iif(definition = excluded.definition, since, excluded.since),
+                    definition = excluded.definition, reason = excluded.reason,
+                    hint = excluded.hint, next_try = excluded.next_try
+                """,
+                (
+                    self._target,
+                    name,
+                    definition,
+                    reason,
+                    hint,
+                    clock.to_text(moment),
+                    clock.to_text(moment + retry_after),
+                ),
+            )
+
+    def unblock(self, names: Iterable[str]) -> None:
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM blocked WHERE target = ? AND name = ?",
+                [(self._target, name) for name in names],
+            )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,222 @@
+"""The state and the event log, with whatever a kill or a bad disk can do to them."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from proxysync.model import Applied
+from proxysync.store.database import Database, StateError, open_for_reading, open_for_writing
+from proxysync.store.events import EventLog
+from proxysync.store.schema import MIGRATIONS
+from proxysync.store.state import FailedEntry, State
+
+ROW = Applied("proxy", "media", 7, {"forward_port": 8096}, "2026-01-31 12:00:00")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened, _ = open_for_writing(tmp_path / "state.db")
+    yield opened
+    opened.close()
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_what_was_applied_is_remembered_and_forgotten(database: Database) -> None:
+    state = State(database)
+    state.record(ROW)
+    assert state.applied() == (ROW,)
+    state.forget("proxy", ["media"])
+    assert state.applied() == ()
+
+
+def test_a_renamed_entry_leaves_no_row_of_its_old_name(database: Database) -> None:
+    state = State(database)
+    state.record(ROW)
+    renamed = Applied("proxy", "films", 7, ROW.fields, ROW.created_on)
+    state.record(renamed, replaces="media")
+    assert state.applied() == (renamed,)
+
+
+def test_targets_do_not_see_each_other(database: Database) -> None:
+    State(database, "home").record(ROW)
+    assert State(database, "office").applied() == ()
+
+
+def test_failures_are_remembered_until_cleared(database: Database) -> None:
+    state = State(database)
+    failure = FailedEntry("proxy", "media", {"a": 1}, None, "nginx refuses it", retry=False)
+    state.add_failure(failure)
+    assert state.failures() == (failure,)
+    state.clear_failure("proxy", "media")
+    assert state.failures() == ()
+
+
+def test_tries_of_a_blocked_entry_count_until_its_definition_changes(database: Database) -> None:
+    state = State(database)
+    pause = timedelta(seconds=15)
+    state.block("media", "digest", "refused", "start it", pause)
+    first = state.blocked()[0]
+    state.block("media", "digest", "refused", "start it", pause)
+    second = state.blocked()[0]
+    assert (second.tries, second.since) == (2, first.since)
+    state.block("media", "other", "refused", "start it", pause)
+    assert state.blocked()[0].tries == 1
+    state.unblock(["media"])
+    assert state.blocked() == ()
+
+
+def test_state_survives_and_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "state.db"
+    opened, _ = open_for_writing(path)
+    State(opened).record(ROW)
+    opened.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    again = open_for_reading(path)
+    assert again is not None
+    assert State(again).applied() == (ROW,)
+    with pytest.raises(sqlite3.OperationalError):
+        State(again).record(ROW)
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "damage", [b"not a database at all", b"SQLite format 3\x00" + b"\xff" * 9000]
+)
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(damage)
+    with pytest.raises(StateError, match="cannot be read"):
+        open_for_reading(path)
+    opened, aside = open_for_writing(path)
+    assert aside is not None
+    assert aside.read_bytes() == damage
+    assert State(opened).applied() == ()
+    opened.close()
+
+
+def test_a_database_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    opened, _ = open_for_writing(path)
+    opened.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(StateError, match="newer proxysync"):
+        open_for_writing(path)
+    with pytest.raises(StateError, match="newer proxysync"):
+        open_for_reading(path)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StateError, match="cannot be made") as caught:
+        open_for_writing(tmp_path / "file" / "state.db")
+    assert "PROXYSYNC_STATE_DIR" in str(caught.value)
+
+
+def test_events_go_to_both_places_with_the_same_ids_and_to_listeners(
+    database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.jsonl"
+    heard: list[int] = []
+    events = EventLog(database, path, (lambda event: heard.append(event.id),))
+    events.emit("info", "daemon", "daemon.started", "up")
+    events.emit("warn", "health", "health.changed", "ill", proxy="media", data={"to": "unhealthy"})
+    rows = [dict(row) for row in database.query("SELECT id, event, proxy FROM event_log")]
+    assert rows == [{k: line[k] for k in ("id", "event", "proxy")} for line in lines(path)]
+    assert lines(path)[1] == {
+        "id": 2,
+        "ts": lines(path)[1]["ts"],
+        "severity": "warn",
+        "source": "health",
+        "event": "health.changed",
+        "proxy": "media",
+        "message": "ill",
+        "data": {"to": "unhealthy"},
+    }
+    assert heard == [1, 2]
+
+
+def test_a_value_that_came_from_a_variable_is_masked(database: Database, tmp_path: Path) -> None:
+    events = EventLog(database, tmp_path / "events.jsonl")
+    events.mask({"hunter2": "${TOKEN}"})
+    events.emit("info", "apply", "x", "set hunter2", data={"deep": [{"hunter2": "a hunter2 b"}]})
+    assert "hunter2" not in (tmp_path / "events.jsonl").read_text()
+    assert lines(tmp_path / "events.jsonl")[0]["message"] == "set ${TOKEN}"
+
+
+def test_a_torn_last_line_is_mended_and_what_is_missing_is_added(
+    database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.jsonl"
+    events = EventLog(database, path)
+    for number in range(3):
+        events.emit("info", "daemon", "x", str(number))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    EventLog(database, path).emit("info", "daemon", "x", "3")
+    assert [line["id"] for line in lines(path)] == [1, 2, 3, 4]
+    assert path.read_bytes().startswith(whole)
+
+
+def test_ids_go_on_after_the_database_was_lost(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    EventLog(database, path).emit("info", "daemon", "x", "old")
+    fresh, _ = open_for_writing(tmp_path / "new" / "state.db")
+    assert EventLog(fresh, path).emit("info", "daemon", "x", "new").id == 2
+    fresh.close()
+    assert [line["id"] for line in lines(path)] == [1, 2]
+
+
+BUSY = """
+    import sys
+    from pathlib import Path
+    from proxysync.store.database import open_for_writing
+    from proxysync.store.events import EventLog
+    folder = Path(sys.argv[1])
+    database, _ = open_for_writing(folder / "state.db")
+    events = EventLog(database, folder / "events.jsonl")
+    print("ready", flush=True)
+    while True:
+        events.emit("info", "daemon", "busy", "x" * 500)
+"""
+
+
+def test_two_busy_writers_killed_again_and_again_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    for _ in range(8):
+        writers = [
+            subprocess.Popen(
+                [sys.executable, "-c", textwrap.dedent(BUSY), str(tmp_path)],
+                stdout=subprocess.PIPE,
+                env={"PATH": os.environ["PATH"]},
+            )
+            for _ in range(2)
+        ]
+        for writer in writers:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+        size = path.stat().st_size
+        while path.stat().st_size < size + 20_000:
+            pass
+        for writer in writers:
+            writer.send_signal(signal.SIGKILL)
+            writer.communicate()
+    database, _ = open_for_writing(tmp_path / "state.db")
+    EventLog(database, path)
+    ids = [line["id"] for line in lines(path)]
+    assert ids == [row["id"] for row in database.query("SELECT id FROM event_log ORDER BY id")]
+    database.close()
