@@ -151,15 +151,13 @@ def _reply(response: requests.Response, content: bytes) -> Reply:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause of a requests error, without addresses of Python objects."""
-    cause: Any = error
-    while True:
-        inner = getattr(cause, "reason", None) or next(
-            (arg for arg in getattr(cause, "args", ()) if isinstance(arg, BaseException)), None
-        )
-        if not isinstance(inner, BaseException) or inner is cause:
-            break
-        cause = inner
-    if isinstance(cause, OSError) and cause.strerror:
-        return str(cause.strerror)
-    return str(cause).rpartition(">: ")[2] or type(cause).__name__
+    """The operating system's word for it, from the depth of requests' wrapped errors."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        wrapped = (getattr(cause, "reason", None), cause.__cause__, cause.__context__, *cause.args)
+        cause = next((inner for inner in wrapped if isinstance(inner, BaseException)), None)
+    return str(seen[-1]) or type(seen[-1]).__name__
