@@ -1,0 +1,235 @@
+"""From the tree of one or several files to settings and proxies, every problem on the way."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from proxysync.config.document import Value
+from proxysync.config.errors import InvalidValue, Path, Position, Problems, describe, to_text
+from proxysync.config.explain import explain, unknown_key
+from proxysync.config.models import Defaults, Entry, Health, Proxy, Settings
+from proxysync.config.names import domain, entry_name
+from proxysync.config.upstreams import location_path
+
+VERSION = 1
+SECTIONS = ("version", "settings", "defaults", "proxies")
+MERGED = ("health", "validation")
+"""Mappings of an entry whose keys are merged with those of `defaults` one by one."""
+
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+Interpolate = Callable[[Value, Path], Value]
+
+
+class Reader:
+    """Reads the top-level mapping of each file, then puts all together."""
+
+    def __init__(self, interpolate: Interpolate, problems: Problems) -> None:
+        self._interpolate = interpolate
+        self._problems = problems
+        self._once: dict[str, Value] = {}
+        self._entries: list[tuple[str, Value]] = []
+        self._folded: dict[str, Value] = {}
+        self._holders: dict[str, tuple[Path, Position]] = {}
+        self._has_proxies = False
+
+    def add(self, root: Value) -> None:
+        """Takes in one file's top-level mapping."""
+        if not isinstance(root.data, dict):
+            self._problems.add(
+                root.at,
+                (),
+                f"must be a mapping with `proxies`, not {describe(root.data)}",
+                "see `proxysync demo` for a file that works",
+            )
+            return
+        for key, value in root.data.items():
+            if key in ("settings", "defaults"):
+                self._section(key, value)
+            elif key == "proxies":
+                self._proxies(value)
+            elif key == "version":
+                self._version(value)
+            elif not key.startswith("x-"):
+                self._problems.add(value.at, (key,), *unknown_key(key, SECTIONS))
+
+    def finish(
+        self, whole: Position, *, complete: bool = True
+    ) -> tuple[Settings, tuple[Proxy, ...]]:
+        """Settings and proxies, which count only if there is no problem then.
+
+        `complete` is False where a file could not be taken in.
+        """
+        if complete and not self._has_proxies:
+            self._problems.add(
+                whole,
+                ("proxies",),
+                "is missing: nothing says which proxies there are",
+                "write `proxies: {}` where none is meant",
+            )
+        settings = self._settings()
+        defaults = self._defaults()
+        read = [
+            self._proxy(name, self._interpolate(value, ("proxies", name)), defaults, settings)
+            for name, value in self._entries
+        ]
+        return settings, tuple(proxy for proxy in read if proxy is not None)
+
+    def _version(self, value: Value) -> None:
+        if value.data is not None and (value.data is True or value.data != VERSION):
+            self._problems.add(
+                value.at,
+                ("version",),
+                f"is {describe(value.data)}: this release of proxysync knows version "
+                f"{VERSION} only",
+                f"write version: {VERSION}, or update proxysync",
+            )
+
+    def _section(self, key: str, value: Value) -> None:
+        first = self._once.setdefault(key, value)
+        if first is not value:
+            self._problems.add(
+                value.at,
+                (key,),
+                f"stands in two files, the other is {first.at}: keep it in one, it holds for all",
+            )
+
+    def _proxies(self, value: Value) -> None:
+        self._has_proxies = True
+        if not isinstance(value.data, dict):
+            self._problems.add(
+                value.at,
+                ("proxies",),
+                f"must be a mapping of names to proxies, not {describe(value.data)}",
+                "write `proxies: {}` where none is meant",
+            )
+            return
+        for name, entry in value.data.items():
+            self._entry(name, entry)
+
+    def _entry(self, name: str, value: Value) -> None:
+        path: Path = ("proxies", name)
+        self._entries.append((name, value))
+        try:
+            entry_name(name)
+        except InvalidValue as error:
+            self._problems.add(value.at, path, str(error))
+        first = self._folded.setdefault(name.lower(), value)
+        if first is not value:
+            self._problems.add(
+                value.at,
+                path,
+                f"stands a second time, first at {first.at}: each proxy needs a name of its own, "
+                "and upper and lower case do not make one",
+            )
+
+    def _settings(self) -> Settings:
+        value = self._read_section("settings")
+        return (value and self._validate(Settings, value, ("settings",))) or Settings()
+
+    def _defaults(self) -> dict[str, Value]:
+        """The fields of `defaults` that are good, so that no proxy complains of the others."""
+        value = self._read_section("defaults")
+        if value is None or not isinstance(value.data, dict):
+            return {}
+        good = self._validate(Defaults, value, ("defaults",)) is not None
+        return value.data if good else {}
+
+    def _read_section(self, key: str) -> Value | None:
+        if key not in self._once or self._once[key].data is None:
+            return None
+        value = self._interpolate(self._once[key], (key,))
+        if isinstance(value.data, dict):
+            return value
+        self._problems.add(
+            value.at, (key,), f"must be a mapping, not {describe(self._once[key].data)}"
+        )
+        return None
+
+    def _proxy(
+        self, name: str, value: Value, defaults: Mapping[str, Value], settings: Settings
+    ) -> Proxy | None:
+        path: Path = ("proxies", name)
+        if not isinstance(value.data, dict):
+            found = describe(value.data) if value.shown is None else value.shown
+            message = f"must be a mapping with domains and upstream, not {found}"
+            self._problems.add(value.at, path, message)
+            return None
+        value = with_defaults(value, defaults)
+        entry = self._validate(Entry, value, path)
+        self._check_locations(value, path)
+        self._check_domains(value, path)
+        if entry is None or self._problems:
+            return None
+        fields = {field: getattr(entry, field) for field in Entry.model_fields}
+        own = {field: getattr(entry.health, field) for field in entry.health.model_fields_set}
+        fields["health"] = Health(**{**dict(settings.health), **own})
+        return Proxy(name=name, source=value.at, **fields)
+
+    def _check_locations(self, value: Value, path: Path) -> None:
+        first: dict[str, int] = {}
+        for index, location in enumerate(_items(value, "locations")):
+            stands = location.data.get("path") if isinstance(location.data, dict) else None
+            other = index
+            if stands is not None:
+                with suppress(InvalidValue):
+                    other = first.setdefault(location_path(stands.data), index)
+            if stands is not None and other != index:
+                self._problems.add(
+                    stands.at,
+                    (*path, "locations", index, "path"),
+                    f"is the same as that of locations[{other}]: nginx takes a path once only",
+                )
+
+    def _check_domains(self, value: Value, path: Path) -> None:
+        for index, item in enumerate(_items(value, "domains")):
+            try:
+                name = domain(item.data)
+            except InvalidValue:
+                continue
+            here: Path = (*path, "domains", index)
+            holder, first = self._holders.setdefault(name, (here, item.at))
+            if holder != here:
+                self._problems.add(
+                    item.at,
+                    here,
+                    f"{name} is already a domain of {to_text(holder[:2])} at {first}: "
+                    "a domain has one holder",
+                )
+
+    def _validate(self, model: type[AnyModel], value: Value, path: Path) -> AnyModel | None:
+        try:
+            return model.model_validate(_plain(value))
+        except ValidationError as error:
+            explain(error, model, value, path, self._problems)
+            return None
+
+
+def with_defaults(value: Value, defaults: Mapping[str, Value]) -> Value:
+    """An entry with the defaults of what it leaves out; a null of its own is no leaving out."""
+    assert isinstance(value.data, dict)
+    merged = {**defaults, **value.data}
+    for key in MERGED:
+        own, default = value.data.get(key), defaults.get(key)
+        if own and default and isinstance(own.data, dict) and isinstance(default.data, dict):
+            merged[key] = replace(own, data={**default.data, **own.data})
+    return replace(value, data=merged)
+
+
+def _items(value: Value, key: str) -> tuple[Value, ...]:
+    """The items of a list that stands at `key`, or what stands there alone."""
+    found = value.data.get(key) if isinstance(value.data, dict) else None
+    if found is None:
+        return ()
+    return found.data if isinstance(found.data, tuple) else (found,)
+
+
+def _plain(value: Value) -> Any:
+    """The bare data; a key with null is left out, so that its field has its usual value."""
+    if isinstance(value.data, dict):
+        return {k: _plain(item) for k, item in value.data.items() if item.data is not None}
+    if isinstance(value.data, tuple):
+        return tuple(_plain(item) for item in value.data)
+    return value.data

@@ -1,0 +1,205 @@
+"""Settings from the environment and from flags of the same names; flags win."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from proxysync.errors import ProxysyncError
+
+MAX_SECRET_BYTES = 64 * 1024
+CREDENTIALS = ("npm_secret", "npm-secret")
+"""Names that the secret may have as a systemd credential."""
+
+
+class Secret:
+    """A text that shows itself only when it is asked for."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class SettingError(ProxysyncError):
+    """A setting that is missing or makes no sense."""
+
+    code = "environment.invalid"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where things are; None is what nobody has set. `npm_url` ends neither in a slash nor `/api`.
+
+    `state_dir` may not exist yet.
+    """
+
+    file: Path
+    state_dir: Path
+    npm_url: str | None = None
+    identity: str | None = None
+    secret: Secret | None = None
+    ca_file: Path | None = None
+    listen: str | None = None
+    api_token: Secret | None = None
+
+    def require_npm(self) -> None:
+        """Raises ProxysyncError that names what is missing to log in to NPM."""
+        needed = {
+            "PROXYSYNC_NPM_URL": (self.npm_url, "where NPM is, such as http://10.0.0.2:81"),
+            "PROXYSYNC_NPM_IDENTITY": (self.identity, "the e-mail address of a user in NPM"),
+            "PROXYSYNC_NPM_SECRET or PROXYSYNC_NPM_SECRET_FILE": (
+                self.secret,
+                "that user's password, or a file that holds it",
+            ),
+        }
+        missing = {name: what for name, (value, what) in needed.items() if value is None}
+        if missing:
+            raise SettingError(
+                f"proxysync does not know how to reach NPM: {' and '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} not set",
+                hint="Set " + "; ".join(f"{name} ({what})" for name, what in missing.items()) + ".",
+            )
+
+
+def read_environment(
+    environ: Mapping[str, str], *, overrides: Mapping[str, str | None]
+) -> Environment:
+    """All settings; `overrides` are flags, by the names of the variables. Empty is unset.
+
+    Raises ProxysyncError for what cannot be meant, or a secret file that cannot be read.
+    """
+    flags = {name: value for name, value in overrides.items() if value}
+    given = {**{name: value for name, value in environ.items() if value}, **flags}
+    ca_file = given.get("PROXYSYNC_NPM_CA_FILE")
+    url = given.get("PROXYSYNC_NPM_URL")
+    token = given.get("PROXYSYNC_API_TOKEN")
+    return Environment(
+        file=Path(given.get("PROXYSYNC_FILE", "proxies.yaml")),
+        state_dir=_state_dir(given),
+        npm_url=None if url is None else _npm_url(url),
+        identity=given.get("PROXYSYNC_NPM_IDENTITY"),
+        secret=_secret(flags, given) or _credential(given),
+        ca_file=None if ca_file is None else Path(ca_file),
+        listen=given.get("PROXYSYNC_LISTEN"),
+        api_token=None if token is None else Secret(token),
+    )
+
+
+def _state_dir(given: Mapping[str, str]) -> Path:
+    if chosen := given.get("PROXYSYNC_STATE_DIR"):
+        return Path(chosen)
+    # systemd lists several folders with colons between them.
+    if first := given.get("STATE_DIRECTORY", "").split(":")[0]:
+        return Path(first)
+    xdg = Path(given.get("XDG_STATE_HOME", ""))
+    if xdg.is_absolute():
+        return xdg / "proxysync"
+    try:
+        home = Path(given["HOME"]) if "HOME" in given else Path.home()
+    except RuntimeError as error:
+        raise SettingError(
+            "proxysync does not know where to keep its state: there is no home folder",
+            hint="Set PROXYSYNC_STATE_DIR to a folder that it may write to.",
+        ) from error
+    return home / ".local" / "state" / "proxysync"
+
+
+def _secret(flags: Mapping[str, str], given: Mapping[str, str]) -> Secret | None:
+    """The secret as a value or from a file. A flag for one beats a variable for the other."""
+    names = ("PROXYSYNC_NPM_SECRET", "PROXYSYNC_NPM_SECRET_FILE")
+    source = flags if any(name in flags for name in names) else given
+    value, file = (source.get(name) for name in names)
+    if value and file:
+        raise SettingError(
+            f"both {names[0]} and {names[1]} are set, and they may differ",
+            hint="Unset one of them.",
+        )
+    if value:
+        return Secret(value)
+    return _read_secret(Path(file), names[1]) if file else None
+
+
+def _credential(given: Mapping[str, str]) -> Secret | None:
+    folder = given.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        return None
+    for name in CREDENTIALS:
+        path = Path(folder) / name
+        if path.exists():
+            return _read_secret(path, "the systemd credential")
+    return None
+
+
+def _read_secret(path: Path, what: str) -> Secret:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SECRET_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise SettingError(
+            f"{what} {path} cannot be read: {reason}",
+            hint="Name a file that holds the password, readable by proxysync's user.",
+        ) from error
+    try:
+        text = content.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(content) > MAX_SECRET_BYTES:
+        raise SettingError(
+            f"{what} {path} is {'empty' if not content.strip() else 'no text with a password'}",
+            hint="Put the password of the NPM user into it, and nothing else.",
+        )
+    return Secret(text)
+
+
+def _npm_url(text: str) -> str:
+    """The URL without trailing slashes and `/api`; userinfo is refused and never shown."""
+    url = text.strip()
+    scheme, separator, rest = url.partition("://")
+    if "@" in (rest if separator else url):
+        raise _url_error(
+            "holds a user name or password",
+            "Give those as PROXYSYNC_NPM_IDENTITY and PROXYSYNC_NPM_SECRET.",
+        )
+    if not separator:
+        raise _url_error(f'"{url}" has no scheme', f"Did you mean http://{url.lstrip('/')}?")
+    if scheme.lower() not in ("http", "https"):
+        raise _url_error(f'"{url}" is neither http:// nor https://', f"Did you mean http://{rest}?")
+    if "?" in rest or "#" in rest:
+        raise _url_error(
+            f'"{url}" has a query or a fragment', "Leave out ? and # and what follows."
+        )
+    parts = _split(url)
+    path = parts.path.rstrip("/").removesuffix("/api").rstrip("/")
+    return f"{scheme.lower()}://{parts.netloc}{path}"
+
+
+def _split(url: str) -> SplitResult:
+    example = "Write it like http://10.0.0.2:81 or http://[fd00::2]:81."
+    if not url.isprintable() or " " in url:
+        raise _url_error("holds a blank or a control character", example)
+    try:
+        parts = urlsplit(url)
+        wrong = not parts.hostname or parts.port == 0 or parts.netloc.endswith(":")
+    except ValueError as error:
+        raise _url_error(f'"{url}" has no valid host and port', example) from error
+    if wrong or ("[" not in parts.netloc and parts.netloc.count(":") > 1):
+        raise _url_error(f'"{url}" has no valid host and port', example)
+    return parts
+
+
+def _url_error(problem: str, hint: str) -> ProxysyncError:
+    return SettingError(f"PROXYSYNC_NPM_URL {problem}", hint=hint)

@@ -1,0 +1,143 @@
+"""Where something stands in the file, and what is wrong with it."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from proxysync.errors import ProxysyncError
+from proxysync.redact import redact
+
+Path = tuple[str | int, ...]
+"""Keys and list indexes that lead to a value."""
+
+MAX_PROBLEMS = 1000
+LONGEST_QUOTE = 60
+_PLAIN_KEY = re.compile(f"[A-Za-z0-9_-]{{1,{LONGEST_QUOTE}}}")
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """A place in a file; lines and columns count from 1, and 0 is the file as a whole."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong; `path` is empty where it is not about one value."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{Position(self.file, self.line, self.column)}: "
+        what = f"{self.path}: " if self.path else ""
+        return where + what + self.message + (f" ({self.hint})" if self.hint else "")
+
+
+class ConfigError(ProxysyncError):
+    """Everything that is wrong with the file, in the order of the file."""
+
+    code = "config.invalid"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.path)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [asdict(problem) for problem in self.problems]
+
+
+class InvalidValue(ValueError):  # noqa: N818
+    """What a value must be instead.
+
+    `{found}` in `message` stands for the value, which is left out where it may be a secret;
+    for the same reason only `hint` may hold anything made from the value.
+    """
+
+    def __init__(self, message: str, found: object, *, hint: str | None = None) -> None:
+        super().__init__(message.replace("{found}", describe(found)))
+        self.message = message
+        self.found = found
+        self.hint = hint
+
+
+class Problems:
+    """Collects problems, one for each place; says so when there are too many to go on."""
+
+    def __init__(self) -> None:
+        self._found: list[Problem] = []
+        self._seen: set[tuple[Position, str]] = set()
+
+    def add(self, at: Position, path: Path, message: str, hint: str | None = None) -> None:
+        """Keeps the first problem of a place: others about the same are mere consequences."""
+        dotted = to_text(path)
+        keys = {(at, f"path {dotted}"), (at, f"message {message}")}
+        if self.full or self._seen & keys:
+            return
+        self._seen |= keys
+        if len(self._found) == MAX_PROBLEMS - 1:
+            dotted, message, hint = "", "there are too many problems to go on", None
+        self._found.append(Problem(at.file, at.line, at.column, dotted, message, hint))
+
+    @property
+    def full(self) -> bool:
+        return len(self._found) >= MAX_PROBLEMS
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def error(self, secrets: Mapping[str, str]) -> ConfigError:
+        """The error with all of them, free of `secrets` (value to `${NAME}`)."""
+        return ConfigError(
+            replace(
+                problem,
+                message=redact(problem.message, secrets),
+                hint=redact(problem.hint, secrets),
+            )
+            for problem in self._found
+        )
+
+
+def to_text(path: Path) -> str:
+    """`proxies.media.domains[1]`; a key that is no plain word stands in brackets and quotes."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _PLAIN_KEY.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part[:LONGEST_QUOTE])}]"
+    return text
+
+
+def quote(text: str) -> str:
+    """The text in quotes, on one line and not too long, safe to be shown on a terminal."""
+    cut = text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return f'"{safe}"'
+
+
+def describe(value: object) -> str:
+    """What stands in the file, for a person who meant something else."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return quote(value) if value else "an empty text"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return "nothing" if value is None else "a list"

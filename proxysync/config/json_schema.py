@@ -1,0 +1,93 @@
+"""The JSON Schema of the file, for editors, made from the models."""
+
+from typing import Any
+
+from proxysync.config.entries import VERSION
+from proxysync.config.models import Defaults, Entry, Settings
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+Schema = dict[str, Any]
+
+_VARIABLE = "Variable"
+_VARIABLE_SCHEMA: Schema = {
+    "description": "${VAR} or ${VAR:-default}, from the environment.",
+    "type": "string",
+    "pattern": r"\$\{",
+}
+_ABOUT = ("description", "default", "examples")
+_NULL: Schema = {"type": "null"}
+
+
+def json_schema() -> dict[str, Any]:
+    """Draft 2020-12. It accepts what loading accepts, and a bit more: names, say, are not
+    checked as closely, and nothing is said about several entries at once.
+    """
+    definitions: Schema = {_VARIABLE: _VARIABLE_SCHEMA}
+    settings, defaults, entry = (
+        _schema(model, definitions) for model in (Settings, Defaults, Entry)
+    )
+    return {
+        "$schema": DIALECT,
+        "title": "proxies.yaml of proxysync",
+        "description": "The proxies that Nginx Proxy Manager is to have.",
+        "type": "object",
+        "properties": {
+            "version": {
+                "description": "The version of this format.",
+                "enum": [VERSION, None],
+            },
+            "settings": _or(settings, _NULL),
+            "defaults": _or(defaults, _NULL),
+            "proxies": {
+                "description": "The proxies by their names.",
+                "type": "object",
+                "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
+                "additionalProperties": entry,
+            },
+        },
+        "patternProperties": {"^x-": {"description": "Free for anchors."}},
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _schema(model: type[Settings | Defaults], definitions: Schema) -> Schema:
+    """The model's schema, with those of the models in it added to `definitions`."""
+    schema = model.model_json_schema()
+    for name, definition in schema.pop("$defs", {}).items():
+        definitions[name] = _widened(definition)
+    widened = _widened(schema)
+    if issubclass(model, Defaults):
+        widened["properties"]["health"]["anyOf"].append({"enum": [False, "off"]})
+    return widened
+
+
+def _widened(schema: Schema) -> Schema:
+    """The schema of a mapping, with null and `${VAR}` for its fields, as loading accepts them."""
+    required = schema.get("required", ())
+    fields = {
+        name: _field(field, required=name in required)
+        for name, field in schema["properties"].items()
+    }
+    return {**{k: v for k, v in schema.items() if k != "title"}, "properties": fields}
+
+
+def _field(field: Schema, *, required: bool) -> Schema:
+    about: Schema = {key: field[key] for key in _ABOUT if key in field}
+    kind = {key: value for key, value in field.items() if key not in (*_ABOUT, "title")}
+    return {**about, "anyOf": _choices(kind) + ([] if required else [_NULL])}
+
+
+def _choices(schema: Schema) -> list[Schema]:
+    """What may stand for `schema`: a variable for any scalar, also for one in a list."""
+    choices = [dict(choice) for choice in schema.get("anyOf", [schema]) if choice != _NULL]
+    for choice in choices:
+        if "items" in choice:
+            choice["items"] = _or(*_choices(choice["items"]))
+    if any(not choice.keys() & {"$ref", "items", "properties"} for choice in choices):
+        choices.append({"$ref": f"#/$defs/{_VARIABLE}"})
+    return choices
+
+
+def _or(*choices: Schema) -> Schema:
+    return {"anyOf": list(choices)}

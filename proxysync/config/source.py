@@ -1,0 +1,86 @@
+"""The bytes of a file, or of the YAML files of a folder; nothing that could hang or swamp us."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxysync.config.errors import ConfigError, Problem
+
+MAX_BYTES = 4 * 1024 * 1024
+"""Of all files together: room for some ten thousand proxies."""
+
+SUFFIXES = (".yaml", ".yml")
+_CREATE = "`proxysync demo` shows a file that works; -f or PROXYSYNC_FILE names another"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file as it was read; `name` is how messages call it."""
+
+    name: str
+    content: bytes
+
+
+def read(path: Path) -> tuple[Source, ...]:
+    """The file, or all `*.yaml` and `*.yml` directly in the folder, by name.
+
+    Raises ConfigError where that cannot be done.
+    """
+    files = _listed(path) if path.is_dir() else [path]
+    sources: list[Source] = []
+    left = MAX_BYTES
+    for file in files:
+        content = _content(file, left)
+        left -= len(content)
+        sources.append(Source(str(file), content))
+    return tuple(sources)
+
+
+def digest(sources: Sequence[Source]) -> str:
+    """A hash (SHA-256, hex) that changes with the files' names and content."""
+    whole = hashlib.sha256()
+    for source in sources:
+        for part in (os.fsencode(source.name), source.content):
+            whole.update(len(part).to_bytes(8, "big") + part)
+    return whole.hexdigest()
+
+
+def failure(name: str, message: str, hint: str | None = None) -> ConfigError:
+    """An error about a file as a whole."""
+    return ConfigError([Problem(name, 0, 0, "", message, hint)])
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        raise failure(str(folder), f"cannot be read: {error.strerror}") from error
+    # What starts like this is hidden or left over by an editor.
+    names = [name for name in names if name.endswith(SUFFIXES) and name[0] not in ".#~"]
+    files = [folder / name for name in names if not (folder / name).is_dir()]
+    if not files:
+        raise failure(str(folder), "is a folder without a *.yaml file in it", _CREATE)
+    return files
+
+
+def _content(path: Path, limit: int) -> bytes:
+    name = str(path)
+    try:
+        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise failure(name, "is no regular file", "give a file, or a folder of *.yaml")
+            content = file.read(limit + 1)
+    except FileNotFoundError as error:
+        raise failure(name, "does not exist", _CREATE) from error
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise failure(name, f"cannot be read: {reason}", "check its owner and mode") from error
+    if len(content) > limit:
+        size = f"{MAX_BYTES // 1024 // 1024} MiB"
+        raise failure(name, f"is too large: proxysync reads {size} in all", "is it the right file?")
+    return content
