@@ -1,0 +1,120 @@
+"""The four steps for one upstream, as a coroutine for any event loop."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from proxysync.probe.exchange import Exchange
+from proxysync.probe.model import STEPS, Probe, Result, Step, StepName
+from proxysync.probe.names import Found, Names, literal
+from proxysync.probe.outcome import INTERNAL, TIMED_OUT, UNRESOLVED, Good, StepError
+from proxysync.probe.streams import Dialler
+from proxysync.probe.syntax import check_syntax
+
+_KEEPS_NPM_DOWN = (
+    "; nginx resolves the name of a location when it starts: with this one all of NPM would "
+    "not start, and all sites would be down"
+)
+
+
+async def check(probe: Probe, names: Names | None = None) -> Result:
+    """Runs the steps in order; those after a failure are skipped. Never raises.
+
+    A step in `probe.skip` gives no verdict, but what a later step needs of it is done all the
+    same, in that step and within its time: without dns, tcp resolves the name; without tcp,
+    http connects. With tcp and http skipped nothing is connected to.
+
+    `names` holds the names looked up so far; checks of one round share it.
+    """
+    visit = _Visit(probe, names or Names())
+    steps: list[Step] = []
+    failed: StepName | None = None
+    try:
+        for name in STEPS:
+            if name in probe.skip:
+                steps.append(Step(name, "skipped", "left out on request"))
+            elif failed:
+                steps.append(Step(name, "skipped", f"not tried, because {failed} failed"))
+            else:
+                steps.append(await visit.step(name))
+                failed = name if steps[-1].status == "fail" else None
+    finally:
+        visit.close()
+    return Result(failed is None, tuple(steps))
+
+
+class _Visit:
+    """One upstream's check under way: what a step has found out for those after it."""
+
+    def __init__(self, probe: Probe, names: Names) -> None:
+        self._probe = probe
+        self._names = names
+        self._dialler: Dialler | None = None
+        self._actions: dict[StepName, Callable[[], Awaitable[Good]]] = {
+            "syntax": self._syntax,
+            "dns": self._dns,
+            "tcp": self._tcp,
+            "http": self._http,
+        }
+
+    async def step(self, name: StepName) -> Step:
+        start = time.monotonic()
+        try:
+            good = await self._actions[name]()
+        except StepError as failure:
+            hint = failure.hint.format(port=self._probe.upstream.port)
+            return Step(name, "fail", failure.detail, hint, _since(start))
+        except Exception as error:  # noqa: BLE001 - one odd upstream must not end the others' checks
+            detail = f"the check itself failed: {type(error).__name__}: {error}"
+            return Step(name, "fail", detail, INTERNAL, _since(start))
+        return Step(name, "warn" if good.hint else "pass", good.detail, good.hint, _since(start))
+
+    def close(self) -> None:
+        if self._dialler:
+            self._dialler.close()
+
+    async def _syntax(self) -> Good:
+        return Good(check_syntax(self._probe))
+
+    async def _dns(self) -> Good:
+        host = self._probe.upstream.host
+        if literal(host):
+            return Good(f"{host} is an address")
+        found = await self._addresses()
+        return Good(f"{host} is {', '.join(str(address) for address in found.addresses)}")
+
+    async def _tcp(self) -> Good:
+        deadline = asyncio.get_running_loop().time() + self._probe.tcp_timeout
+        dialler = await self._reach(deadline)
+        await dialler.connect(deadline)
+        return Good(f"connected to {dialler.peer}")
+
+    async def _http(self) -> Good:
+        deadline = asyncio.get_running_loop().time() + self._probe.http_timeout
+        dialler = await self._reach(deadline)
+        return await Exchange(self._probe, dialler, deadline).run()
+
+    async def _reach(self, deadline: float) -> Dialler:
+        if self._dialler is None:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    found = await self._addresses()
+            except TimeoutError as error:
+                detail = f"{self._probe.upstream.host} did not resolve in time"
+                raise StepError(detail, TIMED_OUT) from error
+            self._dialler = Dialler(found.addresses, self._probe.upstream.port)
+        return self._dialler
+
+    async def _addresses(self) -> Found:
+        host = self._probe.upstream.host
+        outcome = literal(host) or await self._names.find(host, self._probe.resolver)
+        if isinstance(outcome, Found):
+            return outcome
+        detail = f"{host} does not resolve: {outcome.reason}"
+        if self._probe.resolved_at_start:
+            detail += _KEEPS_NPM_DOWN
+        raise StepError(detail, UNRESOLVED)
+
+
+def _since(start: float) -> int:
+    return round((time.monotonic() - start) * 1000)

@@ -1,0 +1,223 @@
+"""From a host name to its addresses: as this machine resolves it, or as one name server does."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
+
+LOOKUP_TIMEOUT = 5.0
+EXPLAIN_TIMEOUT = 2.0
+SECOND_FAMILY_TIMEOUT = 1.0
+DNS_PORT = 53
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address of a host: `family` and `sockaddr` are as the socket module has them."""
+
+    family: int
+    sockaddr: tuple[Any, ...]
+
+    def with_port(self, port: int) -> tuple[Any, ...]:
+        return (self.sockaddr[0], port, *self.sockaddr[2:])
+
+    def __str__(self) -> str:
+        ip = str(self.sockaddr[0])
+        return f"[{ip}]" if self.family == socket.AF_INET6 else ip
+
+
+@dataclass(frozen=True)
+class Found:
+    """The addresses of a host, in the order in which they are to be tried."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """Why a host has no addresses."""
+
+    reason: str
+
+
+def literal(host: str) -> Found | None:
+    """The address that `host` itself is (IPv6 in brackets or not); None for a name."""
+    bare = host.removeprefix("[").removesuffix("]")
+    for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
+        # Strict as nginx is: no 127.1, no zone.
+        with contextlib.suppress(OSError, ValueError):
+            ip = socket.inet_ntop(family, socket.inet_pton(family, bare))
+            return Found((Address(family, (ip, 0, *rest)),))
+    return None
+
+
+class Names:
+    """Looks names up, each one once; make one for each round of checks.
+
+    The system's own resolver can block for long, so each of its lookups runs in a daemon
+    thread, which is left behind after LOOKUP_TIMEOUT seconds and never holds up the
+    interpreter's exit. At most `at_once` lookups (one file descriptor each) are under way,
+    those left behind included; one that finds no place for LOOKUP_TIMEOUT seconds fails.
+    """
+
+    def __init__(self, at_once: int = 256) -> None:
+        self._at_once = at_once
+        self._places = asyncio.Semaphore(at_once)
+        self._lookups: dict[tuple[str, str | None], asyncio.Task[Found | Unresolved]] = {}
+
+    async def find(self, host: str, resolver: str | None = None) -> Found | Unresolved:
+        """Resolves `host`; with `resolver` (`IP` or `IP:port`) that name server alone decides."""
+        key = (host, resolver)
+        if key not in self._lookups:
+            self._lookups[key] = asyncio.create_task(self._look_up(host, resolver))
+        # A caller that is cancelled must not take the lookup from the others.
+        return await asyncio.shield(self._lookups[key])
+
+    async def _look_up(self, host: str, resolver: str | None) -> Found | Unresolved:
+        try:
+            await asyncio.wait_for(self._places.acquire(), LOOKUP_TIMEOUT)
+        except TimeoutError:
+            return Unresolved(f"{self._at_once} other names still wait for their name servers")
+        if resolver is None:
+            return await self._ask_system(host)
+        try:
+            return await _ask_server(host, resolver)
+        finally:
+            self._places.release()
+
+    async def _ask_system(self, host: str) -> Found | Unresolved:
+        answer = self._start_thread(host)
+        try:
+            outcome = await asyncio.wait_for(answer, LOOKUP_TIMEOUT)
+        except TimeoutError:
+            return Unresolved(f"the system's resolver did not answer within {LOOKUP_TIMEOUT:g} s")
+        if isinstance(outcome, Found):
+            return outcome
+        return Unresolved(await _explain(host, outcome))
+
+    def _start_thread(self, host: str) -> "asyncio.Future[Found | Exception]":
+        """Gives the place back when the thread has really ended, however late."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Found | Exception] = loop.create_future()
+
+        def settle(outcome: Found | Exception) -> None:
+            self._places.release()
+            if not answer.done():
+                answer.set_result(outcome)
+
+        def run() -> None:
+            outcome = _getaddrinfo(host)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, outcome)
+
+        try:
+            threading.Thread(target=run, name=f"look up {host}", daemon=True).start()
+        except RuntimeError as error:
+            settle(error)
+        return answer
+
+
+def _getaddrinfo(host: str) -> Found | Exception:
+    try:
+        infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
+        return error
+    return Found(tuple(dict.fromkeys(Address(info[0], info[4]) for info in infos)))
+
+
+async def _explain(host: str, error: Exception) -> str:
+    """Why the system's resolver failed; the system itself tells too little."""
+    if not isinstance(error, socket.gaierror):
+        return f"the name cannot be looked up ({error})"
+    import dns.asyncresolver
+    import dns.resolver
+
+    try:
+        server = dns.asyncresolver.Resolver()
+    except dns.resolver.NoResolverConfiguration:
+        return "no name server is configured on this machine"
+    outcome = await _ask(server, host, EXPLAIN_TIMEOUT, search=True)
+    if isinstance(outcome, Unresolved):
+        return outcome.reason
+    return (
+        f"the system says “{error.strerror}”, though the name server knows the name; "
+        "see /etc/nsswitch.conf and /etc/hosts"
+    )
+
+
+async def _ask_server(host: str, resolver: str) -> Found | Unresolved:
+    import dns.asyncresolver
+    import dns.nameserver
+
+    ip, port = _split(resolver)
+    if literal(ip) is None or not 0 < port < 65536:
+        return Unresolved(
+            f"the resolver “{resolver}” is not an address (e.g. 10.0.0.1 or 127.0.0.1:5353)"
+        )
+    server = dns.asyncresolver.Resolver(configure=False)
+    server.nameservers = [dns.nameserver.Do53Nameserver(ip, port)]
+    return await _ask(server, host, LOOKUP_TIMEOUT, search=False)
+
+
+def _split(resolver: str) -> tuple[str, int]:
+    """`10.0.0.1`, `10.0.0.1:53`, `::1` or `[::1]:53` as address and port (0 for a bad one)."""
+    ip, colon, port = resolver.rpartition(":")
+    if not colon or (":" in ip and not ip.endswith("]")):
+        ip, port = resolver, str(DNS_PORT)
+    return ip.removeprefix("[").removesuffix("]"), int(port) if port.isdecimal() else 0
+
+
+async def _ask(
+    server: "dns.asyncresolver.Resolver", host: str, timeout: float, *, search: bool
+) -> Found | Unresolved:
+    """Asks for IPv4 and then for IPv6 addresses, within `timeout` seconds."""
+    import dns.exception
+    import dns.resolver
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    addresses: list[Address] = []
+    failures: list[dns.exception.DNSException] = []
+    for record in ("A", "AAAA"):
+        # A server that ignores AAAA must not make a good IPv4 answer slow.
+        left = SECOND_FAMILY_TIMEOUT if addresses else deadline - loop.time()
+        try:
+            answer = await server.resolve(host, record, lifetime=max(left, 0.1), search=search)
+        except dns.resolver.NXDOMAIN as failure:
+            failures.append(failure)
+            break
+        except dns.exception.DNSException as failure:
+            failures.append(failure)
+            continue
+        for entry in answer:
+            found = literal(entry.to_text())
+            addresses += found.addresses if found else ()
+    if addresses:
+        return Found(tuple(addresses))
+    return Unresolved(_reason(failures))
+
+
+def _reason(failures: "list[dns.exception.DNSException]") -> str:
+    import dns.exception
+    import dns.resolver
+
+    telling = [f for f in failures if not isinstance(f, dns.resolver.NoAnswer)]
+    if not telling:
+        return "the name exists but has no address (no A or AAAA record)"
+    failure = telling[0]
+    if isinstance(failure, dns.resolver.NXDOMAIN):
+        return "there is no such name (NXDOMAIN)"
+    errors: list[tuple[Any, ...]] = failure.kwargs.get("errors") or []
+    asked = dict.fromkeys(str(error[0]) for error in errors)
+    servers = ", ".join(asked).replace("Do53:", "").replace("@", " port ") or "the name server"
+    if isinstance(failure, dns.exception.Timeout):
+        return f"no answer from {servers}"
+    if isinstance(failure, dns.resolver.NoNameservers):
+        said = ", ".join(dict.fromkeys(str(error[3]) for error in errors))
+        return f"{servers} cannot answer ({said})"
+    return str(failure)

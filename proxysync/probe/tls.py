@@ -1,0 +1,195 @@
+"""TLS to an upstream, as nginx does it: no verification, and no server name (SNI) sent."""
+
+import contextlib
+import functools
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from proxysync.probe.names import literal
+from proxysync.probe.outcome import TLS_FAILED, PeerError
+from proxysync.probe.streams import CHUNK, Stream
+
+Dial = Callable[[], Awaitable[Stream]]
+T = TypeVar("T")
+
+_RECORD_TYPES = range(0x14, 0x18)
+_SHOWN_BYTES = 40
+_SHOWN_NAMES = 3
+
+
+class TlsRefusedError(PeerError):
+    """The peer speaks TLS but broke off the handshake."""
+
+
+class NotTlsError(PeerError):
+    """The peer sent something else than TLS, or hung up without a word."""
+
+
+class Tls:
+    """TLS on top of another stream.
+
+    asyncio's own TLS hides the peer's first bytes, and they tell a plain HTTP server from a
+    TLS server that refuses.
+    """
+
+    def __init__(self, below: Stream, context: ssl.SSLContext, server_name: str | None) -> None:
+        self._below = below
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self._first = b""
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """The peer's certificate as the ssl module shows it; empty if it was not verified."""
+        return dict(self._object.getpeercert() or {})
+
+    async def handshake(self) -> None:
+        """Raises ssl.SSLCertVerificationError, TlsRefusedError or NotTlsError."""
+        try:
+            await self._drive(self._object.do_handshake)
+        except (ssl.SSLCertVerificationError, TimeoutError):
+            raise
+        except OSError as error:
+            raise self._handshake_failure(error) from error
+
+    async def send(self, data: bytes) -> None:
+        await self._drive(lambda: self._object.write(data))
+
+    async def receive(self) -> bytes:
+        try:
+            return await self._drive(lambda: self._object.read(CHUNK))
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return b""
+        except ssl.SSLError as error:
+            raise PeerError(f"TLS broke off: {_words(error)}", TLS_FAILED) from error
+
+    async def _drive(self, operation: Callable[[], T]) -> T:
+        """Runs one operation of the TLS engine, moving bytes until it has what it wants."""
+        while True:
+            try:
+                done = operation()
+            except ssl.SSLWantReadError:
+                await self._flush()
+            except ssl.SSLError:
+                with contextlib.suppress(OSError):
+                    await self._flush()  # the alert that tells the peer why
+                raise
+            else:
+                await self._flush()
+                return done
+            data = await self._below.receive()
+            self._first = self._first or data[:_SHOWN_BYTES]
+            if data:
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()
+
+    async def _flush(self) -> None:
+        if self._outgoing.pending:
+            await self._below.send(self._outgoing.read())
+
+    def _handshake_failure(self, error: OSError) -> PeerError:
+        if not self._first:
+            return NotTlsError("hung up during the TLS handshake", TLS_FAILED)
+        if self._first[0] not in _RECORD_TYPES:
+            return NotTlsError(f"answers something else than TLS: {show(self._first)}", TLS_FAILED)
+        return TlsRefusedError(f"the TLS handshake failed: {_words(error)}", TLS_FAILED)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """TLS to an upstream.
+
+    `flaw` is why its certificate would not pass verification, if it would not; `needs_name`
+    says that the handshake works only with the server's name (SNI) in it.
+    """
+
+    stream: Tls
+    flaw: str | None = None
+    needs_name: bool = False
+
+
+async def open_tls(dial: Dial, host: str) -> Opened:
+    """TLS to `host`; `dial` is asked for a new connection for each of up to two handshakes.
+
+    Raises TlsRefusedError, NotTlsError, and what `dial` raises.
+    """
+    try:
+        verified = Tls(await dial(), _verifying(), None)
+        await verified.handshake()
+    except ssl.SSLCertVerificationError as error:
+        return Opened(await _unverified(dial, None), flaw=error.verify_message)
+    except (TlsRefusedError, NotTlsError) as failure:
+        if literal(host):
+            raise
+        try:
+            return Opened(await _unverified(dial, host.removesuffix(".")), needs_name=True)
+        except (TlsRefusedError, NotTlsError):
+            raise failure from None
+    return Opened(verified, flaw=_other_name(verified.certificate, host))
+
+
+async def speaks_tls(dial: Dial) -> bool:
+    """Whether the peer goes through a handshake, or breaks it off in TLS's own words."""
+    try:
+        await _unverified(dial, None)
+    except TlsRefusedError:
+        return True
+    except NotTlsError:
+        return False
+    return True
+
+
+async def _unverified(dial: Dial, server_name: str | None) -> Tls:
+    stream = Tls(await dial(), _trusting(), server_name)
+    await stream.handshake()
+    return stream
+
+
+@functools.cache
+def _trusting() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    # Python's own list is shorter than nginx's: an old device that nginx can talk to must pass.
+    context.set_ciphers("DEFAULT:@SECLEVEL=1")
+    return context
+
+
+@functools.cache
+def _verifying() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # The ssl module checks a name only where it sends one; see _other_name.
+    context.check_hostname = False
+    context.load_default_certs()
+    context.set_ciphers("DEFAULT:@SECLEVEL=1")
+    return context
+
+
+def _other_name(certificate: dict[str, Any], host: str) -> str | None:
+    """Says so if a certificate is not for `host`; None if it is."""
+    issued = certificate.get("subjectAltName", ())
+    names = [str(value).lower() for kind, value in issued if kind == "DNS"]
+    ips = [str(value).strip() for kind, value in issued if kind == "IP Address"]
+    wanted = host.removesuffix(".").lower()
+    if address := literal(host):
+        matches = address in map(literal, ips)
+    else:
+        matches = wanted in names or f"*.{wanted.partition('.')[2]}" in names
+    others = ", ".join((names + ips)[:_SHOWN_NAMES]) or "no name"
+    return None if matches else f"it is for {others}, not for {host}"
+
+
+def show(data: bytes) -> str:
+    """The first bytes of an answer, for a person: printable, and not many."""
+    text = data[:_SHOWN_BYTES].decode("ascii", "replace").strip()
+    return "“" + "".join(c if c.isprintable() else "·" for c in text) + "”"
+
+
+def _words(error: OSError) -> str:
+    """OpenSSL's reason in plain letters: `tlsv1 alert unrecognized name`, say."""
+    reason = getattr(error, "reason", None)
+    return str(reason).replace("_", " ").lower() if reason else error.strerror or str(error)
