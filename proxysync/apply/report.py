@@ -1,0 +1,43 @@
+"""What became of a plan."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from proxysync.npm.errors import NpmError
+
+
+class Result(StrEnum):
+    """How one change ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNCONFIRMED = "unconfirmed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One change and how it ended; `message` says why where it is not done."""
+
+    name: str
+    action: str
+    npm_id: int | None
+    result: Result
+    message: str = ""
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All outcomes in the order of writing.
+
+    `stopped` says why the rest was not tried, `error` is what NPM did to end it.
+    """
+
+    outcomes: tuple[Outcome, ...] = ()
+    stopped: str | None = None
+    error: NpmError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.stopped is None and all(o.result is Result.DONE for o in self.outcomes)

@@ -1,0 +1,198 @@
+"""Plans, validates, applies and verifies, once.
+
+Exits with 0 if NPM is then in line with the file, with 1 otherwise.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from proxysync.cli.formats import add_format
+
+if TYPE_CHECKING:
+    from proxysync.config.environment import Environment
+    from proxysync.config.models import Config
+    from proxysync.npm.client import NpmClient
+    from proxysync.plan.model import Plan
+    from proxysync.plan.policy import DeleteLimit
+    from proxysync.reconcile import Options, Round
+    from proxysync.store.events import EventLog
+    from proxysync.store.state import State
+
+HELP = "make the changes, once"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--max-delete",
+        metavar="LIMIT",
+        help="let this share (100%%) or number of deletions pass this once",
+    )
+    parser.add_argument(
+        "--recreate",
+        action="store_true",
+        help="make hosts again that are gone from NPM, however many they are",
+    )
+    parser.add_argument(
+        "--lock-timeout",
+        metavar="SECONDS",
+        type=float,
+        default=60.0,
+        help="how long to wait while another proxysync is writing (default: 60)",
+    )
+    add_format(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from proxysync.apply.lock import write_lock
+    from proxysync.cli import context, terminal
+    from proxysync.reconcile import Options
+    from proxysync.store.database import make_folder
+
+    env = context.environment(arguments)
+    config = context.config(env)
+    options = Options(max_delete=_limit(arguments.max_delete), recreate=arguments.recreate)
+    npm = context.client(env)
+    npm.require_write()
+    make_folder(env.state_dir)
+    shown = None if arguments.yes else _ask(env, npm, config, options, arguments.format)
+    with write_lock(env.state_dir, timeout=arguments.lock_timeout, on_wait=terminal.note):
+        database, state, events = context.open_store(env)
+        try:
+            events.mask(config.secrets)
+            done = _reconcile(npm, state, events, config, options, shown)
+        finally:
+            database.close()
+    if arguments.format == "json":
+        terminal.print_json(_json(done, config.secrets))
+    else:
+        _print(done)
+    return 0 if done.ok else 1
+
+
+def _ask(
+    env: "Environment", npm: "NpmClient", config: "Config", options: "Options", style: str
+) -> "Plan":
+    """Shows the plan and asks; returns it if it may be carried out, or if there is nothing to.
+
+    Raises ProxysyncError if the answer is no, or nobody is there to ask.
+    """
+    from proxysync.cli import context, terminal
+    from proxysync.cli.plan import show
+    from proxysync.errors import ProxysyncError
+    from proxysync.reconcile import build_plan
+
+    snapshot = npm.snapshot()
+    plan = build_plan(config, snapshot, context.read_state(env), options)
+    if style == "text":
+        show(plan, config, snapshot, style)
+    if plan.to_make and not terminal.confirm(f"Make these {len(plan.to_make)} changes?"):
+        raise ProxysyncError(
+            "nothing was changed, for nobody agreed to it",
+            hint="`proxysync apply --yes` applies without a question.",
+        )
+    return plan
+
+
+def _reconcile(
+    npm: "NpmClient",
+    state: "State",
+    events: "EventLog",
+    config: "Config",
+    options: "Options",
+    shown: "Plan | None",
+) -> "Round":
+    from proxysync.apply.engine import Hooks
+    from proxysync.cli.terminal import progress
+    from proxysync.errors import ProxysyncError
+    from proxysync.reconcile import Reconciler
+
+    reconciler = Reconciler(
+        npm,
+        state,
+        events.emit,
+        Hooks(progress=_progress),
+        on_probe=progress("probing"),
+    )
+    if shown is not None and reconciler.plan(config, options).changes != shown.changes:
+        raise ProxysyncError(
+            "NPM has changed since the plan was shown, so nothing was written",
+            hint="Run `proxysync apply` again and look at the new plan.",
+        )
+    return reconciler.reconcile(config, options)
+
+
+def _limit(text: str | None) -> "DeleteLimit | None":
+    from proxysync.errors import ProxysyncError
+    from proxysync.plan.policy import DeleteLimit
+
+    if text is None:
+        return None
+    number = text.removesuffix("%").strip()
+    if not number.isdigit() or (text.endswith("%") and int(number) > 100):
+        raise ProxysyncError(
+            f'--max-delete "{text}" is neither a share nor a number',
+            hint="Write it as 100% or 5.",
+        )
+    if text.endswith("%"):
+        return DeleteLimit(share=int(number) / 100, count=None)
+    return DeleteLimit(share=None, count=int(number))
+
+
+def _progress(what: str) -> None:
+    if sys.stderr.isatty():
+        print(f"{what} …", file=sys.stderr)
+
+
+def _print(done: "Round") -> None:
+    from proxysync.apply.report import Result
+    from proxysync.cli.terminal import colours, paint, safe
+
+    on = colours(sys.stdout)
+
+    def line(word: str, text: str, hint: str | None = None, colour: str = "red") -> None:
+        print(f"{paint(word.ljust(11), colour, on=on)} {safe(text)}")
+        if hint:
+            print(f"            hint: {safe(hint)}")
+
+    if done.plan.refused:
+        line("refused", done.plan.refused)
+    for outcome in done.report.outcomes:
+        tail = f": {outcome.message}" if outcome.message else ""
+        colour = "green" if outcome.result is Result.DONE else "red"
+        line(outcome.result, f"{outcome.action} {outcome.name}{tail}", outcome.hint, colour)
+    hints = {verdict.name: verdict.hint for verdict in done.verdicts}
+    for change in done.unsettled:
+        word = change.hold.kind if change.hold else change.action
+        reason = change.hold.reason if change.hold else change.reason
+        line(word, f"{change.name}: {reason}", hints.get(change.name))
+    if done.report.stopped:
+        line("stopped", done.report.stopped)
+    print("NPM is in line with the file." if done.ok else "NPM is not in line with the file.")
+
+
+def _json(done: "Round", secrets: Mapping[str, str]) -> dict[str, object]:
+    from proxysync.plan import render
+    from proxysync.redact import redact
+
+    value = {
+        "ok": done.ok,
+        "plan": render.to_json(done.plan, mask=secrets),
+        "validation": [verdict.to_json() for verdict in done.verdicts],
+        "outcomes": [
+            {
+                "name": outcome.name,
+                "action": outcome.action,
+                "npm_id": outcome.npm_id,
+                "result": str(outcome.result),
+                "message": outcome.message,
+                "hint": outcome.hint,
+            }
+            for outcome in done.report.outcomes
+        ],
+        "stopped": done.report.stopped,
+    }
+    masked: dict[str, object] = redact(value, secrets)
+    return masked

@@ -1,0 +1,22 @@
+"""Prints a completion script for a shell.
+
+bash:  proxysync completion bash > ~/.local/share/bash-completion/completions/proxysync
+zsh:   proxysync completion zsh > "${fpath[1]}/_proxysync"
+"""
+
+import argparse
+
+HELP = "print a completion script for bash, zsh or tcsh"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    from proxysync.cli.main import build_parser
+
+    print(shtab.complete(build_parser(), shell=arguments.shell))
+    return 0

@@ -1,0 +1,16 @@
+"""The whole story on a built-in sandbox: no NPM is needed, nothing is left behind."""
+
+import argparse
+
+HELP = "watch it all at work on a built-in sandbox, no NPM needed"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--keep", action="store_true", help="stay up to play with afterwards")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from proxysync.demo.story import play
+
+    play(lambda text: print(text, flush=True), keep=arguments.keep)
+    return 0

@@ -1,0 +1,67 @@
+"""Shows what would change in NPM to bring it in line with the file. Touches nothing.
+
+Exits with 0, or with --detailed-exitcode: 0 no changes, 2 some, 1 an error.
+"""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from proxysync.cli.formats import add_format
+
+if TYPE_CHECKING:
+    from proxysync.config.models import Config
+    from proxysync.model import Snapshot
+    from proxysync.plan.model import Plan
+
+HELP = "show what would change in NPM; touches nothing"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--probe", action="store_true", help="validate the upstreams, too")
+    parser.add_argument(
+        "--detailed-exitcode",
+        action="store_true",
+        help="exit with 2 if there are changes",
+    )
+    add_format(parser, "markdown")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from proxysync.cli import context, terminal
+    from proxysync.reconcile import build_plan, to_validate
+
+    env = context.environment(arguments)
+    config = context.config(env)
+    snapshot = context.client(env).snapshot()
+    state = context.read_state(env)
+    plan = build_plan(config, snapshot, state)
+    if arguments.probe:
+        from proxysync.validation import count_upstreams, validate
+
+        candidates = to_validate(config, plan)
+        bar = terminal.progress("probing")(count_upstreams(candidates))
+        verdicts = validate(candidates, config.settings, on_result=bar)
+        blocked = {verdict.name: verdict.reason for verdict in verdicts if verdict.blocks}
+        plan = build_plan(config, snapshot, state, blocked=blocked)
+    show(plan, config, snapshot, arguments.format)
+    if plan.refused:
+        return 1
+    return 2 if arguments.detailed_exitcode and not plan.empty else 0
+
+
+def show(plan: "Plan", config: "Config", snapshot: "Snapshot", style: str) -> None:
+    """Prints a plan in one of its styles."""
+    from proxysync.cli import terminal
+    from proxysync.plan import render
+
+    if style == "json":
+        terminal.print_json(render.to_json(plan, mask=config.secrets))
+        return
+    names = {("certificate_id", c.npm_id): c.nice_name for c in snapshot.certificates}
+    names |= {("access_list_id", a.npm_id): a.name for a in snapshot.access_lists}
+    if style == "markdown":
+        print(render.to_markdown(plan, mask=config.secrets, names=names))
+    else:
+        colour = terminal.colours(sys.stdout)
+        print(render.to_text(plan, colour=colour, mask=config.secrets, names=names))

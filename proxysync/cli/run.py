@@ -1,0 +1,75 @@
+"""The daemon: watches the file and keeps NPM in line with it until it is told to stop.
+
+SIGHUP reads the file again; SIGTERM and SIGINT end it after the write in flight. The log
+goes to stderr: for people on a terminal, as JSON otherwise (under systemd, say).
+"""
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proxysync.npm.client import NpmClient
+
+HELP = "the daemon: keep NPM in line from now on"
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """It has none of its own."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import os
+
+    from proxysync.apply.engine import Hooks
+    from proxysync.apply.lock import daemon_lock
+    from proxysync.cli import context
+    from proxysync.cli.log import event_logger
+    from proxysync.daemon.loop import Loop, Stop, Wake
+    from proxysync.daemon.service import Service
+    from proxysync.daemon.watch import FileWatcher
+    from proxysync.reconcile import Reconciler
+    from proxysync.store.database import make_folder
+
+    env = context.environment(arguments)
+    stop = Stop()
+    npm = context.client(env, pause=stop.wait)
+    _check(npm)
+    make_folder(env.state_dir)
+    with daemon_lock(env.state_dir):
+        database, state, events = context.open_store(env, (event_logger(),))
+        events.emit(
+            "info", "daemon", "daemon.started", f"keeping {npm.url} in line with {env.file}"
+        )
+        service = Service(
+            env.file,
+            env.state_dir,
+            npm,
+            state,
+            events,
+            Reconciler(npm, state, events.emit, Hooks(stop=stop)),
+            environ=os.environ,
+            stop=stop,
+        )
+        watcher = FileWatcher(env.file, lambda: loop.wake(Wake.FILE))
+        loop = Loop(service, watcher, stop)
+        loop.run()
+        events.emit("info", "daemon", "daemon.stopped", "told to stop")
+        database.close()
+    return 0
+
+
+def _check(npm: "NpmClient") -> None:
+    """Ends the start for what will not mend itself; an NPM that is away may still come."""
+    from proxysync.npm.errors import (
+        NpmAddressError,
+        NpmError,
+        NpmLoginError,
+        NpmRightsError,
+    )
+
+    try:
+        npm.require_write()
+    except (NpmAddressError, NpmLoginError, NpmRightsError):
+        raise
+    except NpmError:
+        return

@@ -1,0 +1,170 @@
+"""What the daemon does each time it is woken, and what it says about it: each thing once."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proxysync.apply.lock import LockedError, write_lock
+from proxysync.config.load import ConfigError, load
+from proxysync.config.load import fingerprint as fingerprint_of
+from proxysync.daemon.backoff import Backoff
+from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmError, NpmUnconfirmedError
+from proxysync.plan.model import HoldKind
+from proxysync.reconcile import Reconciler, Round
+from proxysync.store import clock
+from proxysync.store.events import EventLog
+from proxysync.store.state import State
+
+if TYPE_CHECKING:
+    from proxysync.config.models import Config
+
+DEFAULT_RESYNC = 300.0
+"""Seconds between two looks at NPM while no file has been read yet."""
+
+
+class Service:
+    """Keeps the last good file in force and NPM in line with it; see `daemon.loop.Work`."""
+
+    def __init__(
+        self,
+        path: Path,
+        folder: Path,
+        npm: NpmClient,
+        state: State,
+        events: EventLog,
+        reconciler: Reconciler,
+        *,
+        environ: Mapping[str, str],
+        stop: Callable[[], bool],
+    ) -> None:
+        self._path = path
+        self._folder = folder
+        self._npm = npm
+        self._state = state
+        self._events = events
+        self._reconciler = reconciler
+        self._environ = environ
+        self._stop = stop
+        self._config: Config | None = None
+        self._seen: str | None = None
+        self._said: dict[str, str] = {}
+        self._backoff = Backoff()
+
+    @property
+    def resync_interval(self) -> float:
+        return self._config.settings.resync_interval if self._config else DEFAULT_RESYNC
+
+    def load(self) -> bool:
+        """Takes the file in force if it is good and new; says so if it is bad."""
+        seen = fingerprint_of(self._path)
+        if seen is not None and seen == self._seen:
+            return False
+        self._seen = seen
+        try:
+            config = load(self._path, self._environ)
+        except ConfigError as error:
+            self._say(
+                "config",
+                "error",
+                "config.invalid",
+                f"{error}\nThe last good file stays in force." if self._config else str(error),
+                data={"problems": error.to_json()},
+            )
+            return False
+        self._said.pop("config", None)
+        self._config = config
+        self._events.mask(config.secrets)
+        self._events.emit(
+            "info",
+            "config",
+            "config.loaded",
+            f"{self._path} is in force: {len(config.proxies)} proxies",
+            data={"fingerprint": config.fingerprint, "proxies": len(config.proxies)},
+        )
+        return True
+
+    def reconcile(self) -> float | None:
+        """One round; NPM being away or broken is no end, only a later try."""
+        if self._config is None:
+            return None
+        try:
+            with write_lock(self._folder, on_wait=self._waiting, stop=self._stop):
+                done = self._reconciler.reconcile(self._config, patient=True)
+        except LockedError:
+            return None
+        except NpmError as error:
+            return self._trouble(error)
+        if done.report.error is not None:
+            return self._trouble(done.report.error)
+        self._well()
+        self._tell(done)
+        return self._next_try()
+
+    def _waiting(self, message: str) -> None:
+        self._events.emit("info", "daemon", "daemon.waiting", message)
+
+    def _trouble(self, error: NpmError) -> float:
+        if not isinstance(error, NpmUnconfirmedError):
+            self._npm.forget_server()
+        if self._said.get("npm") != error.code:
+            self._said["npm"] = error.code
+            self._events.emit("error", "npm", error.code, str(error))
+        return self._backoff.next()
+
+    def _well(self) -> None:
+        self._backoff.reset()
+        if self._said.pop("npm", None) is not None:
+            self._events.emit("info", "npm", "npm.back", f"NPM at {self._npm.url} is well again")
+
+    def _tell(self, done: Round) -> None:
+        refused = done.plan.refused
+        if refused:
+            self._say("plan", "error", "plan.refused", refused)
+        else:
+            self._said.pop("plan", None)
+        current = set()
+        for change in done.plan.changes:
+            key = f"proxy {change.name}"
+            if change.action == "conflict":
+                current.add(key)
+                self._say(
+                    key,
+                    "error",
+                    "proxy.conflict",
+                    f"{change.name}: {change.reason}",
+                    proxy=change.name,
+                    source="plan",
+                )
+            elif change.hold and change.hold.kind in (HoldKind.DRIFT, HoldKind.WAITING):
+                current.add(key)
+                self._say(
+                    key,
+                    "warn",
+                    f"proxy.{change.hold.kind}",
+                    f"{change.name} is left as it is: {change.hold.reason}",
+                    proxy=change.name,
+                    source="plan",
+                )
+        for key in [k for k in self._said if k.startswith("proxy ") and k not in current]:
+            del self._said[key]
+
+    def _next_try(self) -> float | None:
+        tries = [entry.next_try for entry in self._state.blocked()]
+        return max(0.5, (min(tries) - clock.now()).total_seconds()) if tries else None
+
+    def _say(
+        self,
+        key: str,
+        severity: str,
+        event: str,
+        message: str,
+        *,
+        proxy: str | None = None,
+        data: dict[str, Any] | None = None,
+        source: str | None = None,
+    ) -> None:
+        """Raises the event unless it would repeat what was said last about `key`."""
+        if self._said.get(key) != message:
+            self._said[key] = message
+            self._events.emit(severity, source or key, event, message, proxy=proxy, data=data)

@@ -1,0 +1,1 @@
+"""The story of `proxysync demo`, played on the sandbox with the real program."""

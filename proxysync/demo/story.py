@@ -1,0 +1,198 @@
+"""A YAML file becomes working reverse proxies, changes, drifts and comes back."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from signal import SIGTERM
+
+from proxysync.demo.toys import Toy, WebPage, visit
+from proxysync.errors import ProxysyncError
+from proxysync.sandbox import Sandbox
+
+IDENTITY = "admin@example.com"
+SECRET = "changeme"  # noqa: S105 - of a sandbox that lives for a minute
+PATIENCE = 30.0
+"""Seconds that a step of the story may take before the demo gives up."""
+
+
+class Demo:
+    """The stage: a sandbox, a folder with the file, and the real program as processes."""
+
+    def __init__(self, folder: Path, npm: Sandbox, say: Callable[[str], object]) -> None:
+        self.file = folder / "proxies.yaml"
+        self.npm = npm
+        self.say = say
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("PROXYSYNC_")},
+            "PROXYSYNC_FILE": str(self.file),
+            "PROXYSYNC_STATE_DIR": str(folder / "state"),
+            "PROXYSYNC_NPM_URL": npm.url,
+            "PROXYSYNC_NPM_IDENTITY": IDENTITY,
+            "PROXYSYNC_NPM_SECRET": SECRET,
+            "NO_PROXY": "127.0.0.1",
+        }
+        self._log = folder / "daemon.log"
+
+    def title(self, text: str) -> None:
+        self.say(f"\n▶ {text}")
+
+    def show(self, text: str) -> None:
+        self.say("\n".join(f"    {line}" for line in text.rstrip().splitlines()))
+
+    def write(self, text: str) -> None:
+        """Saves the file as editors do: a new file, renamed over the old one."""
+        new = self.file.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.file)
+
+    def run(self, *words: str) -> None:
+        """Runs a command of proxysync and shows what it prints."""
+        self.say(f"  $ proxysync {' '.join(words)}")
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "proxysync", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        self.show(done.stdout + done.stderr)
+
+    @contextmanager
+    def daemon(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """`proxysync run` in the background, ended by SIGTERM."""
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "proxysync", "run"], env=self.environment, stderr=log
+            )
+            try:
+                yield process
+            finally:
+                process.send_signal(SIGTERM)
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+    def until(self, domain: str, wanted: str) -> None:
+        """Waits until a visitor of the domain gets this page, and tells how long it took."""
+        begin = time.monotonic()
+        while (page := visit(self.npm.sites_url, domain)) != wanted:
+            if time.monotonic() - begin > PATIENCE:
+                raise ProxysyncError(
+                    f"the demo waited {PATIENCE:.0f} s for {domain} to answer “{wanted}”, "
+                    f"but it answers “{page}”; the daemon's log ends with:\n{self._log_end()}",
+                    hint="This is a bug of proxysync; please report it.",
+                )
+            time.sleep(0.05)
+        self.say(f"  ✓ http://{domain}/ answers “{page}” ({time.monotonic() - begin:.1f} s)")
+
+    def until_event(self, word: str) -> None:
+        """Waits until the daemon has recorded such an event."""
+        path = self.file.parent / "state" / "events.jsonl"
+        end = time.monotonic() + PATIENCE
+        while f'"{word}"' not in (path.read_text() if path.exists() else ""):
+            if time.monotonic() > end:
+                raise ProxysyncError(f"the demo waited in vain for {word}:\n{self._log_end()}")
+            time.sleep(0.05)
+
+    def _log_end(self) -> str:
+        return "\n".join(self._log.read_text().splitlines()[-5:])
+
+
+def play(say: Callable[[str], object], *, keep: bool = False) -> None:
+    """Tells the whole story; with `keep`, leaves the stage up until interrupted.
+
+    Raises ProxysyncError if a step does not come true.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proxysync-demo-")))
+        npm = stack.enter_context(Sandbox(identity=IDENTITY, secret=SECRET))
+        toys = {
+            name: Toy(f"hello from {name}") for name in ("blog", "wiki", "new-wiki", "shop", "late")
+        }
+        for toy in toys.values():
+            stack.callback(toy.stop)
+        demo = Demo(folder, npm, say)
+        _tell(demo, toys, keep=keep)
+    say("\nEverything is stopped and removed again. Next: README.md, “A first real sync”.")
+
+
+def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
+    page = WebPage(demo.npm.url, IDENTITY, SECRET)
+    demo.title("A sandbox stands in for NPM; somebody already has a host in it")
+    page.add_host("old.example.test", toys["shop"].start().port)
+    before = page.hosts()
+    demo.say(f"  NPM at {demo.npm.url}, its sites at {demo.npm.sites_url}: old.example.test")
+
+    demo.title("Two services, and a file that says where they should be found")
+    toys["blog"].start()
+    toys["wiki"].start()
+    demo.write(_file({"blog": toys["blog"], "wiki": toys["wiki"]}))
+    demo.show(demo.file.read_text())
+    demo.run("plan")
+
+    demo.title("The daemon makes NPM match the file")
+    with demo.daemon() as process:
+        demo.until("blog.example.test", "hello from blog")
+        demo.until("wiki.example.test", "hello from wiki")
+
+        demo.title("An edit goes live: the wiki moves to another port")
+        toys["new-wiki"].start()
+        demo.write(_file({"blog": toys["blog"], "wiki": toys["new-wiki"]}))
+        demo.until("wiki.example.test", "hello from new-wiki")
+
+        demo.title("Somebody points the blog elsewhere in NPM; the drift is put right")
+        page.change_host("blog.example.test", {"forward_port": toys["shop"].port})
+        demo.until("blog.example.test", "hello from shop")
+        demo.until("blog.example.test", "hello from blog")
+
+        demo.title("Two new entries, but one's service is not running: only that one is blocked")
+        entries = {"blog": "blog", "wiki": "new-wiki", "shop": "shop", "late": "late"}
+        demo.write(_file({name: toys[toy] for name, toy in entries.items()}))
+        demo.until("shop.example.test", "hello from shop")
+        demo.until_event("proxy.blocked")
+        demo.run("status")
+
+        demo.title("Its service starts: it goes live at the next try, without an edit")
+        toys["late"].start()
+        demo.until("late.example.test", "hello from late")
+
+        demo.title("In the end")
+        demo.run("plan")
+        untouched = [host for host in page.hosts() if host in before] == before
+        demo.say(f"  old.example.test is {'as it was' if untouched else 'CHANGED'}")
+        if not untouched:
+            raise ProxysyncError("the demo found a foreign host changed", hint="This is a bug.")
+        if keep:
+            _stay(demo)
+    demo.say(f"  the daemon ended with exit code {process.returncode}")
+
+
+def _stay(demo: Demo) -> None:
+    demo.title("It stays up to play with; Ctrl-C ends it. In another terminal:")
+    names = [name for name in demo.environment if name.startswith("PROXYSYNC_")]
+    demo.show("\n".join(f"export {name}={demo.environment[name]}" for name in names))
+    demo.show(f"$EDITOR {demo.file}")
+    demo.show(f"curl -H 'Host: blog.example.test' {demo.npm.sites_url}")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        demo.say("")
+
+
+def _file(toys: dict[str, Toy]) -> str:
+    lines = ["version: 1", "settings:", "  resync_interval: 2s", "proxies:"]
+    for name, toy in toys.items():
+        lines += [
+            f"  {name}:",
+            f"    domains: [{name}.example.test]",
+            f"    upstream: {toy.url}",
+        ]
+    return "\n".join(lines) + "\n"

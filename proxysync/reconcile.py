@@ -1,0 +1,211 @@
+"""The way from a loaded file to an NPM in line with it: plan, validate, apply, remember."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from proxysync.apply.engine import Emit, Engine, Hooks
+from proxysync.apply.report import Report
+from proxysync.apply.write import Writer
+from proxysync.kinds import proxy as proxy_kind
+from proxysync.model import Snapshot
+from proxysync.npm.client import NpmClient
+from proxysync.plan.model import UNFINISHED, Change, Plan
+from proxysync.plan.planner import make_plan
+from proxysync.plan.policy import DeleteLimit, Failure, Policy
+from proxysync.store import clock
+from proxysync.store.state import State
+from proxysync.validation import Verdict, definition_digest, validate
+
+if TYPE_CHECKING:
+    from proxysync.config.models import Config, Proxy
+
+FIRST_RETRY = timedelta(seconds=15)
+LAST_RETRY = timedelta(minutes=10)
+"""A blocked entry is tried again after these, the pause doubling in between."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a single run may ask for beyond the file."""
+
+    max_delete: DeleteLimit | None = None
+    recreate: bool = False
+
+
+@dataclass(frozen=True)
+class Round:
+    """One reconciliation: what was planned, what validation said, what became of it."""
+
+    plan: Plan
+    verdicts: tuple[Verdict, ...] = ()
+    report: Report = field(default_factory=Report)
+
+    @property
+    def ok(self) -> bool:
+        """Whether NPM is in line with the file, but for what the file itself leaves alone."""
+        return self.report.ok and not self.plan.refused and not self.unsettled
+
+    @property
+    def unsettled(self) -> tuple[Change, ...]:
+        """Changes that could not be made: conflicts, blocked and failed entries."""
+        return tuple(
+            change
+            for change in self.plan.changes
+            if change.action == "conflict" or (change.hold and change.hold.kind in UNFINISHED)
+        )
+
+
+def build_plan(
+    config: "Config",
+    snapshot: Snapshot,
+    state: State | None,
+    options: Options = Options(),
+    blocked: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan for this file against this reading of NPM; `state` is None where there is none."""
+    settings = config.settings
+    limit = settings.max_delete
+    policy = Policy(
+        instance=settings.instance,
+        drift=settings.drift,
+        prune=settings.prune,
+        max_delete=DeleteLimit(share=limit.share, count=limit.count),
+        max_delete_override=options.max_delete,
+        recreate=options.recreate,
+        maybe_truncated=config.maybe_truncated,
+    )
+    failures = [
+        Failure(entry.name, entry.fields, entry.live, entry.reason)
+        for entry in (state.failures() if state else ())
+        if not entry.retry
+    ]
+    return make_plan(
+        [proxy_kind.desired(proxy, snapshot) for proxy in config.proxies],
+        snapshot,
+        state.applied() if state else (),
+        policy,
+        blocked=blocked or {},
+        failures=failures,
+    )
+
+
+def to_validate(config: "Config", plan: Plan) -> list["Proxy"]:
+    """The entries that the plan would bring live: created, updated or adopted, and enabled."""
+    names = {
+        change.name
+        for change in plan.to_make
+        if change.target is not None and change.target.get("enabled", True)
+    }
+    return [proxy for proxy in config.proxies if proxy.name in names]
+
+
+class Reconciler:
+    """Brings one NPM in line with a file; the caller holds the write lock."""
+
+    def __init__(
+        self,
+        npm: NpmClient,
+        state: State,
+        emit: Emit,
+        hooks: Hooks = Hooks(),  # noqa: B008
+        on_probe: Callable[[int], Callable[[], object]] = lambda _total: lambda: None,
+    ) -> None:
+        self._npm = npm
+        self._state = state
+        self._emit = emit
+        self._hooks = hooks
+        self._on_probe = on_probe
+
+    def plan(self, config: "Config", options: Options = Options()) -> Plan:
+        return build_plan(config, self._npm.snapshot(), self._state, options)
+
+    def reconcile(
+        self,
+        config: "Config",
+        options: Options = Options(),
+        *,
+        patient: bool = False,
+    ) -> Round:
+        """One round. With `patient`, an entry whose next try is not due yet stays blocked.
+
+        Raises NpmError if NPM cannot be read.
+        """
+        snapshot = self._npm.snapshot()
+        plan = build_plan(config, snapshot, self._state, options)
+        if plan.refused:
+            return Round(plan)
+        candidates = to_validate(config, plan)
+        waiting = self._not_due(config, candidates) if patient else {}
+        verdicts = self._validate(config, [p for p in candidates if p.name not in waiting])
+        if self._hooks.stop():
+            # Probes that were cut short say nothing about their upstreams.
+            return Round(plan, report=Report(stopped="it was told to stop"))
+        blocked = waiting | {v.name: v.reason for v in verdicts if v.blocks}
+        if blocked:
+            plan = build_plan(config, snapshot, self._state, options, blocked)
+        self._remember_blocked(config, verdicts, set(blocked))
+        engine = Engine(
+            Writer(self._npm, config.settings.instance), self._state, self._emit, self._hooks
+        )
+        return Round(plan, tuple(verdicts), engine.run(plan))
+
+    def _not_due(self, config: "Config", candidates: Sequence["Proxy"]) -> dict[str, str]:
+        moment = clock.now()
+        known = {entry.name: entry for entry in self._state.blocked()}
+        return {
+            proxy.name: known[proxy.name].reason
+            for proxy in candidates
+            if proxy.name in known
+            and known[proxy.name].next_try > moment
+            and known[proxy.name].definition == definition_digest(proxy, config.settings)
+        }
+
+    def _validate(self, config: "Config", proxies: Sequence["Proxy"]) -> list[Verdict]:
+        if not proxies:
+            return []
+        upstreams = sum(1 + len(proxy.locations) for proxy in proxies)
+        return validate(
+            proxies,
+            config.settings,
+            on_result=self._on_probe(upstreams),
+            stop=self._hooks.stop,
+        )
+
+    def _remember_blocked(
+        self, config: "Config", verdicts: Sequence[Verdict], blocked: set[str]
+    ) -> None:
+        by_name = {proxy.name: proxy for proxy in config.proxies}
+        known = {entry.name: entry for entry in self._state.blocked()}
+        for verdict in verdicts:
+            before = known.get(verdict.name)
+            digest = definition_digest(by_name[verdict.name], config.settings)
+            if verdict.blocks:
+                same = before is not None and before.definition == digest
+                tries = before.tries if before and same else 0
+                pause = min(FIRST_RETRY * 2**tries, LAST_RETRY)
+                self._state.block(verdict.name, digest, verdict.reason, verdict.hint, pause)
+                if not same:
+                    self._tell("error", "proxy.blocked", "is blocked", verdict)
+            elif not verdict.ok:
+                self._tell("warn", "proxy.suspect", "goes live all the same", verdict)
+            elif before is not None:
+                self._emit(
+                    "info",
+                    "validation",
+                    "proxy.unblocked",
+                    f"{verdict.name} passes validation now",
+                    proxy=verdict.name,
+                )
+        self._state.unblock(set(known) - blocked)
+
+    def _tell(self, severity: str, event: str, what: str, verdict: Verdict) -> None:
+        self._emit(
+            severity,
+            "validation",
+            event,
+            f"{verdict.name} {what}: {verdict.reason}",
+            proxy=verdict.name,
+            data={"hint": verdict.hint, "result": verdict.to_json()},
+        )

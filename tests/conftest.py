@@ -1,0 +1,67 @@
+"""Fixtures for tests of the whole program."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from proxysync.demo.toys import Toy
+from proxysync.sandbox import Sandbox
+from tests.world import Npm, World
+
+REAL_NPM = "PROXYSYNC_TEST_NPM_URL"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as npm:
+        yield npm
+
+
+@pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.live)])
+def npm(request: pytest.FixtureRequest) -> Iterator[Npm]:
+    """The sandbox, and (marked `live`) the real NPM that the environment names."""
+    if request.param == "sandbox":
+        sandbox: Sandbox = request.getfixturevalue("sandbox")
+        yield _in_sandbox(sandbox)
+        return
+    url = os.environ.get(REAL_NPM)
+    if not url:
+        pytest.skip(f"{REAL_NPM} names no real NPM")
+    sites = os.environ.get("PROXYSYNC_TEST_SITES_URL", f"http://{urlsplit(url).hostname}:80")
+    real = Npm(
+        url.removesuffix("/"),
+        sites,
+        os.environ.get("PROXYSYNC_TEST_NPM_IDENTITY", "admin@example.com"),
+        os.environ.get("PROXYSYNC_TEST_NPM_SECRET", "changeme"),
+    )
+    real.clean()
+    yield real
+    real.clean()
+
+
+@pytest.fixture
+def world(tmp_path: Path, npm: Npm) -> World:
+    """proxysync beside the sandbox and beside a real NPM."""
+    return World(tmp_path, npm)
+
+
+@pytest.fixture
+def small_world(tmp_path: Path, sandbox: Sandbox) -> World:
+    """proxysync beside the sandbox only."""
+    return World(tmp_path, _in_sandbox(sandbox))
+
+
+def _in_sandbox(sandbox: Sandbox) -> Npm:
+    return Npm(sandbox.url, sandbox.sites_url, "admin@example.com", "changeme", sandbox)
+
+
+@pytest.fixture
+def services() -> Iterator[list[Toy]]:
+    """Three web services that say `one`, `two` and `three`."""
+    toys = [Toy(name).start() for name in ("one", "two", "three")]
+    yield toys
+    for toy in toys:
+        toy.stop()

@@ -1,0 +1,209 @@
+"""The command line: what it says when something is wrong, and what scripts rely on."""
+
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import trustme
+
+from proxysync.demo.toys import Toy
+from proxysync.sandbox import Sandbox
+from tests.world import World, domain
+
+
+@pytest.fixture
+def one(small_world: World, services: list[Toy]) -> World:
+    """A file with one entry that works."""
+    small_world.write({"one": {"upstream": services[0].url}})
+    return small_world
+
+
+def test_version_and_help_need_nothing(small_world: World) -> None:
+    assert small_world.run("--version").out.startswith("proxysync ")
+    done = small_world.run("--help")
+    assert done.code == 0
+    for word in ("validate", "plan", "apply", "run", "demo", "PROXYSYNC_NPM_URL"):
+        assert word in done.out
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["plan", "--no-such-flag"], ["apply", "x"]])
+def test_a_usage_error_exits_with_1_and_never_with_2(small_world: World, words: list[str]) -> None:
+    done = small_world.run(*words)
+    assert done.code == 1
+    assert "hint:" in done.err
+
+
+@pytest.mark.parametrize("command", [["plan"], ["apply", "--yes"], ["run"]])
+def test_a_wrong_password_is_a_sentence(one: World, command: list[str]) -> None:
+    done = one.run(*command, env={"PROXYSYNC_NPM_SECRET": "wrong-password"})
+    assert done.code == 1
+    assert "does not accept admin@example.com" in done.err
+    assert "wrong-password" not in done.err
+    assert len(done.err.splitlines()) <= 2
+
+
+def test_npm_away_is_a_sentence(one: World) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        done = one.run("plan", env={"PROXYSYNC_NPM_URL": url})
+    assert done.code == 1
+    assert f"NPM cannot be reached at {url}: Connection refused" in done.err
+
+
+def test_a_web_page_instead_of_the_api_is_a_sentence(one: World, services: list[Toy]) -> None:
+    for url in (one.npm.sites_url, services[0].url):
+        done = one.run("plan", env={"PROXYSYNC_NPM_URL": url})
+        assert done.code == 1
+        assert "web page" in done.err
+        assert "PROXYSYNC_NPM_URL" in done.err
+
+
+def test_a_self_signed_certificate_is_a_sentence_and_a_ca_file_helps(
+    one: World, tmp_path: Path
+) -> None:
+    ca = trustme.CA()
+    pair = ca.issue_cert("127.0.0.1")
+    certificate, key, ca_file = tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "ca.pem"
+    pair.cert_chain_pems[0].write_to_path(str(certificate))
+    pair.private_key_pem.write_to_path(str(key))
+    ca.cert_pem.write_to_path(str(ca_file))
+    with Sandbox(tls=(certificate, key)) as npm:
+        done = one.run("plan", env={"PROXYSYNC_NPM_URL": npm.url})
+        assert done.code == 1
+        assert "is not trusted" in done.err
+        assert "PROXYSYNC_NPM_CA_FILE" in done.err
+        done = one.run("plan", "--npm-ca-file", str(ca_file), "--npm-url", f"{npm.url}/api/")
+        assert done.code == 0, done.err
+
+
+def test_missing_settings_are_all_named_at_once(one: World) -> None:
+    done = one.run("plan", env={"PROXYSYNC_NPM_URL": "", "PROXYSYNC_NPM_SECRET": ""})
+    assert done.code == 1
+    assert "PROXYSYNC_NPM_URL" in done.err
+    assert "PROXYSYNC_NPM_SECRET" in done.err
+
+
+def test_the_secret_can_come_from_a_file_or_a_credential(one: World, tmp_path: Path) -> None:
+    (tmp_path / "npm_secret").write_text("changeme\n")
+    file = {"PROXYSYNC_NPM_SECRET": "", "PROXYSYNC_NPM_SECRET_FILE": str(tmp_path / "npm_secret")}
+    assert one.run("plan", env=file).code == 0
+    credential = {"PROXYSYNC_NPM_SECRET": "", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert one.run("plan", env=credential).code == 0
+
+
+def test_flags_win_over_the_environment_before_and_after_the_command(one: World) -> None:
+    other = one.folder / "other.yaml"
+    other.write_text("version: 2\n")
+    for words in (["-f", str(other), "plan"], ["plan", "--file", str(other)]):
+        done = one.run(*words)
+        assert done.code == 1
+        assert "other.yaml" in done.err
+
+
+def test_detailed_exitcode_tells_changes_from_none(one: World) -> None:
+    assert one.run("plan").code == 0
+    assert one.run("plan", "--detailed-exitcode").code == 2
+    one.apply()
+    assert one.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_plan_touches_nothing(one: World) -> None:
+    sandbox = one.npm.sandbox
+    assert sandbox is not None
+    assert one.run("plan", "--probe").code == 0
+    assert sandbox.writes == []
+    assert not one.state.exists()
+
+
+def test_validate_checks_the_file_only_when_told_to(one: World) -> None:
+    one.write({"dead": {"upstream": "http://127.0.0.1:1"}})
+    assert one.run("validate", "--no-probe").code == 0
+    assert one.run("validate").code == 1
+    one.file.write_text("proxies: {one: {domain: x}}\n")
+    done = one.run("validate", "--no-probe")
+    assert done.code == 1
+    assert "did you mean domains?" in done.err
+
+
+def test_status_shows_what_is_ours_and_with_all_what_is_not(one: World) -> None:
+    one.npm.add_host(domain("theirs"))
+    one.apply()
+    done = one.run("status", "--format", "json")
+    assert [(p["name"], p["sync"], p["health"]) for p in done.json["proxies"]] == [
+        ("one", "in sync", "unknown")
+    ]
+    done = one.run("status", "--all", "--format", "json")
+    assert done.json["proxies"][1]["sync"] == "foreign"
+    assert one.run("status", "one").code == 0
+    assert one.run("status", "nobody").code == 1
+
+
+def test_status_still_tells_what_it_knows_when_npm_is_away(one: World) -> None:
+    one.apply()
+    assert one.npm.sandbox is not None
+    one.npm.sandbox.stop()
+    done = one.run("status", "--format", "json")
+    assert done.code == 0
+    assert done.json["proxies"][0]["sync"] == "unknown"
+    assert "cannot be reached" in done.err
+
+
+def test_apply_waits_for_another_writer_and_gives_up_in_time(one: World) -> None:
+    from proxysync.apply.lock import write_lock
+
+    one.state.mkdir()
+    with write_lock(one.state):
+        done = one.run("apply", "--yes", "--lock-timeout", "0.2")
+        assert done.code == 1
+        assert "still writing to NPM" in done.err
+        waiting = threading.Thread(target=lambda: results.append(one.run("apply", "--yes")))
+        results: list[object] = []
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+    waiting.join(30)
+    assert len(one.npm.hosts()) == 1
+
+
+def test_a_lock_of_a_dead_process_is_no_lock(one: World) -> None:
+    one.state.mkdir()
+    (one.state / "write.lock").write_text("999999\n")
+    (one.state / "daemon.lock").write_text("999999\n")
+    one.apply("--lock-timeout", "0")
+
+
+def test_a_damaged_state_is_set_aside_said_and_rebuilt(one: World) -> None:
+    one.apply()
+    (one.state / "state.db").write_bytes(b"this is no database")
+    done = one.run("plan")
+    assert done.code == 0
+    assert "Warning" in done.err
+    one.apply()
+    assert "state.damaged" in one.event_names()
+    assert list(one.state.glob("state.db.damaged-*"))
+    one.assert_in_line()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_there_is_completion(small_world: World, shell: str) -> None:
+    assert "proxysync" in small_world.run("completion", shell).out
+
+
+def test_starting_up_imports_nothing_heavy(small_world: World) -> None:
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "proxysync", "--version"],
+        env=small_world.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heavy = ("pydantic", "requests", "structlog", "watchdog", "dns", "yaml", "schedule", "asyncio")
+    loaded = {
+        line.rsplit("|", 1)[-1].strip().partition(".")[0] for line in done.stderr.splitlines()
+    }
+    assert not loaded & set(heavy)
