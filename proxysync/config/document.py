@@ -254,6 +254,8 @@ def _syntax_hint(before: str, rest: str, what: str) -> str | None:
         return "indent with blanks, not with tabs"
     if rest[:1] in ("*", "&", "%", "@", "`", "!") or before.rstrip()[-1:] == "*":
         return 'quote a text that starts with such a character: "*.example.com"'
+    if before.endswith("$") and rest.startswith("{"):
+        return 'quote a text with a variable inside of brackets: "${NAME}"'
     if "mapping values are not allowed" in what:
         return "quote a text that holds a colon and a blank; else check the indentation"
     return "check the indentation, brackets and quotes here and in the line above"

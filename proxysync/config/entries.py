@@ -38,6 +38,7 @@ class Reader:
     def add(self, root: Value) -> None:
         """Takes in one file's top-level mapping."""
         if not isinstance(root.data, dict):
+            self._has_proxies = True  # whatever is missing, that is not what is wrong
             self._problems.add(
                 root.at,
                 (),

@@ -82,7 +82,7 @@ def _document(each: Source, problems: Problems) -> Document | None:
     if text is None:
         return None
     document = parse(text, each.name, problems)
-    if document is not None and document.root is None:
+    if document is not None and (document.root is None or document.root.data is None):
         problems.add(
             Position(each.name, 1, 1),
             (),

@@ -96,6 +96,9 @@ def _refuse_what_is_no_name(text: str) -> None:
     """Things that people take for a domain, each with its own message."""
     if not text or text.isspace():
         raise InvalidValue(f"is empty: give a domain such as {EXAMPLE}", text)
+    if "@" in text:
+        # The value is not shown: what stands before the @ may be a password.
+        raise InvalidValue(f"holds a @: give the domain alone, such as {EXAMPLE}", None)
     if white := white_space(text):
         raise InvalidValue(f"{{found}} holds {white}: give one domain, such as {EXAMPLE}", text)
     if "$" in text:
@@ -112,7 +115,7 @@ def _refuse_what_is_no_name(text: str) -> None:
         raise InvalidValue(
             f"{{found}} is a URL: give the domain alone, such as {EXAMPLE}",
             text,
-            hint=_meant(re.split(r"[/:?#]", text.partition("://")[2].rpartition("@")[2])[0]),
+            hint=_meant(re.split(r"[/:?#]", text.partition("://")[2])[0]),
         )
     for character, what in (("/", "path"), (":", "port")):
         if character in text:

@@ -88,15 +88,14 @@ def is_regex(path: str) -> bool:
 
 
 def _refuse_characters(text: str) -> None:
-    if white := white_space(text):
-        raise InvalidValue(f"{{found}} holds {white}: write it like {EXAMPLE}", text)
-    authority = re.split("[/?#]", text.partition("://")[2] or text)[0]
-    if "@" in authority:
+    if "@" in text:
         # The value is not shown: what stands before the @ is likely to be a password.
         raise InvalidValue(
             f"has a user name or password in it, which NPM cannot send: write it like {EXAMPLE}",
             None,
         )
+    if white := white_space(text):
+        raise InvalidValue(f"{{found}} holds {white}: write it like {EXAMPLE}", text)
     for character, what in (("?", "a query"), ("#", "a fragment")):
         if character in text:
             raise InvalidValue(f"{{found}} has {what}: write it like {EXAMPLE}", text)
@@ -155,7 +154,7 @@ def _port(text: str, value: str) -> int:
 
 def _mended(text: str) -> str | None:
     """The text with a scheme, if that makes it right."""
-    rest = text.removeprefix("http:").removeprefix("https:").lstrip("/:")
+    rest = re.sub("^(https?:)?/*", "", text, count=1)
     for candidate in (rest, f"[{rest}]"):
         scheme = "https" if candidate.endswith(":443") else "http"
         try:

@@ -21,6 +21,7 @@ MAX_ADVANCED_CONFIG = 90_000
 
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile("".join(f"(?:{_NUMBER}{unit})?" for unit in UNITS), re.ASCII)
+_SWITCHES = ("true", "false", "yes", "no", "on", "off")
 _STATUSES = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", re.ASCII)
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%", re.ASCII)
 _RESOLVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
@@ -52,7 +53,8 @@ class MaxDelete:
 
 def boolean(value: object) -> bool:
     if not isinstance(value, bool):
-        hint = "write it without quotes" if isinstance(value, str) else None
+        quoted = isinstance(value, str) and value.lower() in _SWITCHES
+        hint = "write it without quotes" if quoted else None
         raise InvalidValue("must be true or false, not {found}", value, hint=hint)
     return value
 

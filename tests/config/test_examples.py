@@ -1,0 +1,126 @@
+"""The examples load, and the JSON Schema agrees with loading about them."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from proxysync.config.json_schema import json_schema
+from proxysync.config.load import ConfigError, load, load_text
+from proxysync.config.models import Entry, Health, Location, Settings, Validation
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PATHS = [
+    EXAMPLES / "minimal.yaml",
+    EXAMPLES / "full.yaml",
+    EXAMPLES / "directory",
+    EXAMPLES / "compose" / "config" / "proxies.yaml",
+]
+VALIDATOR = jsonschema.Draft202012Validator(json_schema())
+START = "proxies:\n  media:\n    domains: [media.example.com]\n    upstream: http://x\n"
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_an_example_loads_and_fits_the_schema(path: Path) -> None:
+    config = load(path, {})
+    assert config.proxies
+    assert not config.maybe_truncated
+    for file in config.files:
+        VALIDATOR.validate(yaml.safe_load(file.read_text()))
+
+
+def test_the_schema_is_a_schema_of_its_dialect() -> None:
+    schema = json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_the_full_example_has_every_field_there_is() -> None:
+    data = yaml.safe_load((EXAMPLES / "full.yaml").read_text())
+    media = data["proxies"]["media"]
+    assert set(data["settings"]) == set(Settings.model_fields)
+    assert set(data["settings"]["validation"]) == {
+        "mode",
+        "tcp_timeout",
+        "http_timeout",
+        "resolver",
+    }
+    assert set(media) == set(Entry.model_fields)
+    assert set(media["health"]) == set(Health.model_fields)
+    assert set(media["validation"]) == set(Validation.model_fields)
+    assert set(media["locations"][0]) == set(Location.model_fields)
+
+
+def test_what_the_full_example_calls_default_is_the_default() -> None:
+    settings = load(EXAMPLES / "full.yaml", {}).settings
+    plain = settings.model_copy(
+        update={
+            "verify": None,
+            "validation": settings.validation.model_copy(update={"resolver": None}),
+        }
+    )
+    assert plain == Settings()
+
+
+def test_every_field_has_a_description_for_editors() -> None:
+    def check(schema: dict[str, Any]) -> int:
+        fields = schema.get("properties", {})
+        assert all(field.get("description") for field in fields.values())
+        return len(fields)
+
+    schema = json_schema()
+    proxies = schema["properties"]["proxies"]["additionalProperties"]
+    assert check(proxies) == len(Entry.model_fields)
+    assert sum(check(definition) for definition in schema["$defs"].values()) > 10
+
+
+SPELLINGS = [
+    "settings: null",
+    "settings: {resync_interval: 300, max_delete: 5, stale_threshold_days: 0.5}",
+    "settings: {resync_interval: 1h30m, max_delete: 12.5%, health: {interval: 500s}}",
+    "settings: {validation: {mode: off, resolver: '10.0.0.1:53'}, verify: {url: 'http://x'}}",
+    "settings:\n  prune: ${NOT:-true}",
+    "defaults: {health: off, certificate: null, locations: [{path: /, upstream: 'http://x/a'}]}",
+    "x-anything: [1, 2]",
+    START + "    health: 'off'",
+    START + "    health: {expect_status: 200}",
+    START + "    health: {expect_status: 200-399, enabled: null}",
+    START + "    health: {expect_status: [200, '${NOT:-204}', 300-399]}",
+    START + "    validation: {skip: [dns, http], mode: warn}",
+    "proxies: {media: {domains: media.example.com, upstream: '${NOT:-http://x}'}}",
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_the_schema_accepts_every_spelling_that_loads(spelling: str) -> None:
+    source = spelling if "proxies" in spelling else f"{spelling}\n{START}"
+    load_text(source, "proxies.yaml", {})
+    VALIDATOR.validate(yaml.safe_load(source))
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "version: 2",
+        "proxie: {}",
+        "settings: {health: off}",
+        "settings: {max_delete: 0.3}",
+        "settings: {resync_interval: soon}",
+        "defaults: {domains: [a]}",
+        "proxies: {media: {domains: [a]}}",
+        "proxies: {media: {domains: [], upstream: 'http://x'}}",
+        "proxies: {media: {domains: [a], upstream: x}}",
+        "proxies: {'my media': {domains: [a], upstream: 'http://x'}}",
+        START + "    force_ssl: 'yes'",
+        START + "    certificate: 5",
+        START + "    health: {expect_status: 99}",
+        START + "    colour: blue",
+    ],
+)
+def test_the_schema_refuses_plain_mistakes_as_loading_does(spelling: str) -> None:
+    with pytest.raises(ConfigError):
+        load_text(spelling if "proxies" in spelling else f"{spelling}\n{START}", "p.yaml", {})
+    with pytest.raises(jsonschema.ValidationError):
+        VALIDATOR.validate(yaml.safe_load(spelling))

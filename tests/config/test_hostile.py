@@ -1,0 +1,100 @@
+"""Whatever a file holds, loading it ends soon, and in a Config or a ConfigError."""
+
+import contextlib
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from proxysync.config import document
+from proxysync.config.load import ConfigError, load_text
+
+FULL = (Path(__file__).parents[2] / "examples" / "full.yaml").read_bytes()
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+GENEROUS = 10.0
+"""Seconds; the slowest of these takes about one on a machine that is not busy."""
+
+LAUGHS = "x-a: &a [l, l, l, l, l, l, l, l, l]\n" + "".join(
+    f"x-{b}: &{b} [{', '.join(['*' + a] * 9)}]\n"
+    for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGED = f"x-a: &a {{{', '.join(f'k{i}: 1' for i in range(1000))}}}\n"
+BOMBS = {
+    "brackets": "[" * 300_000,
+    "braces": "{" * 300_000,
+    "lists": "- " * 300_000,
+    "complex keys": "? " * 300_000,
+    "blocks": "".join(" " * i + "a:\n" for i in range(1000)),
+    "aliases": LAUGHS + "proxies: {a: *i}\n",
+    "aliases as deep as they go": "x-0: &a0 [1]\n"
+    + "".join(f"x-{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 100)),
+    "merges": MERGED + f"proxies: {{a: {{<<: [{', '.join(['*a'] * 10_000)}]}}}}\n",
+    "many values": "proxies:\n  a:\n" + "".join(f"    k{i}: 1\n" for i in range(101_000)),
+    "many unknown keys": "proxies:\n  a:\n" + "".join(f"    k{i}: 1\n" for i in range(8_000)),
+    "long number": f"version: {'9' * 300_000}\nproxies: {{}}\n",
+    "long duration": f"settings: {{resync_interval: '{'1' * 300_000}'}}\nproxies: {{}}\n",
+    "long domain": f"proxies: {{a: {{domains: ['{'ü' * 300_000}'], upstream: http://x}}}}\n",
+    "long host": f"proxies: {{a: {{domains: [a], upstream: 'http://{'a.' * 300_000}'}}}}\n",
+    "variables": f"proxies: {{a: {{domains: [a], upstream: '{'${' * 150_000}'}}}}\n",
+    "defaults": f"proxies: {{a: {{domains: [a], upstream: '{'${A:-' * 60_000}'}}}}\n",
+    "recursive": "proxies: &a {b: {c: *a}}\n",
+    "recursive merge": "proxies: &a {<<: *a}\n",
+    "surrogate": 'proxies: {a: {advanced_config: "\\ud800"}}\n',
+}
+
+
+@pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_is_a_clear_error_soon(
+    bomb: str, loader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if loader == "SafeLoader":
+        monkeypatch.setattr(document, "_LOADER", yaml.SafeLoader)
+        if bomb == "many values":
+            # The parser in Python needs a few seconds for the bytes alone.
+            monkeypatch.setattr(document, "MAX_VALUES", 20_000)
+    started = time.monotonic()
+    with pytest.raises(ConfigError) as caught:
+        load_text(BOMBS[bomb], "bomb.yaml", {})
+    assert time.monotonic() - started < GENEROUS
+    assert len(str(caught.value)) < 500_000
+
+
+def load_or_refuse(content: bytes) -> None:
+    with contextlib.suppress(ConfigError):
+        load_text(content, "some.yaml", {"HOME": "/"})
+
+
+@RELAXED
+@given(st.binary())
+def test_any_bytes_load_or_are_refused(content: bytes) -> None:
+    load_or_refuse(content)
+
+
+@RELAXED
+@given(st.text(alphabet="ab:-[]{}&*!|>'\"%@`#?,~<$ \n\t01."))
+def test_any_punctuation_loads_or_is_refused(text: str) -> None:
+    load_or_refuse(b"proxies:\n" + text.encode())
+
+
+@RELAXED
+@given(st.integers(0, len(FULL)), st.integers(0, 40), st.one_of(st.binary(max_size=8), st.text()))
+def test_a_good_file_with_a_hole_or_a_patch_loads_or_is_refused(
+    start: int, length: int, patch: bytes | str
+) -> None:
+    new = patch.encode() if isinstance(patch, str) else patch
+    load_or_refuse(FULL[:start] + new + FULL[start + length :])
+
+
+@RELAXED
+@given(st.integers(0, len(FULL) - 1))
+def test_a_good_file_that_is_cut_short_is_refused_or_known_to_be_suspect(length: int) -> None:
+    cut = FULL[:length]
+    try:
+        config = load_text(cut, "full.yaml", {})
+    except ConfigError:
+        return
+    assert config.maybe_truncated or cut.endswith(b"\n")
