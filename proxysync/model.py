@@ -23,10 +23,14 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Marker:
-    """Our sign of ownership in a host's `meta`."""
+    """Our sign of ownership in a host's `meta`.
+
+    A `canary` is a throwaway host on which a definition is tried; it is never planned or shown.
+    """
 
     name: str
     instance: str
+    canary: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Applied:
     """What we last wrote for a name: one row of the state.
 
     `unconfirmed` means that the last write was answered by a 5xx, so that nginx may not
-    run what NPM shows.
+    run what NPM shows; `fields` are then what worked before, and empty for a new host.
     """
 
     kind: str
@@ -89,10 +93,11 @@ class Certificate:
 
 @dataclass(frozen=True)
 class AccessList:
-    """An access list in NPM, by name only."""
+    """An access list in NPM; `asks_everybody` means that nobody gets in without a password."""
 
     npm_id: int
     name: str
+    asks_everybody: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ class Snapshot:
 
     `objects` are of the kinds we manage; `held` maps each domain that another type of host
     holds to a description of its holder (`redirection host #3`). `accepted` are the fields
-    that this server knows, per kind.
+    that this server knows, per kind. `canaries` are throwaway hosts that were left behind.
+    `streams` maps what each enabled stream is (`stream #3 (port 25)`) to the host it forwards to.
     """
 
     objects: tuple[Live, ...]
@@ -109,3 +115,5 @@ class Snapshot:
     certificates: tuple[Certificate, ...] = ()
     access_lists: tuple[AccessList, ...] = ()
     accepted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    canaries: tuple[Live, ...] = ()
+    streams: Mapping[str, str] = field(default_factory=dict)

@@ -14,8 +14,9 @@ class Kind:
     `defaults` names every field that we manage with NPM's own default for it, and
     `optional` those of them that only newer servers accept. `normalise` brings a definition
     into the form that NPM stores. `claims` are the names that no other host may hold (its
-    domains); `with_claims` gives a definition other ones. A change of a `free_text` field
-    can make nginx reject the host.
+    domains); `with_claims` gives a definition other ones. Whatever is in a
+    `free_text` field, or behind a `reference` to another object of NPM, can make nginx reject
+    the host, however carefully the file was checked.
     """
 
     name: str
@@ -23,9 +24,19 @@ class Kind:
     defaults: Fields
     optional: Mapping[str, str]
     free_text: frozenset[str]
+    references: frozenset[str]
     normalise: Callable[[Fields], Fields]
     claims: Callable[[Fields], frozenset[str]]
     with_claims: Callable[[Fields, frozenset[str]], Fields]
+
+    @property
+    def risky(self) -> frozenset[str]:
+        """Fields of which a change is to be tried before it touches a live host."""
+        return self.free_text | self.references
+
+    def without_free_text(self, fields: Fields) -> Fields:
+        """The definition with nothing in it that nginx could reject for what it says."""
+        return {**fields, **{name: self.defaults[name] for name in self.free_text}}
 
     def complete(self, row: Mapping[str, Any]) -> Fields:
         """The managed fields of an NPM row, in normal form; what is missing has its default."""

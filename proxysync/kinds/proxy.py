@@ -89,6 +89,7 @@ PROXY = Kind(
     defaults=DEFAULTS,
     optional={"trust_forwarded_proto": "2.14.0"},
     free_text=frozenset({"advanced_config", "locations"}),
+    references=frozenset({"certificate_id", "access_list_id"}),
     normalise=normalise,
     claims=_claims,
     with_claims=_with_claims,

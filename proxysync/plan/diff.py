@@ -18,6 +18,11 @@ UNCONFIRMED = (
     "it is written again"
 )
 
+UNTESTED = (
+    "NPM has it, but does not say whether nginx serves it, as after a write that was cut off; "
+    "it is written again"
+)
+
 
 @dataclass(frozen=True)
 class Conflict:
@@ -150,7 +155,7 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
     assert want is not None
     have = shape(kind, live.fields, accepted)
     row = None if match.adopts else match.row
-    last = shape(kind, row.fields, accepted) if row else None
+    last = shape(kind, row.fields, accepted) if row and row.fields else None
     drift = last is not None and have != last
     draft = replace(
         draft,
@@ -211,6 +216,8 @@ def _resend(draft: Draft, row: Applied | None, live: Live) -> Draft:
     elif draft.have == draft.want and live.online is False and live.fields.get("enabled", True):
         error = (live.nginx_error or "NPM does not say why").strip().split("\n")[0].strip()
         why = f"nginx does not serve it: {error}"
+    elif row is None and live.online is None and live.fields.get("enabled", True):
+        why = UNTESTED
     if why is None:
         return draft
     return replace(draft, resend=True, reason=draft.reason if draft.writes else why)

@@ -41,13 +41,17 @@ def probe_many(
     Once `stop` gives true the rest is abandoned within STOP_POLL seconds: such a result is
     not ok, and its http step says so; `on_result` does not hear of it.
     """
-    files = _files_left()
-    # A name being looked up is a file, too, and may stay behind when its check has moved on.
-    at_once = max(1, min(concurrency, files * 2 // 3))
-    names_at_once = max(1, min(CONCURRENCY // 2, files // 3))
+    at_once, names_at_once = limits(concurrency)
     run = _Run(probes, on_result)
     asyncio.run(run.all(at_once, names_at_once, stop))
     return run.results
+
+
+def limits(concurrency: int = CONCURRENCY) -> tuple[int, int]:
+    """How many checks, and how many lookups of names, this process can have under way."""
+    files = _files_left()
+    # A name being looked up is a file, too, and may stay behind when its check has moved on.
+    return max(1, min(concurrency, files * 2 // 3)), max(1, min(CONCURRENCY // 2, files // 3))
 
 
 class _Run:

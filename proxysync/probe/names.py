@@ -59,14 +59,17 @@ def literal(host: str) -> Found | None:
 class Names:
     """Looks names up, each one once; make one for each round of checks.
 
+    With `remember` off, only callers that wait at the same time share an answer.
+
     The system's own resolver can block for long, so each of its lookups runs in a daemon
     thread, which is left behind after LOOKUP_TIMEOUT seconds and never holds up the
     interpreter's exit. At most `at_once` lookups (one file descriptor each) are under way,
     those left behind included; one that finds no place for LOOKUP_TIMEOUT seconds fails.
     """
 
-    def __init__(self, at_once: int = 256) -> None:
+    def __init__(self, at_once: int = 256, *, remember: bool = True) -> None:
         self._at_once = at_once
+        self._remember = remember
         self._places = asyncio.Semaphore(at_once)
         self._lookups: dict[tuple[str, str | None], asyncio.Task[Found | Unresolved]] = {}
 
@@ -75,6 +78,8 @@ class Names:
         key = (host, resolver)
         if key not in self._lookups:
             self._lookups[key] = asyncio.create_task(self._look_up(host, resolver))
+            if not self._remember:
+                self._lookups[key].add_done_callback(lambda _: self._lookups.pop(key))
         # A caller that is cancelled must not take the lookup from the others.
         return await asyncio.shield(self._lookups[key])
 

@@ -153,3 +153,28 @@ def test_under_report_a_domain_given_to_a_host_in_npm_is_not_taken_from_it() -> 
     policy = replace(FIX, drift="report")
     plan = make_plan([want("one", "a.x"), want("two", "b.x")], snapshot, rows, policy)
     assert hold_kinds(plan) == {"one": HoldKind.DRIFT, "two": "conflict"}
+
+
+def test_under_report_a_host_keeps_what_it_was_given_in_npm_while_it_is_edited() -> None:
+    snapshot = npm(live(3, "one", "a.x", "b.x"))
+    rows = [row("one", 3, "a.x")]
+    entries = [want("one", "a.x", forward_port=1), want("two", "b.x")]
+    plan = make_plan(entries, snapshot, rows, replace(FIX, drift="report"))
+    assert hold_kinds(plan) == {"one": "update", "two": "conflict"}
+    assert plan.changes[0].target == fields("a.x", "b.x", forward_port=1)
+
+
+def test_a_host_cannot_be_adopted_while_another_type_of_host_holds_a_domain() -> None:
+    snapshot = npm(live(3, None, "a.x"), held={"b.x": "redirection host #7"})
+    adopting = replace(FIX, adopting=frozenset({"media"}))
+    conflict = only(make_plan([want("media", "a.x", "b.x")], snapshot, (), adopting))
+    assert conflict.action == "conflict"
+    assert "proxy host #3" in conflict.reason
+    assert "redirection host #7" in conflict.reason
+
+
+def test_an_adopted_host_has_not_drifted_from_what_an_earlier_one_was() -> None:
+    snapshot = npm(live(3, None, "media.example.com", forward_port=1))
+    policy = replace(FIX, adopting=frozenset({"media"}), drift="report")
+    change = only(make_plan([want("media")], snapshot, [row("media", 9)], policy))
+    assert (change.action, change.drift, change.is_open) == ("adopt", False, True)

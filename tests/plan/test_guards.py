@@ -108,6 +108,14 @@ def test_much_fewer_hosts_than_the_state_knows_stop_everything(
     assert len(recreate.to_make) == known - there
 
 
+def test_a_refused_plan_leaves_the_state_alone() -> None:
+    rows = [row("h1", 1), row("h2", 2), row("gone", 3)]
+    plan = make_plan([want("h1"), want("new")], npm(live(9, "new")), rows, FIX)
+    assert plan.refused is not None
+    assert plan.unchanged == ("new",)
+    assert (plan.records, plan.forget) == ((), ())
+
+
 def test_other_hosts_with_the_old_ids_count_as_missing() -> None:
     rows = [row(f"h{n}", n, created_on="last year") for n in (1, 2)]
     strangers = npm(live(1, None, "a.x"), live(2, None, "b.x"))

@@ -277,3 +277,35 @@ def test_names_that_are_gone_everywhere_are_forgotten() -> None:
     rows = [row("media", 3), row("wiki", 4), row("files", 5)]
     snapshot = npm(live(3, "media"), live(4, "wiki"))
     assert make_plan([want("media"), want("wiki")], snapshot, rows, FIX).forget == ("files",)
+
+
+def test_a_new_entry_gets_none_of_two_hosts_that_carry_one_name() -> None:
+    snapshot = npm(live(3, "old", "a.x"), live(4, "old", "b.x"))
+    changes = by_name(make_plan([want("new", "a.x")], snapshot, (), FIX))
+    assert {name: change.action for name, change in changes.items()} == {
+        "new": "conflict",
+        "old": "conflict",
+    }
+
+
+def test_of_two_rows_for_one_host_the_one_in_the_file_counts() -> None:
+    rows = [row("a-old", 3, "a.x"), row("media", 3, "a.x")]
+    change = only(make_plan([want("media", "a.x")], npm(live(3, None, "a.x")), rows, FIX))
+    assert (change.action, change.reason) == ("update", "changed in NPM")
+
+
+def test_under_report_a_renamed_key_still_reaches_npm() -> None:
+    host = live(3, "tv", "media.example.com", forward_port=1)
+    plan = make_plan([want("media")], npm(host), [row("tv", 3, "media.example.com")], REPORT)
+    change = only(plan)
+    assert (change.is_open, change.reason, change.drift) == (True, "renamed from tv", True)
+    assert set(change.fields) == {"meta.proxysync"}
+    assert change.target == host.fields
+
+
+def test_under_report_an_unconfirmed_host_is_written_as_npm_has_it() -> None:
+    host = live(3, "media", forward_port=1)
+    rows = [row("media", 3, unconfirmed=True)]
+    change = only(make_plan([want("media")], npm(host), rows, REPORT))
+    assert change.is_open
+    assert change.target == host.fields

@@ -231,3 +231,8 @@ def test_no_value_breaks_out_of_the_markdown(old: str, new: str, reason: str) ->
     changed = [line for line, other in zip(loud, quiet, strict=True) if line != other]
     assert len(changed) == 1
     assert re.fullmatch(r"<p><code>[^<>\"']*</code></p>", changed[0])
+
+
+def test_a_fence_in_a_value_does_not_end_the_diff() -> None:
+    markdown = to_markdown(update("a\n```\nb<i>", "a\n```\nc<i>"))
+    assert not [line for line in outside_fences(markdown) if "<i>" in line]

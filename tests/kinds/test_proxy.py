@@ -1,0 +1,118 @@
+"""Proxy hosts in normal form, and names of certificates and access lists resolved."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxysync.config.load import load_text
+from proxysync.kinds.proxy import DEFAULTS, desired, normalise
+from proxysync.kinds.references import (
+    UnknownReferenceError,
+    find_access_list,
+    find_certificate,
+)
+from proxysync.model import AccessList, Certificate, Snapshot
+
+FLAGS = ("ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains")
+
+
+def flags(**fields: object) -> list[str]:
+    result = normalise({**dict.fromkeys(FLAGS, True), **fields})
+    return [name for name in FLAGS if result[name]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        ({"certificate_id": 0}, []),
+        ({"certificate_id": None}, []),
+        ({"certificate_id": 3}, list(FLAGS)),
+        ({"certificate_id": 3, "ssl_forced": False}, ["http2_support"]),
+        ({"certificate_id": 3, "hsts_enabled": False}, ["ssl_forced", "http2_support"]),
+    ],
+)
+def test_tls_flags_stay_only_with_what_they_need(
+    fields: dict[str, object], kept: list[str]
+) -> None:
+    assert flags(**fields) == kept
+
+
+def test_what_versions_of_npm_write_differently_is_the_same() -> None:
+    old = {"domain_names": ["B.example", "a.example"], "block_exploits": 1, "locations": None}
+    new = {"domain_names": ["a.example", "b.example"], "block_exploits": True, "locations": []}
+    assert normalise(old) == normalise(new)
+
+
+def test_what_the_web_page_adds_to_a_location_does_not_matter() -> None:
+    bare = {"path": "/x", "forward_scheme": "http", "forward_host": "h", "forward_port": 80}
+    dressed = {**bare, "id": 1, "forward_path": "", "advanced_config": "", "forward_port": "80"}
+    assert normalise({"locations": [bare]}) == normalise({"locations": [dressed]})
+
+
+VALUES = st.none() | st.booleans() | st.integers(0, 9)
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional={name: VALUES for name, value in DEFAULTS.items() if isinstance(value, bool)}
+    ),
+    st.lists(st.sampled_from(["a.example", "A.example", "*.b.example"])),
+)
+def test_normalising_twice_changes_nothing_more(
+    switches: dict[str, object], domains: list[str]
+) -> None:
+    once = normalise({**switches, "domain_names": domains, "certificate_id": 1})
+    assert normalise(once) == once
+
+
+CERTIFICATES = (
+    Certificate(1, "*.example.com", ("*.example.com", "example.com")),
+    Certificate(2, "old", ("media.example.com",)),
+    Certificate(3, "twice", ("x.example.org",)),
+    Certificate(4, "twice", ("y.example.org",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "npm_id"),
+    [
+        ("old", 2),
+        ("OLD", 2),
+        ("*.example.com", 1),
+        ("media.example.com", 2),
+        ("other.example.com", 1),
+        ("y.example.org", 4),
+    ],
+)
+def test_a_certificate_is_found_by_nice_name_or_by_a_domain_it_covers(
+    name: str, npm_id: int
+) -> None:
+    assert find_certificate(name, CERTIFICATES) == npm_id
+
+
+@pytest.mark.parametrize("name", ["twice", "nothing.example", "deep.down.example.com"])
+def test_a_missing_or_ambiguous_certificate_lists_what_there_is(name: str) -> None:
+    with pytest.raises(UnknownReferenceError, match=r'"\*\.example\.com"'):
+        find_certificate(name, CERTIFICATES)
+
+
+def test_access_lists_are_found_by_their_exact_name() -> None:
+    lists = (AccessList(1, "lan"), AccessList(2, "staff"), AccessList(3, "staff"))
+    assert find_access_list("lan", lists) == 1
+    with pytest.raises(UnknownReferenceError, match="ambiguous"):
+        find_access_list("staff", lists)
+    with pytest.raises(UnknownReferenceError, match='"lan", "staff"'):
+        find_access_list("LAN", lists)
+
+
+def test_a_field_that_the_server_does_not_know_is_a_problem_only_if_it_is_asked_for() -> None:
+    text = "proxies: {a: {domains: [a.example], upstream: 'http://h', trust_forwarded_proto: %s}}"
+    old = Snapshot((), accepted={"proxy": frozenset(DEFAULTS) - {"trust_forwarded_proto"}})
+    problems = [
+        desired(load_text(text % value + "\n", "f", {}).proxies[0], old).problem
+        for value in ("true", "false")
+    ]
+    assert problems == [
+        "this NPM does not know trust_forwarded_proto; it came with NPM 2.14.0",
+        None,
+    ]
