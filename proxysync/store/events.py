@@ -1,21 +1,25 @@
 """The event log: one row in SQLite and one line of JSONL for each thing that happened."""
 
-import fcntl
 import json
-import os
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from proxysync.redact import redact
 from proxysync.store import clock
-from proxysync.store.database import Database
+from proxysync.store.bus import Bus, Subscription
+from proxysync.store.database import Database, StateError
+from proxysync.store.event_file import EventFile
 
 SEVERITIES = ("info", "warn", "error")
-TAIL = 64 * 1024
-"""Bytes read back from the end of the file to find its last whole line."""
+"""From the least to the gravest."""
+
+BATCH = 1000
+"""Rows that are written to the file, or pruned, at a time: others get their turn between."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,28 @@ class Event:
         }
 
 
+@dataclass(frozen=True)
+class Retention:
+    """How much is kept: of the rows, and of the files in bytes each and in number.
+
+    Rows go once they are over by a share of `slack`, so that this happens seldom.
+    """
+
+    days: float = 90
+    rows: int = 1_000_000
+    slack: float = 0.05
+    file_bytes: int = 10_000_000
+    older_files: int = 5
+
+
 class EventLog:
     """Writes events with the same ids, in the same order, to both places and to listeners.
 
     A row is committed before its line is written, and the file is brought up to the rows
     under a lock. So a kill at any moment loses nothing that SQLite has: the next writer,
     of whatever process, adds what is missing.
+
+    `listeners` are called in place and hold up the one who emits; see `subscribe`.
     """
 
     def __init__(
@@ -57,19 +77,27 @@ class EventLog:
         database: Database,
         path: Path,
         listeners: tuple[Callable[[Event], object], ...] = (),
+        *,
+        retention: Retention = Retention(),
     ) -> None:
         self._database = database
         self._path = path
         self._listeners = listeners
+        self._retention = retention
         self._secrets: Mapping[str, str] = {}
-        with self._locked():
-            written = self._mend()
-            self._skip_ids(written)
-            self._catch_up(written)
+        self._bus = Bus()
+        self._file = EventFile(path, max_bytes=retention.file_bytes, kept=retention.older_files)
+        with self._writing():
+            self._catch_up()
+        self.prune()
 
     def mask(self, secrets: Mapping[str, str]) -> None:
         """From now on these values are written as their `${NAME}`; see `redact`."""
         self._secrets = secrets
+
+    def subscribe(self, size: int = 1000) -> Subscription:
+        """What this process emits from now on, in order; at most `size` events wait."""
+        return self._bus.subscribe(size)
 
     def emit(
         self,
@@ -81,11 +109,16 @@ class EventLog:
         proxy: str | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> Event:
-        """Records one event and returns it with its id and time."""
-        ts = clock.to_text(clock.now())
-        message, data = redact(message, self._secrets), redact(data or {}, self._secrets)
-        text = json.dumps(data, ensure_ascii=False)
-        with self._locked():
+        """Records one event and returns it with its id and time.
+
+        Raises StateError if it cannot be written, because the disk is full, say.
+        """
+        message = _writable(redact(message, self._secrets))
+        proxy = None if proxy is None else _writable(proxy)
+        text = _writable(json.dumps(redact(data or {}, self._secrets), ensure_ascii=False))
+        with self._writing():
+            # Read under the lock, so that times are in the order of ids.
+            ts = clock.to_text(clock.now())
             with self._database.transaction() as connection:
                 cursor = connection.execute(
                     "INSERT INTO event_log (ts, severity, source, event, proxy, message, data)"
@@ -93,36 +126,57 @@ class EventLog:
                     (ts, severity, source, event, proxy, message, text),
                 )
                 number = int(cursor.lastrowid or 0)
-            self._catch_up(self._mend())
-        recorded = Event(number, ts, severity, source, event, proxy, message, data or {})
+            self._catch_up()
+            recorded = Event(number, ts, severity, source, event, proxy, message, json.loads(text))
+            self._bus.publish(recorded)
         for listener in self._listeners:
             listener(recorded)
         return recorded
 
+    def prune(self) -> int:
+        """Deletes the oldest rows if there are too many or too old ones; returns how many.
+
+        For the start and for a schedule: cheap if there is nothing to do, but seconds else.
+        """
+        retention = self._retention
+        deleted = 0
+        # Counting a million rows takes a while; ids say at once when there cannot be too many.
+        span = self._number("max(id)") - self._number("min(id)") + 1
+        if span > retention.rows * (1 + retention.slack):
+            surplus = self._number("id", "ORDER BY id DESC LIMIT 1 OFFSET ?", retention.rows)
+            deleted += self._delete("id <= ?", surplus)
+        now = clock.now()
+        overdue = clock.to_text(now - timedelta(days=retention.days * (1 + retention.slack)))
+        if self._number("id", "WHERE ts < ? LIMIT 1", overdue):
+            deleted += self._delete("ts < ?", clock.to_text(now - timedelta(days=retention.days)))
+        return deleted
+
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._path.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def _mend(self) -> int:
-        """Cuts off a last line that is not whole; returns the id of the last whole one, or 0."""
-        self._path.touch(mode=0o600)
-        with self._path.open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL))
-            tail = file.read()
-            whole = tail.rfind(b"\n") + 1
-            if whole != len(tail):
-                file.truncate(size - len(tail) + whole)
-        lines = tail[:whole].splitlines()
+    def _writing(self) -> Iterator[None]:
+        """Holds the lock, with the file mended and no id of it given out again."""
         try:
-            return int(json.loads(lines[-1])["id"]) if lines else 0
-        except (ValueError, KeyError, TypeError):
-            return self._newest_id()
+            with self._file.locked():
+                if not self._file.is_current():
+                    self._file.mend()
+                    self._skip_ids(self._file.last_id)
+                yield
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise StateError(
+                f"the event log {self._path} cannot be written: {_reason(error)}",
+                hint="Check the rights and the free space of the folder.",
+            ) from error
 
-    def _newest_id(self) -> int:
-        return int(self._database.query("SELECT max(id) AS id FROM event_log")[0]["id"] or 0)
+    def _catch_up(self) -> None:
+        """Adds to the file what only SQLite has."""
+        while True:
+            rows = self._database.query(
+                "SELECT * FROM event_log WHERE id > ? ORDER BY id LIMIT ?",
+                self._file.last_id,
+                BATCH,
+            )
+            self._file.append((row["id"], _line(to_event(row))) for row in rows)
+            if len(rows) < BATCH:
+                return
 
     def _skip_ids(self, written: int) -> None:
         """After a new start of the database, no id of the file is given out again."""
@@ -133,17 +187,23 @@ class EventLog:
             connection.execute("DELETE FROM sqlite_sequence WHERE name = 'event_log'")
             connection.execute("INSERT INTO sqlite_sequence VALUES ('event_log', ?)", (written,))
 
-    def _catch_up(self, written: int) -> None:
-        rows = self._database.query("SELECT * FROM event_log WHERE id > ? ORDER BY id", written)
-        if not rows:
-            return
-        lines = "".join(
-            json.dumps(to_event(row).to_json(), ensure_ascii=False) + "\n" for row in rows
-        )
-        with self._path.open("ab") as file:
-            file.write(lines.encode())
-            file.flush()
-            os.fsync(file.fileno())
+    def _number(self, what: str, rest: str = "", *values: object) -> int:
+        """A number that SQLite says of the rows; 0 if there are none."""
+        rows = self._database.query(f"SELECT {what} FROM event_log {rest}", *values)  # noqa: S608
+        return int(rows[0][0] or 0) if rows else 0
+
+    def _delete(self, where: str, value: object) -> int:
+        deleted = 0
+        while True:
+            with self._database.transaction() as connection:
+                batch = connection.execute(
+                    "DELETE FROM event_log WHERE id IN"  # noqa: S608
+                    f" (SELECT id FROM event_log WHERE {where} LIMIT ?)",
+                    (value, BATCH),
+                ).rowcount
+            deleted += batch
+            if batch < BATCH:
+                return deleted
 
 
 def to_event(row: Any) -> Event:
@@ -158,3 +218,16 @@ def to_event(row: Any) -> Event:
         message=row["message"],
         data=json.loads(row["data"]),
     )
+
+
+def _line(event: Event) -> str:
+    return json.dumps(event.to_json(), ensure_ascii=False)
+
+
+def _writable(text: str) -> str:
+    """The text without half surrogates, which a file name may bring and UTF-8 cannot hold."""
+    return text.encode(errors="replace").decode()
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

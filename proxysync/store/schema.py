@@ -46,4 +46,86 @@ MIGRATIONS: tuple[str, ...] = (
         data TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        target TEXT NOT NULL,
+        why TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        started TEXT NOT NULL,
+        ended TEXT,
+        outcome TEXT
+    ) STRICT;
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        target TEXT NOT NULL,
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        old_name TEXT NOT NULL,
+        action TEXT NOT NULL,
+        npm_id INTEGER,
+        before TEXT,
+        after TEXT,
+        outcome TEXT,
+        message TEXT
+    ) STRICT;
+    CREATE INDEX journal_unsettled ON journal (target) WHERE outcome IS NULL;
+    CREATE INDEX journal_run ON journal (run_id);
+    CREATE TABLE hold (
+        target TEXT PRIMARY KEY,
+        fingerprint TEXT NOT NULL,
+        run_id INTEGER NOT NULL,
+        since TEXT NOT NULL
+    ) STRICT;
+    """,
+    """
+    CREATE INDEX event_log_ts ON event_log (ts);
+    CREATE INDEX event_log_severity ON event_log (severity);
+    CREATE INDEX event_log_source ON event_log (source, severity);
+    CREATE INDEX event_log_proxy ON event_log (proxy, severity);
+    CREATE INDEX event_log_proxy_source ON event_log (proxy, source, severity);
+    """,
+    """
+    CREATE TABLE health (
+        id INTEGER PRIMARY KEY,
+        target TEXT NOT NULL,
+        name TEXT NOT NULL,
+        status TEXT NOT NULL,
+        since TEXT,
+        streak INTEGER NOT NULL,
+        stale INTEGER NOT NULL,
+        checked_at TEXT,
+        latency_ms INTEGER,
+        detail TEXT,
+        hint TEXT,
+        event_id INTEGER NOT NULL,
+        UNIQUE (target, name)
+    ) STRICT;
+    CREATE TABLE check_result (
+        health_id INTEGER NOT NULL REFERENCES health (id),
+        at INTEGER NOT NULL,
+        ok INTEGER NOT NULL,
+        latency_ms INTEGER,
+        PRIMARY KEY (health_id, at)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE check_figures (
+        health_id INTEGER NOT NULL REFERENCES health (id),
+        span TEXT NOT NULL,
+        start INTEGER NOT NULL,
+        total INTEGER NOT NULL,
+        ok INTEGER NOT NULL,
+        p50 INTEGER,
+        p95 INTEGER,
+        PRIMARY KEY (health_id, span, start)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE notice (
+        target TEXT NOT NULL,
+        key TEXT NOT NULL,
+        event TEXT NOT NULL,
+        message TEXT NOT NULL,
+        since TEXT NOT NULL,
+        PRIMARY KEY (target, key)
+    ) STRICT;
+    """,
 )

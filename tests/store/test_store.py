@@ -37,7 +37,7 @@ def test_what_was_applied_is_remembered_and_forgotten(database: Database) -> Non
     state = State(database)
     state.record(ROW)
     assert state.applied() == (ROW,)
-    state.forget("proxy", ["media"])
+    state.forget(["media"])
     assert state.applied() == ()
 
 

@@ -1,0 +1,198 @@
+"""Shows what happened, newest first; with --follow also what happens from now on.
+
+The next page begins where one ends: --before takes the id of its last event (--format json).
+"""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from proxysync.cli.formats import add_format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from proxysync.store.events import Event
+    from proxysync.store.query import EventQuery, Follower
+
+HELP = "show what happened, and follow what happens"
+
+POLL = 0.25
+"""Seconds between two looks for what is new."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--severity",
+        choices=("info", "warn", "error"),
+        default="info",
+        help="only these and graver ones (default: info)",
+    )
+    parser.add_argument(
+        "--source",
+        choices=("config", "plan", "validation", "apply", "health", "npm", "daemon"),
+        help="only what this part of proxysync says",
+    )
+    parser.add_argument("--proxy", metavar="NAME", help="only what is about this proxy")
+    parser.add_argument(
+        "--since", metavar="TIME", help="from then on: an age (30m, 2h, 7d) or 2026-01-31T12:00"
+    )
+    parser.add_argument(
+        "--limit", metavar="N", type=_count, default=50, help="at most so many (default: 50)"
+    )
+    parser.add_argument("--before", metavar="ID", type=_count, help="only those before this one")
+    parser.add_argument("--follow", action="store_true", help="then wait for new ones, until ^C")
+    add_format(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from proxysync.cli import context
+    from proxysync.errors import ProxysyncError
+    from proxysync.store.query import EventQuery
+
+    if arguments.follow and arguments.before is not None:
+        raise ProxysyncError(
+            "--follow shows what is new and --before what is old", hint="Give one of them."
+        )
+    query = EventQuery(
+        severity=arguments.severity,
+        source=arguments.source,
+        proxy=arguments.proxy,
+        since=None if arguments.since is None else _moment(arguments.since),
+        before=arguments.before,
+        limit=arguments.limit,
+    )
+    path = context.environment(arguments).state_dir / "state.db"
+    if not arguments.follow:
+        return _page(path, query, arguments.format)
+    try:
+        _follow(path, query, arguments.format)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _page(path: "Path", query: "EventQuery", style: str) -> int:
+    from proxysync.cli import terminal
+    from proxysync.store.database import open_for_reading
+    from proxysync.store.query import select
+
+    database = open_for_reading(path)
+    if database is None and path.exists():
+        terminal.note(
+            f"Warning: {path} is of an older release, so no events can be shown\n"
+            "  hint: The next `proxysync run` or `proxysync apply` brings it up to date."
+        )
+    try:
+        events = select(database, query) if database else []
+    finally:
+        if database:
+            database.close()
+    if style == "json":
+        terminal.print_json({"events": [event.to_json() for event in events]})
+        return 0
+    _print(events, style)
+    if sys.stdout.isatty() and events and len(events) == query.limit:
+        terminal.note(f"There may be more: --before {events[-1].id}")
+    return 0
+
+
+def _follow(path: "Path", query: "EventQuery", style: str) -> NoReturn:
+    """Prints until interrupted. Raises BrokenPipeError when nobody reads it any more."""
+    from contextlib import closing
+
+    from proxysync.store.query import Follower
+
+    said: str | None = None
+    with closing(Follower(path, query)) as follower:
+        _print(follower.begin(), style)
+        while True:
+            said = _print_new(follower, style, said)
+            _wait()
+
+
+def _print_new(follower: "Follower", style: str, said: str | None) -> str | None:
+    """Prints what is new; returns the trouble that a person was told of, for it may last."""
+    from proxysync.cli.terminal import note
+    from proxysync.store.database import StateError
+
+    try:
+        while events := follower.new():
+            _print(events, style)
+    except StateError as error:
+        if str(error) != said:
+            note(f"Warning: {error}")
+        return str(error)
+    return None
+
+
+def _wait() -> None:
+    """Waits a moment; ends at once if the reader of a pipe has gone."""
+    import select
+
+    reader = select.poll()
+    reader.register(sys.stdout.fileno(), 0)
+    if reader.poll(POLL * 1000):
+        raise BrokenPipeError
+
+
+def _print(events: "Sequence[Event]", style: str) -> None:
+    """One line for each event."""
+    import json
+
+    from proxysync.cli.terminal import colours
+
+    on = colours(sys.stdout)
+    for event in events:
+        if style == "json":
+            print(json.dumps(event.to_json(), ensure_ascii=False))
+        else:
+            print(_text(event, on=on))
+    sys.stdout.flush()
+
+
+def _text(event: "Event", *, on: bool) -> str:
+    from proxysync.cli.terminal import paint, safe
+    from proxysync.store.clock import from_text
+
+    local = from_text(event.ts).astimezone()
+    colour = {"info": "green", "warn": "yellow", "error": "red"}[event.severity]
+    return "  ".join(
+        (
+            paint(f"{local:%Y-%m-%d %H:%M:%S}", "dim", on=on),
+            paint(event.severity.ljust(5), colour, on=on),
+            event.source.ljust(10),
+            safe(event.proxy or "-").ljust(16),
+            safe(event.message),
+        )
+    )
+
+
+def _count(text: str) -> int:
+    from proxysync.store.query import LARGEST_ID
+
+    if not (text.isascii() and text.isdigit()) or int(text[:20]) > LARGEST_ID:
+        raise argparse.ArgumentTypeError(f'"{text}" is no whole number (e.g. 50)')
+    return int(text)
+
+
+def _moment(text: str) -> "datetime":
+    """The time that an age or a time in ISO 8601 means; without a zone it is local."""
+    import re
+    from datetime import datetime, timedelta
+
+    from proxysync.errors import ProxysyncError
+    from proxysync.store.clock import now
+
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    age = re.fullmatch("([0-9]{1,9})([smhdw])", text)
+    try:
+        if age:
+            return now() - timedelta(**{units[age[2]]: int(age[1])})
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise ProxysyncError(
+            f'--since "{text}" is neither an age nor a time',
+            hint="Write it as 30m, 2h, 7d, 2026-01-31 or 2026-01-31T12:00.",
+        ) from error

@@ -1,0 +1,179 @@
+"""Asking the event log: pages of it, and what is new."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from proxysync.store import clock
+from proxysync.store.database import Database, StateError, open_for_reading
+from proxysync.store.events import BATCH, SEVERITIES, Event, to_event
+
+LARGEST_ID = 2**63 - 1
+"""SQLite knows no larger number."""
+
+
+@dataclass(frozen=True)
+class EventQuery:
+    """Which events; None lets all pass.
+
+    `severity` is the least that counts. `since` is where in the log to begin: with the first
+    event stamped then or later. `before` is an id; that of a page's last event gives the next
+    page.
+    """
+
+    severity: str = SEVERITIES[0]
+    source: str | None = None
+    proxy: str | None = None
+    since: datetime | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+def select(database: Database, query: EventQuery) -> list[Event]:
+    """A page of events, newest first. Raises StateError if the database is damaged."""
+    return _select(database, query, after=0, order="DESC")
+
+
+def select_after(database: Database, query: EventQuery, after: int) -> list[Event]:
+    """The events that come next after an id, oldest first. Raises StateError like `select`."""
+    return _select(database, query, after=after, order="ASC")
+
+
+class Follower:
+    """What is new in the event log, whichever database is in its place by then."""
+
+    def __init__(self, path: Path, query: EventQuery) -> None:
+        """`path` is that of the database, which need not be there yet."""
+        self._path = path
+        self._query = query
+        self._database: Database | None = None
+        self._file: tuple[int, int] | None = None
+        self._last_id = 0
+        self._last_ts = clock.to_text(clock.now())
+
+    def begin(self) -> list[Event]:
+        """The newest events so far, up to the query's limit, oldest first.
+
+        Raises StateError if the database is damaged or of a newer release.
+        """
+        database = self._current()
+        if database is None:
+            return []
+        newest = select(database, EventQuery(limit=1))
+        self._seen(newest)
+        return select(database, replace(self._query, before=self._last_id + 1))[::-1]
+
+    def new(self) -> list[Event]:
+        """What came since the last call, oldest first; of many, the rest comes with the next.
+
+        Raises StateError like `begin`; a later call takes up the database that has come in
+        its place.
+        """
+        try:
+            database = self._current()
+            if database is None:
+                return []
+            newest = select(database, EventQuery(limit=1))
+            query = replace(self._query, since=None, before=None, limit=BATCH)
+            found = select_after(database, query, self._last_id)
+        except StateError:
+            self.close()
+            raise
+        self._seen(found[-1:] if len(found) == BATCH else newest + found[-1:])
+        return found
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+        self._database = self._file = None
+
+    def _current(self) -> Database | None:
+        """The database that is there now, opened anew if it is another than before."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            self.close()
+            return None
+        if self._database is None or self._file != (found.st_dev, found.st_ino):
+            self.close()
+            self._database = open_for_reading(self._path)
+            self._file = (found.st_dev, found.st_ino)
+            if self._database is not None:
+                self._find_place(self._database)
+        return self._database
+
+    def _find_place(self, database: Database) -> None:
+        """Where to go on in a database met just now: ids may have begun anew, times do not."""
+        newest = select(database, EventQuery(limit=1))
+        if self._last_id and newest and newest[0].id >= self._last_id:
+            return
+        with _damage_told():
+            rows = database.query(
+                "SELECT id FROM event_log WHERE ts <= ? ORDER BY ts DESC, id DESC LIMIT 1",
+                self._last_ts,
+            )
+        self._last_id = rows[0]["id"] if rows else 0
+
+    def _seen(self, events: list[Event]) -> None:
+        for event in events:
+            if event.id > self._last_id:
+                self._last_id, self._last_ts = event.id, event.ts
+
+
+def _select(database: Database, query: EventQuery, *, after: int, order: str) -> list[Event]:
+    """One index gives the events of one severity in order; SQLite merges those as it reads.
+
+    So a page costs what it holds, however many rows there are.
+    """
+    with _damage_told():
+        if query.since is not None:
+            after = max(after, _last_before(database, query.since))
+        where, values = _conditions(query, after)
+        least = SEVERITIES.index(query.severity)
+        branches = [f"{where} AND severity = '{severity}'" for severity in SEVERITIES[least:]]
+        if not least and query.source is None and query.proxy is None:
+            branches = [where]
+        rows = database.query(
+            " UNION ALL ".join(f"SELECT * FROM event_log WHERE {branch}" for branch in branches)  # noqa: S608
+            + f" ORDER BY id {order} LIMIT ?",
+            *values * len(branches),
+            query.limit,
+        )
+        return [to_event(row) for row in rows]
+
+
+def _last_before(database: Database, since: datetime) -> int:
+    """The id after which the log begins, for ids and times rise together."""
+    rows = database.query(
+        "SELECT id FROM event_log WHERE ts >= ? ORDER BY ts, id LIMIT 1", clock.to_text(since)
+    )
+    return int(rows[0]["id"]) - 1 if rows else LARGEST_ID
+
+
+def _conditions(query: EventQuery, after: int) -> tuple[str, list[object]]:
+    conditions: list[tuple[str, object]] = [("id > ?", after)]
+    if query.before is not None:
+        conditions.append(("id < ?", query.before))
+    if query.source is not None:
+        conditions.append(("source = ?", query.source))
+    if query.proxy is not None:
+        conditions.append(("proxy = ?", query.proxy))
+    if query.since is not None:
+        # A clock set back leaves older times among them. The plus keeps SQLite from the
+        # index of times, for it would then have to sort by id.
+        conditions.append(("+ts >= ?", clock.to_text(query.since)))
+    return " AND ".join(text for text, _ in conditions), [value for _, value in conditions]
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise StateError(
+            f"the event log cannot be read: {error}",
+            hint="`proxysync run` and `proxysync apply` set a damaged file aside and go on.",
+        ) from error
