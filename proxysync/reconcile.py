@@ -1,12 +1,14 @@
 """The way from a loaded file to an NPM in line with it: plan, validate, apply, remember."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from proxysync.apply.engine import Emit, Engine, Hooks
 from proxysync.apply.report import Report
+from proxysync.apply.settle import Settler
+from proxysync.apply.visit import Visitor
 from proxysync.apply.write import Writer
 from proxysync.kinds import proxy as proxy_kind
 from proxysync.model import Snapshot
@@ -15,6 +17,7 @@ from proxysync.plan.model import UNFINISHED, Change, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
 from proxysync.store import clock
+from proxysync.store.journal import Journal
 from proxysync.store.state import State
 from proxysync.validation import Verdict, definition_digest, validate
 
@@ -28,10 +31,16 @@ LAST_RETRY = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Options:
-    """What a single run may ask for beyond the file."""
+    """What a single run may ask for beyond the file.
+
+    With `adopting`, only these entries are looked at, to take over the foreign hosts that
+    hold their domains.
+    """
 
     max_delete: DeleteLimit | None = None
     recreate: bool = False
+    adopting: frozenset[str] = frozenset()
+    why: str = "apply"
 
 
 @dataclass(frozen=True)
@@ -75,13 +84,14 @@ def build_plan(
         max_delete_override=options.max_delete,
         recreate=options.recreate,
         maybe_truncated=config.maybe_truncated,
+        adopting=options.adopting,
     )
     failures = [
         Failure(entry.name, entry.fields, entry.live, entry.reason)
         for entry in (state.failures() if state else ())
         if not entry.retry
     ]
-    return make_plan(
+    plan = make_plan(
         [proxy_kind.desired(proxy, snapshot) for proxy in config.proxies],
         snapshot,
         state.applied() if state else (),
@@ -89,6 +99,16 @@ def build_plan(
         blocked=blocked or {},
         failures=failures,
     )
+    return _only_adoptions(plan, options.adopting) if options.adopting else plan
+
+
+def _only_adoptions(plan: Plan, names: frozenset[str]) -> Plan:
+    changes = tuple(
+        change
+        for change in plan.changes
+        if change.name in names and change.action in ("adopt", "conflict")
+    )
+    return replace(plan, changes=changes, records=(), forget=())
 
 
 def to_validate(config: "Config", plan: Plan) -> list["Proxy"]:
@@ -108,12 +128,14 @@ class Reconciler:
         self,
         npm: NpmClient,
         state: State,
+        journal: Journal,
         emit: Emit,
         hooks: Hooks = Hooks(),  # noqa: B008
         on_probe: Callable[[int], Callable[[], object]] = lambda _total: lambda: None,
     ) -> None:
         self._npm = npm
         self._state = state
+        self._journal = journal
         self._emit = emit
         self._hooks = hooks
         self._on_probe = on_probe
@@ -133,6 +155,9 @@ class Reconciler:
         Raises NpmError if NPM cannot be read.
         """
         snapshot = self._npm.snapshot()
+        settler = Settler(self._npm, self._state, self._journal, self._emit)
+        if settler.settle(snapshot, config.settings.instance):
+            snapshot = self._npm.snapshot()
         plan = build_plan(config, snapshot, self._state, options)
         if plan.refused:
             return Round(plan)
@@ -146,10 +171,14 @@ class Reconciler:
         if blocked:
             plan = build_plan(config, snapshot, self._state, options, blocked)
         self._remember_blocked(config, verdicts, set(blocked))
-        engine = Engine(
-            Writer(self._npm, config.settings.instance), self._state, self._emit, self._hooks
-        )
-        return Round(plan, tuple(verdicts), engine.run(plan))
+        report = self._engine(config).run(plan, why=options.why, fingerprint=config.fingerprint)
+        return Round(plan, tuple(verdicts), report)
+
+    def _engine(self, config: "Config") -> Engine:
+        verify = config.settings.verify
+        visitor = Visitor(verify.url if verify else None)
+        writer = Writer(self._npm, config.settings.instance, visitor)
+        return Engine(writer, self._state, self._journal, self._emit, self._hooks)
 
     def _not_due(self, config: "Config", candidates: Sequence["Proxy"]) -> dict[str, str]:
         moment = clock.now()

@@ -1,16 +1,17 @@
 """Carries out a plan: one write at a time, each one checked, one bad entry stopping no other."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from proxysync.apply.order import Step, in_order
 from proxysync.apply.report import Outcome, Report, Result
 from proxysync.apply.write import Refusal, Writer
 from proxysync.errors import ProxysyncError
-from proxysync.model import Applied
+from proxysync.model import Applied, Live
 from proxysync.npm.errors import NpmError, NpmRejectedError, NpmUnconfirmedError
 from proxysync.plan.model import Change, Plan
+from proxysync.store.journal import Journal
 from proxysync.store.state import FailedEntry, State
 
 DONE_WORDS = {"create": "created", "update": "updated", "delete": "deleted", "adopt": "adopted"}
@@ -45,72 +46,106 @@ class Hooks:
 class Engine:
     """Runs plans against one NPM and keeps the state true to what was done."""
 
-    def __init__(self, writer: Writer, state: State, emit: Emit, hooks: Hooks = Hooks()) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        state: State,
+        journal: Journal,
+        emit: Emit,
+        hooks: Hooks = Hooks(),
+    ) -> None:
         self._writer = writer
         self._state = state
+        self._journal = journal
         self._emit = emit
         self._hooks = hooks
 
-    def run(self, plan: Plan) -> Report:
+    def run(self, plan: Plan, *, why: str, fingerprint: str) -> Report:
         """Carries out `plan.to_make`; the caller holds the write lock.
 
         A 5xx, a lost answer or an NPM that is away ends the run: NPM itself is then broken,
-        and each further write would do harm.
+        and each further write would do harm. `why` and `fingerprint` (of the file) stand in
+        the history.
         """
         for row in plan.records:
             self._state.record(row)
             self._state.clear_failure(row.kind, row.name)
-        self._forget(plan)
+        self._state.forget(plan.forget)
+        if not plan.to_make:
+            return Report()
+        run_id = self._journal.begin(why, fingerprint)
+        report = self._carry_out_all(in_order(plan.to_make), run_id)
+        self._journal.end(run_id, report.stopped or ("done" if report.ok else "failed in part"))
+        return report
+
+    def _carry_out_all(self, steps: Sequence[Step], run_id: int) -> Report:
         outcomes: list[Outcome] = []
-        for step, stopped in self._steps(plan):
-            if stopped is not None:
-                return Report(tuple(outcomes), stopped)
-            outcome, fatal = self._carry_out(step)
+        for step in steps:
+            if self._hooks.stop():
+                return Report(tuple(outcomes), "it was told to stop")
+            self._hooks.progress(f"{step.change.action} {step.change.name}")
+            outcome, fatal = self._carry_out(step, run_id)
             if outcome is not None:
                 outcomes.append(outcome)
             if fatal is not None:
                 return Report(tuple(outcomes), fatal.message, fatal)
         return Report(tuple(outcomes))
 
-    def _steps(self, plan: Plan) -> Iterator[tuple[Step, str | None]]:
-        for step in in_order(plan.to_make):
-            stopped = "it was told to stop" if self._hooks.stop() else None
-            if stopped is None:
-                self._hooks.progress(f"{step.change.action} {step.change.name}")
-            yield step, stopped
-
-    def _forget(self, plan: Plan) -> None:
-        names = set(plan.forget)
-        for row in self._state.applied():
-            if row.name in names:
-                self._state.forget(row.kind, [row.name])
-
-    def _carry_out(self, step: Step) -> tuple[Outcome | None, NpmError | None]:
+    def _carry_out(self, step: Step, run_id: int) -> tuple[Outcome | None, NpmError | None]:
         """The outcome of a step (None for a mere release of names), and what ends the run."""
         change = step.change
+        entry_id = self._journal.open(
+            run_id,
+            kind=change.kind,
+            name=change.name,
+            old_name=_old_name(change) or change.name,
+            action=change.action,
+            npm_id=change.npm_id,
+            before=change.live.fields if change.live else None,
+            after=change.target,
+        )
+        outcome, fatal = self._write(step)
+        if outcome is None:
+            self._journal.close(entry_id, "released")
+        else:
+            self._journal.close(entry_id, str(outcome.result), outcome.message)
+        return outcome, fatal
+
+    def _write(self, step: Step) -> tuple[Outcome | None, NpmError | None]:
+        change, last = step.change, self._last(step.change)
         try:
             if step.keep is not None:
-                self._writer.release(change, step.keep)
+                self._writer.release(change, step.keep, last)
                 return None, None
-            live = self._writer.write(change)
+            live = self._writer.write(change, last)
         except Refusal as refusal:
+            if not refusal.retry:
+                self._settle_unconfirmed(last, refusal.live)
             return self._refused(change, refusal), None
         except NpmRejectedError as error:
             return self._refused(change, Refusal(error.message, error.hint, retry=True)), None
         except NpmUnconfirmedError as error:
-            return self._unconfirmed(change, error), error
+            return self._unconfirmed(change, error, last), error
         except NpmError as error:
             return _outcome(change, Result.SKIPPED, error), error
-        if live is None:
-            self._state.forget(change.kind, [change.name])
-        else:
-            assert change.desired is not None
-            row = Applied(change.kind, change.name, live.npm_id, change.desired, live.created_on)
-            self._state.record(row, replaces=_old_name(change))
-            self._state.clear_failure(change.kind, change.name)
+        self._remember(change, live)
         npm_id = live.npm_id if live else change.npm_id
         self._announce(change, npm_id)
         return Outcome(change.name, change.action, npm_id, Result.DONE), None
+
+    def _remember(self, change: Change, live: Live | None) -> None:
+        if live is None:
+            self._state.forget([change.name])
+            return
+        assert change.desired is not None
+        row = Applied(change.kind, change.name, live.npm_id, change.desired, live.created_on)
+        self._state.record(row, replaces=_old_name(change))
+        self._state.clear_failure(change.kind, change.name)
+
+    def _last(self, change: Change) -> Applied | None:
+        """What the state knows of the change's host, under its old name after a rename."""
+        rows = {row.name: row for row in self._state.applied() if row.kind == change.kind}
+        return rows.get(_old_name(change) or change.name)
 
     def _announce(self, change: Change, npm_id: int | None) -> None:
         done = DONE_WORDS[change.action]
@@ -123,6 +158,15 @@ class Engine:
             data={"npm_id": npm_id, "fields": sorted(change.fields), "drift": change.drift},
         )
 
+    def _settle_unconfirmed(self, last: Applied | None, live: Live | None) -> None:
+        """After a roll back it is known what nginx runs: what worked before, or nothing."""
+        if last is None or not last.unconfirmed:
+            return
+        if live is None:
+            self._state.forget([last.name])
+        elif last.fields:
+            self._state.record(replace(last, unconfirmed=False))
+
     def _refused(self, change: Change, refusal: Refusal) -> Outcome:
         entry = FailedEntry(
             kind=change.kind,
@@ -134,28 +178,42 @@ class Engine:
         )
         if entry not in self._state.failures():
             self._state.add_failure(entry)
+            hint = f" ({refusal.hint})" if refusal.hint else ""
             self._emit(
                 "error",
                 "apply",
                 "proxy.failed",
-                f"{change.action} of {change.name} failed: {refusal.message}",
+                f"{change.action} of {change.name} failed: {refusal.message}{hint}",
                 proxy=change.name,
                 data={"action": change.action, "npm_id": change.npm_id, "hint": refusal.hint},
             )
         return _outcome(change, Result.FAILED, refusal)
 
-    def _unconfirmed(self, change: Change, error: NpmUnconfirmedError) -> Outcome:
+    def _unconfirmed(
+        self, change: Change, error: NpmUnconfirmedError, last: Applied | None
+    ) -> Outcome:
         """Marks the host, so that it is written again though NPM may show it as desired."""
         live = error.live
         if live is not None and change.desired is not None:
-            before = {row.name: row for row in self._state.applied() if row.kind == change.kind}
-            known = before.get(_old_name(change) or change.name)
-            fields = known.fields if known else change.desired
             row = Applied(
-                change.kind, change.name, live.npm_id, fields, live.created_on, unconfirmed=True
+                change.kind,
+                change.name,
+                live.npm_id,
+                last.fields if last else {},
+                live.created_on,
+                unconfirmed=True,
             )
             self._state.record(row, replaces=_old_name(change))
+        elif live is None and change.action == "delete":
+            self._have_another_written(change)
         return _outcome(change, Result.UNCONFIRMED, error)
+
+    def _have_another_written(self, change: Change) -> None:
+        """nginx may go on serving a deleted host until it is reloaded by a write to another."""
+        for row in self._state.applied():
+            if row.npm_id != change.npm_id:
+                self._state.record(replace(row, unconfirmed=True))
+                return
 
 
 def _outcome(change: Change, result: Result, error: ProxysyncError) -> Outcome:

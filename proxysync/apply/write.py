@@ -1,9 +1,13 @@
 """One change of one host, from the last look before it to the look after it."""
 
+import secrets
+
+from proxysync.apply.visit import Visitor
 from proxysync.errors import ProxysyncError
 from proxysync.kinds import KINDS, Kind
-from proxysync.model import Fields, Live, Marker
+from proxysync.model import Applied, Fields, Live, Marker
 from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import Change
 
 
@@ -26,78 +30,141 @@ class Refusal(ProxysyncError):  # noqa: N818
 class Writer:
     """Writes single hosts to one NPM; raises Refusal for an entry's own failure, else NpmError."""
 
-    def __init__(self, npm: NpmClient, instance: str) -> None:
+    def __init__(self, npm: NpmClient, instance: str, visitor: Visitor = Visitor()) -> None:  # noqa: B008
         self._npm = npm
         self._instance = instance
-        self._released: dict[int, Fields] = {}
+        self._visitor = visitor
+        self._released: dict[int, Live] = {}
 
-    def write(self, change: Change) -> Live | None:
-        """Carries the change out and returns what NPM then has; None after a deletion."""
+    def write(self, change: Change, last: Applied | None) -> Live | None:
+        """Carries the change out and returns what NPM then has; None after a deletion.
+
+        `last` is what was last applied, to put back where nothing else works.
+        """
         kind = KINDS[change.kind]
         if change.action == "delete":
-            self._delete(kind, change)
+            self._npm.delete(kind, self._look(kind, change).npm_id)
             return None
         assert change.target is not None
-        self._check_access_list(change.target)
+        protected = self._check_access_list(change.target)
         if change.action == "create":
-            return self._create(kind, change, change.target)
-        return self._update(kind, change, change.target)
+            return self._create(kind, change, change.target, protected=protected)
+        return self._update(kind, change, change.target, last, protected=protected)
 
-    def release(self, change: Change, keep: frozenset[str]) -> None:
+    def release(self, change: Change, keep: frozenset[str], last: Applied | None) -> None:
         """Leaves the change's host only these names, so that other hosts can take the rest."""
         kind = KINDS[change.kind]
         before = self._look(kind, change)
+        assert change.target is not None
+        self._rehearse(kind, change, before, change.target, last)
         fields = kind.with_claims(before.fields, keep)
-        after = self._npm.update(kind, before, fields, before.marker)
-        self._released[after.npm_id] = after.fields
+        self._released[before.npm_id] = self._npm.update(kind, before, fields, before.marker)
 
-    def _create(self, kind: Kind, change: Change, target: Fields) -> Live:
+    def _create(self, kind: Kind, change: Change, target: Fields, *, protected: bool) -> Live:
         live = self._npm.create(kind, target, self._marker(change))
-        trouble = _trouble(live, target)
+        trouble = _trouble(live, target) or self._visitor.trouble(
+            target, answered=False, protected=protected
+        )
         if trouble is None:
             return live
         self._npm.delete(kind, live.npm_id)
-        raise Refusal(trouble, _hint(live, "the new host was removed again"), retry=False)
+        raise Refusal(trouble, _hint("the new host was removed again"), retry=False)
 
-    def _update(self, kind: Kind, change: Change, target: Fields) -> Live:
+    def _update(
+        self, kind: Kind, change: Change, target: Fields, last: Applied | None, *, protected: bool
+    ) -> Live:
         before = self._look(kind, change)
+        self._rehearse(kind, change, before, target, last)
+        if target.get("enabled") is False and last is not None and last.unconfirmed:
+            return self._disable_anew(kind, change, before, target)
+        answered = self._visitor.answers(before.fields) and bool(before.fields.get("enabled"))
         if before.fields.get("enabled") and target.get("enabled") is False:
             before = self._npm.disable(kind, before.npm_id)
         live = self._npm.update(kind, before, target, self._marker(change))
-        trouble = _trouble(live, target)
+        trouble = _trouble(live, target) or self._visitor.trouble(
+            target, answered=answered, protected=protected
+        )
         if trouble is None:
             return live
-        if before.online is False:
-            raise Refusal(trouble, _hint(live, "it was offline before"), live=live, retry=False)
-        restored = self._restore(kind, live, before)
-        what = "what was there before is back"
-        if restored.online is False:
-            what = "and nginx now refuses what was there before too; the site is down"
-        raise Refusal(trouble, _hint(live, what), live=restored, retry=False)
+        raise self._undone(kind, change, live, before, last, trouble)
 
-    def _restore(self, kind: Kind, live: Live, before: Live) -> Live:
-        restored = self._npm.update(kind, live, before.fields, before.marker)
-        if restored.fields.get("enabled") and before.fields.get("enabled") is False:
+    def _disable_anew(self, kind: Kind, change: Change, before: Live, target: Fields) -> Live:
+        """Disables a host that NPM may call disabled already while nginx still serves it.
+
+        NPM refuses to disable it twice, so that it is enabled first, with nothing in it that
+        nginx could refuse.
+        """
+        plain = {**kind.without_free_text(before.fields), "enabled": True}
+        self._npm.update(kind, before, plain, before.marker)
+        live = self._npm.disable(kind, before.npm_id)
+        return self._npm.update(kind, live, target, self._marker(change))
+
+    def _rehearse(
+        self, kind: Kind, change: Change, before: Live, target: Fields, last: Applied | None
+    ) -> None:
+        """Tries on a throwaway host what could make nginx reject the live one.
+
+        Raises Refusal; a live host that nginx rejects already gets back what last worked.
+        """
+        same = all(target.get(name) == before.fields.get(name) for name in kind.risky)
+        enabled = before.fields.get("enabled") and target.get("enabled")
+        if not enabled or (same and before.online):
+            return
+        name = f"canary-{secrets.token_hex(4)}.proxysync.invalid"
+        fields = kind.with_claims(target, frozenset({name}))
+        marker = Marker(change.name, self._instance, canary=True)
+        try:
+            canary = self._npm.create(kind, fields, marker)
+            self._npm.delete(kind, canary.npm_id)
+        except NpmUnconfirmedError as error:
+            if error.live is not None:
+                self._npm.delete(kind, error.live.npm_id)
+            # The host itself was not written to, so there is nothing to confirm about it.
+            raise NpmError(error.message, hint=error.hint, code=error.code) from error
+        if canary.online is not False:
+            return
+        reason = f"nginx refuses it: {_first_line(canary.nginx_error)}"
+        if before.online is not True:
+            raise self._undone(kind, change, before, before, last, reason)
+        raise Refusal(reason, _hint("the live host was not touched"), live=before, retry=False)
+
+    def _undone(
+        self,
+        kind: Kind,
+        change: Change,
+        live: Live,
+        before: Live,
+        last: Applied | None,
+        trouble: str,
+    ) -> Refusal:
+        """Puts back what worked, and returns the Refusal that tells all of it."""
+        fields = before.fields
+        if before.npm_id in self._released and change.live is not None:
+            assert change.target is not None
+            fields = kind.with_claims(change.live.fields, kind.claims(change.target))
+        if before.online is not True:
+            if last is not None and not last.fields:
+                self._npm.delete(kind, live.npm_id)
+                hint = _hint("the host had never worked and was removed again")
+                return Refusal(trouble, hint, retry=False)
+            if last is None or last.fields == live.fields:
+                hint = _hint("it was offline before, and nothing is known that worked")
+                return Refusal(trouble, hint, live=live, retry=False)
+            fields = last.fields
+        restored = self._npm.update(kind, live, fields, before.marker)
+        if restored.fields.get("enabled") and fields.get("enabled") is False:
             restored = self._npm.disable(kind, before.npm_id)
-        return restored
-
-    def _delete(self, kind: Kind, change: Change) -> None:
-        live = self._look(kind, change)
-        self._npm.delete(kind, live.npm_id)
+        what = "what worked before is back"
+        if restored.online is False:
+            what = "nginx now refuses what was there before, too, so the site is down"
+        return Refusal(trouble, _hint(what), live=restored, retry=False)
 
     def _look(self, kind: Kind, change: Change) -> Live:
         """The host as it is now; raises Refusal if it is no longer the one that was planned for."""
-        planned = change.live
-        assert planned is not None
+        assert change.live is not None
+        planned = self._released.get(change.live.npm_id, change.live)
         live = self._npm.get(kind, planned.npm_id)
-        expected = self._released.get(planned.npm_id, planned.fields)
-        same = (
-            live is not None
-            and live.fields == expected
-            and live.marker == planned.marker
-            and live.created_on == planned.created_on
-        )
-        if live is None or not same:
+        if live is None or not _same(live, planned):
             raise Refusal(
                 f"host #{planned.npm_id} was changed in NPM after the plan was made",
                 "Run it again: the next plan takes that into account.",
@@ -106,17 +173,30 @@ class Writer:
             )
         return live
 
-    def _check_access_list(self, target: Fields) -> None:
+    def _check_access_list(self, target: Fields) -> bool:
+        """Whether nobody gets in without a password; raises Refusal if the list is gone."""
         npm_id = target.get("access_list_id")
-        if npm_id and not self._npm.has_access_list(npm_id):
+        if not npm_id:
+            return False
+        access_list = self._npm.access_list(npm_id)
+        if access_list is None:
             raise Refusal(
                 f"access list #{npm_id} is gone from NPM, and without it the site would be open",
                 "Make the access list again in NPM, or name another one.",
                 retry=True,
             )
+        return access_list.asks_everybody
 
     def _marker(self, change: Change) -> Marker:
         return Marker(change.name, self._instance)
+
+
+def _same(live: Live, planned: Live) -> bool:
+    return (live.fields, live.marker, live.created_on) == (
+        planned.fields,
+        planned.marker,
+        planned.created_on,
+    )
 
 
 def _trouble(live: Live, target: Fields) -> str | None:
@@ -135,5 +215,5 @@ def _first_line(text: str | None) -> str:
     return telling[0] if telling else "NPM gives no reason"
 
 
-def _hint(live: Live, what: str) -> str:
-    return f"Mend the entry in the file (host #{live.npm_id}: {what})."
+def _hint(what: str) -> str:
+    return f"Mend the entry in the file; {what}."

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from proxysync.cli.formats import add_format
 
 if TYPE_CHECKING:
+    from proxysync.cli.context import Store
     from proxysync.config.environment import Environment
     from proxysync.config.models import Config
     from proxysync.npm.client import NpmClient
     from proxysync.plan.model import Plan
     from proxysync.plan.policy import DeleteLimit
     from proxysync.reconcile import Options, Round
-    from proxysync.store.events import EventLog
-    from proxysync.store.state import State
 
 HELP = "make the changes, once"
 
@@ -46,29 +45,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proxysync.apply.lock import write_lock
-    from proxysync.cli import context, terminal
+    from proxysync.cli import context
     from proxysync.reconcile import Options
-    from proxysync.store.database import make_folder
 
     env = context.environment(arguments)
-    config = context.config(env)
     options = Options(max_delete=_limit(arguments.max_delete), recreate=arguments.recreate)
+    return carry_out(arguments, env, context.config(env), options)
+
+
+def carry_out(
+    arguments: argparse.Namespace, env: "Environment", config: "Config", options: "Options"
+) -> int:
+    """Asks, reconciles once and prints what became of it; returns the exit code."""
+    from proxysync.apply.lock import write_lock
+    from proxysync.cli import context, terminal
+    from proxysync.store.database import make_folder
+
     npm = context.client(env)
     npm.require_write()
     make_folder(env.state_dir)
     shown = None if arguments.yes else _ask(env, npm, config, options, arguments.format)
     with write_lock(env.state_dir, timeout=arguments.lock_timeout, on_wait=terminal.note):
-        database, state, events = context.open_store(env)
+        store = context.open_store(env)
         try:
-            events.mask(config.secrets)
-            done = _reconcile(npm, state, events, config, options, shown)
+            store.events.mask(config.secrets)
+            store.state.clear_hold()
+            done = _reconcile(npm, store, config, options, shown)
         finally:
-            database.close()
+            store.database.close()
     if arguments.format == "json":
         terminal.print_json(_json(done, config.secrets))
     else:
-        _print(done)
+        _print(done, config.secrets)
+        if not options.adopting:
+            word = "is" if done.ok else "is not"
+            print(f"NPM {word} in line with the file.")
     return 0 if done.ok else 1
 
 
@@ -98,8 +109,7 @@ def _ask(
 
 def _reconcile(
     npm: "NpmClient",
-    state: "State",
-    events: "EventLog",
+    store: "Store",
     config: "Config",
     options: "Options",
     shown: "Plan | None",
@@ -111,8 +121,9 @@ def _reconcile(
 
     reconciler = Reconciler(
         npm,
-        state,
-        events.emit,
+        store.state,
+        store.journal,
+        store.events.emit,
         Hooks(progress=_progress),
         on_probe=progress("probing"),
     )
@@ -146,16 +157,17 @@ def _progress(what: str) -> None:
         print(f"{what} …", file=sys.stderr)
 
 
-def _print(done: "Round") -> None:
+def _print(done: "Round", secrets: Mapping[str, str]) -> None:
     from proxysync.apply.report import Result
     from proxysync.cli.terminal import colours, paint, safe
+    from proxysync.redact import redact
 
     on = colours(sys.stdout)
 
     def line(word: str, text: str, hint: str | None = None, colour: str = "red") -> None:
-        print(f"{paint(word.ljust(11), colour, on=on)} {safe(text)}")
+        print(f"{paint(word.ljust(11), colour, on=on)} {safe(redact(text, secrets))}")
         if hint:
-            print(f"            hint: {safe(hint)}")
+            print(f"            hint: {safe(redact(hint, secrets))}")
 
     if done.plan.refused:
         line("refused", done.plan.refused)
@@ -170,7 +182,6 @@ def _print(done: "Round") -> None:
         line(word, f"{change.name}: {reason}", hints.get(change.name))
     if done.report.stopped:
         line("stopped", done.report.stopped)
-    print("NPM is in line with the file." if done.ok else "NPM is not in line with the file.")
 
 
 def _json(done: "Round", secrets: Mapping[str, str]) -> dict[str, object]:

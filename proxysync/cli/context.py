@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,7 +12,20 @@ if TYPE_CHECKING:
     from proxysync.npm.client import NpmClient
     from proxysync.store.database import Database
     from proxysync.store.events import Event, EventLog
+    from proxysync.store.health import HealthStore
+    from proxysync.store.journal import Journal
     from proxysync.store.state import State
+
+
+@dataclass(frozen=True)
+class Store:
+    """All that is kept in the state folder, opened for writing."""
+
+    database: "Database"
+    state: "State"
+    journal: "Journal"
+    events: "EventLog"
+
 
 FLAGS = (
     "file",
@@ -62,24 +76,46 @@ def client(env: "Environment", pause: Callable[[float], object] | None = None) -
 
 def read_state(env: "Environment") -> "State | None":
     """The state without touching it; None if there is none, or none that can be read."""
-    from proxysync.cli.terminal import note
-    from proxysync.store.database import StateError, open_for_reading
     from proxysync.store.state import State
 
+    database = _read_database(env)
+    return State(database) if database else None
+
+
+def read_health(env: "Environment") -> "HealthStore | None":
+    """What health checks found, without touching it; None if there is none, or none readable."""
+    from proxysync.store.health import HealthStore
+
+    database = _read_database(env)
+    return HealthStore(database) if database else None
+
+
+def _read_database(env: "Environment") -> "Database | None":
+    from proxysync.cli.terminal import note
+    from proxysync.store.database import StateError, open_for_reading
+
     try:
-        database = open_for_reading(env.state_dir / "state.db")
-        return State(database) if database else None
+        return open_for_reading(env.state_dir / "state.db")
     except StateError as error:
         note(f"Warning: {error}")
         return None
 
 
+def read_journal(env: "Environment") -> "Journal | None":
+    """The journal without touching it; None if there is none, or none that can be read."""
+    from proxysync.store.journal import Journal
+
+    database = _read_database(env)
+    return Journal(database) if database else None
+
+
 def open_store(
     env: "Environment", listeners: tuple[Callable[["Event"], object], ...] = ()
-) -> "tuple[Database, State, EventLog]":
+) -> "Store":
     """The state and the event log for writing; a damaged database is set aside, and said so."""
     from proxysync.store.database import open_for_writing
     from proxysync.store.events import EventLog
+    from proxysync.store.journal import Journal
     from proxysync.store.state import State
 
     database, set_aside = open_for_writing(env.state_dir / "state.db")
@@ -93,4 +129,4 @@ def open_store(
             "the markers in NPM",
             data={"path": str(set_aside)},
         )
-    return database, State(database), events
+    return Store(database, State(database), Journal(database), events)

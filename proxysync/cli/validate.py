@@ -25,14 +25,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context, terminal
+    from proxysync.config.load import ConfigError
     from proxysync.redact import redact
 
     env = context.environment(arguments)
-    config = context.config(env)
+    try:
+        config = context.config(env)
+    except ConfigError as error:
+        if arguments.format == "json":
+            terminal.print_json({"results": [], "problems": error.to_json()})
+        raise
     proxies = _chosen(config, arguments.names)
     if arguments.no_probe:
         if arguments.format == "json":
-            terminal.print_json({"results": []})
+            results = [{"name": proxy.name, "ok": True, "steps": []} for proxy in proxies]
+            terminal.print_json({"results": results})
         else:
             print(f"{env.file} is good: {len(config.proxies)} proxies")
         return 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxysync.kinds import KINDS, Kind
-from proxysync.model import Certificate, Fields, Live, Marker, Snapshot
+from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snapshot
 from proxysync.npm import wire
 from proxysync.npm.errors import (
     NpmAddressError,
@@ -43,6 +43,7 @@ class NpmClient:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._server: Server | None = None
+        self._last_snapshot: Snapshot | None = None
 
     @property
     def url(self) -> str:
@@ -82,41 +83,56 @@ class NpmClient:
                 hint="In NPM, open Users, Edit Permissions, and set Proxy Hosts to Manage.",
             )
 
+    @property
+    def last_snapshot(self) -> Snapshot | None:
+        """What `snapshot` read last, for those who need not ask again."""
+        return self._last_snapshot
+
     def snapshot(self) -> Snapshot:
         """All that planning needs, read now."""
         server = self.server()
-        objects = tuple(
+        lives = [
             wire.read_live(kind, row)
             for kind in KINDS.values()
             for row in self._list(kind.collection)
-        )
+        ]
         held = {
             domain: f"{what} #{row['id']}"
             for collection, what in OTHER_HOLDERS.items()
             for row in self._list_if_allowed(collection)
             for domain in wire.read_domains(row)
         }
-        return Snapshot(
-            objects=objects,
+        self._last_snapshot = Snapshot(
+            objects=tuple(live for live in lives if not _is_canary(live)),
             held=held,
             certificates=self.certificates(),
             access_lists=tuple(
                 wire.read_access_list(row) for row in self._list_if_allowed("nginx/access-lists")
             ),
             accepted=server.accepted,
+            canaries=tuple(live for live in lives if _is_canary(live)),
+            streams=self._streams(),
         )
+        return self._last_snapshot
 
     def certificates(self) -> tuple[Certificate, ...]:
         rows = self._list_if_allowed("nginx/certificates")
         return tuple(wire.read_certificate(row) for row in rows)
 
-    def has_access_list(self, npm_id: int) -> bool:
-        """Whether the list is there now: a host with a missing one is served to everybody."""
+    def _streams(self) -> Mapping[str, str]:
+        return {
+            f"stream #{row['id']} (port {row.get('incoming_port')})": str(row["forwarding_host"])
+            for row in self._list_if_allowed("nginx/streams")
+            if row.get("enabled", True) and row.get("forwarding_host")
+        }
+
+    def access_list(self, npm_id: int) -> AccessList | None:
+        """The list as it is now, None if it is gone: a host without it is open to everybody."""
         try:
-            row = self._session.get(f"/nginx/access-lists/{npm_id}")
+            row = self._session.get(f"/nginx/access-lists/{npm_id}?expand=items,clients")
         except NpmNotFoundError:
-            return False
-        return isinstance(row, dict) and row.get("id") == npm_id
+            return None
+        return wire.read_access_list(row)
 
     def get(self, kind: Kind, npm_id: int) -> Live | None:
         """The object as it is now; None if it is gone."""
@@ -255,6 +271,10 @@ class NpmClient:
                 if version is None or version < tuple(int(part) for part in since.split("."))
             }
             return frozenset(kind.defaults) - newer
+
+
+def _is_canary(live: Live) -> bool:
+    return live.marker is not None and live.marker.canary
 
 
 def _rights(user: Any) -> Mapping[str, str]:

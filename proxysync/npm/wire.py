@@ -37,8 +37,7 @@ def write_payload(
     payload = {name: value for name, value in fields.items() if name in accepted}
     if "locations" in payload:
         payload["locations"] = [_without_blanks(item) for item in payload["locations"]]
-    ours = {MARKER_KEY: {"name": marker.name, "instance": marker.instance}} if marker else {}
-    return {**payload, "meta": {**meta, **ours}}
+    return {**payload, "meta": {**meta, **_write_marker(marker)}}
 
 
 def read_certificate(row: Mapping[str, Any]) -> Certificate:
@@ -53,7 +52,10 @@ def read_certificate(row: Mapping[str, Any]) -> Certificate:
 
 
 def read_access_list(row: Mapping[str, Any]) -> AccessList:
-    return AccessList(npm_id=int(row["id"]), name=str(row.get("name") or ""))
+    """Names and passwords of its users stay behind; who it turns away is told where it is known."""
+    users, clients = row.get("items"), row.get("clients")
+    everybody = bool(users) and (not clients or not row.get("satisfy_any"))
+    return AccessList(int(row["id"]), str(row.get("name") or ""), asks_everybody=everybody)
 
 
 def read_domains(row: Mapping[str, Any]) -> Sequence[str]:
@@ -64,7 +66,16 @@ def _read_marker(value: Any) -> Marker | None:
     if not isinstance(value, dict):
         return None
     name, instance = value.get("name"), value.get("instance", "default")
-    return Marker(name, instance) if isinstance(name, str) and isinstance(instance, str) else None
+    if not isinstance(name, str) or not isinstance(instance, str):
+        return None
+    return Marker(name, instance, canary=value.get("canary") is True)
+
+
+def _write_marker(marker: Marker | None) -> dict[str, Any]:
+    if marker is None:
+        return {}
+    canary = {"canary": True} if marker.canary else {}
+    return {MARKER_KEY: {"name": marker.name, "instance": marker.instance, **canary}}
 
 
 def _without_blanks(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,15 @@ class BlockedEntry:
     next_try: datetime
 
 
+@dataclass(frozen=True)
+class Hold:
+    """The daemon leaves NPM alone after a rollback, as long as the file has this fingerprint."""
+
+    fingerprint: str
+    run_id: int
+    since: datetime
+
+
 class State:
     """The rows of one target. Each method is one transaction."""
 
@@ -83,14 +92,14 @@ class State:
                 ),
             )
 
-    def forget(self, kind: str, names: Iterable[str]) -> None:
-        """Drops all that is remembered of these names."""
+    def forget(self, names: Iterable[str]) -> None:
+        """Drops all that is remembered of these names, of whatever kind."""
         with self._database.transaction() as connection:
             for name in names:
                 for table in ("applied", "failure"):
                     connection.execute(
-                        f"DELETE FROM {table} WHERE target = ? AND kind = ? AND name = ?",  # noqa: S608
-                        (self._target, kind, name),
+                        f"DELETE FROM {table} WHERE target = ? AND name = ?",  # noqa: S608
+                        (self._target, name),
                     )
 
     def failures(self) -> tuple[FailedEntry, ...]:
@@ -181,6 +190,23 @@ class State:
                 "DELETE FROM blocked WHERE target = ? AND name = ?",
                 [(self._target, name) for name in names],
             )
+
+    def hold(self) -> Hold | None:
+        """What keeps the daemon from writing, if anything does."""
+        for row in self._database.query("SELECT * FROM hold WHERE target = ?", self._target):
+            return Hold(row["fingerprint"], row["run_id"], clock.from_text(row["since"]))
+        return None
+
+    def set_hold(self, fingerprint: str, run_id: int) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?)",
+                (self._target, fingerprint, run_id, clock.to_text(clock.now())),
+            )
+
+    def clear_hold(self) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM hold WHERE target = ?", (self._target,))
 
 
 def _json(value: Any) -> str:

@@ -1,0 +1,94 @@
+"""What a run that was killed has left behind: looked up in NPM, then finished or undone."""
+
+from collections.abc import Sequence
+
+from proxysync.apply.engine import Emit
+from proxysync.kinds import KINDS
+from proxysync.model import Applied, Live, Marker, Snapshot
+from proxysync.npm.client import NpmClient
+from proxysync.store.journal import Entry, Journal
+from proxysync.store.state import State
+
+
+class Settler:
+    """Settles open rows of the journal and removes canaries; the caller holds the write lock."""
+
+    def __init__(self, npm: NpmClient, state: State, journal: Journal, emit: Emit) -> None:
+        self._npm = npm
+        self._state = state
+        self._journal = journal
+        self._emit = emit
+
+    def settle(self, snapshot: Snapshot, instance: str) -> bool:
+        """Whether NPM was written to, so that it has to be read again. Raises NpmError."""
+        wrote = self._remove_canaries(snapshot.canaries, instance)
+        for entry in self._journal.unsettled():
+            live = _find(entry, snapshot, instance)
+            outcome, changed = self._settle(entry, live, Marker(entry.old_name, instance))
+            wrote = wrote or changed
+            self._journal.close(entry.id, outcome, "settled after an interruption")
+            self._emit(
+                "warn",
+                "apply",
+                "apply.settled",
+                f"{entry.action} of {entry.name} had been interrupted: {outcome}",
+                proxy=entry.name,
+                data={"action": entry.action, "npm_id": entry.npm_id, "outcome": outcome},
+            )
+        return wrote
+
+    def _settle(self, entry: Entry, live: Live | None, old: Marker) -> tuple[str, bool]:
+        """How it ended, and whether something was written to make it so."""
+        if entry.action == "delete":
+            return ("done" if live is None else "undone"), False
+        if live is None:
+            return "undone", False
+        refused = bool(live.fields.get("enabled")) and live.online is False
+        # A new host that nginx refuses never worked, even if somebody has changed it since.
+        if refused and (entry.before is None or live.fields == entry.after):
+            return self._undo(entry, live, old), True
+        if live.fields != entry.after:
+            return ("undone" if live.fields == entry.before else "half done"), False
+        # Without a word of nginx it may be a row behind a 500: the next plan writes it again.
+        confirmed = live.online is not None
+        worked = live.fields if confirmed else entry.before or {}
+        self._state.record(
+            Applied(
+                entry.kind,
+                entry.name,
+                live.npm_id,
+                worked,
+                live.created_on,
+                unconfirmed=not confirmed,
+            ),
+            replaces=entry.old_name,
+        )
+        return ("done" if confirmed else "unconfirmed"), False
+
+    def _undo(self, entry: Entry, live: Live, old: Marker) -> str:
+        """nginx refused it, and we were killed before what worked was put back."""
+        kind = KINDS[entry.kind]
+        if entry.before is None:
+            self._npm.delete(kind, live.npm_id)
+            return "refused by nginx, and removed"
+        self._npm.update(kind, live, entry.before, old)
+        if entry.before.get("enabled") is False:
+            self._npm.disable(kind, live.npm_id)
+        return "refused by nginx, and undone"
+
+    def _remove_canaries(self, canaries: Sequence[Live], instance: str) -> bool:
+        ours = [live for live in canaries if live.marker and live.marker.instance == instance]
+        for live in ours:
+            self._npm.delete(KINDS[live.kind], live.npm_id)
+        return bool(ours)
+
+
+def _find(entry: Entry, snapshot: Snapshot, instance: str) -> Live | None:
+    """The host that the row speaks of: by its id, or a new one by its marker."""
+    marker = Marker(entry.name, instance)
+    for live in snapshot.objects:
+        if live.kind != entry.kind:
+            continue
+        if live.npm_id == entry.npm_id or (entry.npm_id is None and live.marker == marker):
+            return live
+    return None

@@ -1,0 +1,52 @@
+"""Takes over the foreign hosts that hold the domains of these entries.
+
+From then on each is managed: NPM is made as the file says, now and later.
+"""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from proxysync.cli.formats import add_format
+
+if TYPE_CHECKING:
+    from proxysync.config.models import Config
+
+HELP = "take over the foreign host that holds an entry's domains"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="*", help="entries of the file")
+    parser.add_argument("--all", action="store_true", help="every entry that can be")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--lock-timeout",
+        metavar="SECONDS",
+        type=float,
+        default=60.0,
+        help="how long to wait while another proxysync is writing (default: 60)",
+    )
+    add_format(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from proxysync.cli import context
+    from proxysync.cli.apply import carry_out
+    from proxysync.reconcile import Options
+
+    env = context.environment(arguments)
+    config = context.config(env)
+    names = _chosen(config, arguments.names, everything=arguments.all)
+    return carry_out(arguments, env, config, Options(adopting=names, why="adopt"))
+
+
+def _chosen(config: "Config", names: list[str], *, everything: bool) -> frozenset[str]:
+    from proxysync.errors import ProxysyncError
+
+    known = {proxy.name for proxy in config.proxies}
+    unknown = sorted(set(names) - known)
+    if unknown or (not names and not everything):
+        raise ProxysyncError(
+            f"the file has no proxy named {', '.join(unknown)}" if unknown else "adopt whom?",
+            hint=f"Name entries of the file, or --all. It has: {', '.join(sorted(known))}.",
+        )
+    return frozenset(names or known)

@@ -1,0 +1,69 @@
+"""Lists what was applied: when, why, what, and how it ended."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from proxysync.cli.formats import add_format
+
+if TYPE_CHECKING:
+    from proxysync.store.journal import Journal
+
+HELP = "list what was applied, when and why"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--limit", type=int, default=20, help="how many, newest first (default: 20)"
+    )
+    add_format(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from proxysync.cli import context, terminal
+
+    env = context.environment(arguments)
+    journal = context.read_journal(env)
+    runs = _runs(journal, arguments.limit) if journal else []
+    if arguments.format == "json":
+        terminal.print_json({"runs": runs})
+        return 0
+    rows = [
+        (str(r["id"]), r["started"], r["why"], r["outcome"] or "interrupted", _what(r["changes"]))
+        for r in runs
+    ]
+    print(terminal.table(("ID", "STARTED", "WHY", "OUTCOME", "CHANGES"), rows))
+    return 0
+
+
+def _runs(journal: "Journal", limit: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": run.id,
+            "started": run.started,
+            "ended": run.ended,
+            "why": run.why,
+            "outcome": run.outcome,
+            "changes": [
+                {
+                    "action": entry.action,
+                    "name": entry.name,
+                    "npm_id": entry.npm_id,
+                    "outcome": entry.outcome,
+                    "message": entry.message,
+                }
+                for entry in journal.entries(since=run.id, until=run.id)
+                if entry.outcome != "released"
+            ],
+        }
+        for run in journal.runs(max(1, limit))
+    ]
+
+
+def _what(changes: list[dict[str, Any]], most: int = 4) -> str:
+    texts = [
+        f"{change['action']} {change['name']}"
+        + ("" if change["outcome"] == "done" else f" ({change['outcome'] or 'interrupted'})")
+        for change in changes
+    ]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more

@@ -1,0 +1,30 @@
+"""Ends the hold after a rollback: a daemon brings NPM in line with the file again."""
+
+import argparse
+
+HELP = "let the daemon go on after a rollback"
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """It has none of its own."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import os
+    import signal
+
+    from proxysync.apply.lock import daemon_pid
+    from proxysync.cli import context
+
+    env = context.environment(arguments)
+    store = context.open_store(env)
+    try:
+        held = store.state.hold() is not None
+        store.state.clear_hold()
+    finally:
+        store.database.close()
+    pid = daemon_pid(env.state_dir)
+    if held and pid is not None:
+        os.kill(pid, signal.SIGHUP)
+    print("The hold is over." if held else "There was no hold.")
+    return 0

@@ -1,0 +1,147 @@
+"""What is about to be written to NPM, and what was there: known before each write."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from proxysync.model import Fields
+from proxysync.store import clock
+from proxysync.store.database import Database
+
+
+@dataclass(frozen=True)
+class Run:
+    """One apply: why it was made and how it ended; `ended` is None while it is under way."""
+
+    id: int
+    why: str
+    fingerprint: str
+    started: str
+    ended: str | None
+    outcome: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One write. `before` and `after` are definitions, None where there is no host."""
+
+    id: int
+    run_id: int
+    kind: str
+    name: str
+    old_name: str
+    action: str
+    npm_id: int | None
+    before: Fields | None
+    after: Fields | None
+    outcome: str | None = None
+    message: str = ""
+
+
+class Journal:
+    """The runs and writes of one target, each row committed before what it speaks of."""
+
+    def __init__(self, database: Database, target: str = "default") -> None:
+        self._database = database
+        self._target = target
+
+    def begin(self, why: str, fingerprint: str) -> int:
+        """Opens a run and returns its id."""
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO run (target, why, fingerprint, started) VALUES (?, ?, ?, ?)",
+                (self._target, why, fingerprint, clock.to_text(clock.now())),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def end(self, run_id: int, outcome: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE run SET ended = ?, outcome = ? WHERE id = ?",
+                (clock.to_text(clock.now()), outcome, run_id),
+            )
+
+    def open(
+        self,
+        run_id: int,
+        *,
+        kind: str,
+        name: str,
+        old_name: str,
+        action: str,
+        npm_id: int | None,
+        before: Fields | None,
+        after: Fields | None,
+    ) -> int:
+        """Notes what is about to be done; returns the row's id."""
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO journal (target, run_id, kind, name, old_name, action, npm_id,"
+                " before, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self._target,
+                    run_id,
+                    kind,
+                    name,
+                    old_name,
+                    action,
+                    npm_id,
+                    _json(before),
+                    _json(after),
+                ),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def close(self, entry_id: int, outcome: str, message: str = "") -> None:
+        """Notes how it ended: done, failed, unconfirmed, skipped, or what settling found."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE journal SET outcome = ?, message = ? WHERE id = ?",
+                (outcome, message, entry_id),
+            )
+
+    def unsettled(self) -> list[Entry]:
+        """Writes of which nobody knows how they ended: proxysync was killed in between."""
+        return self._entries("outcome IS NULL")
+
+    def entries(self, *, since: int, until: int | None = None) -> list[Entry]:
+        """The writes of the runs from `since` to `until`, oldest first."""
+        return self._entries("run_id BETWEEN ? AND ?", since, until or 2**62)
+
+    def runs(self, limit: int = 50) -> list[Run]:
+        """The newest runs, newest first."""
+        rows = self._database.query(
+            "SELECT * FROM run WHERE target = ? ORDER BY id DESC LIMIT ?", self._target, limit
+        )
+        return [
+            Run(r["id"], r["why"], r["fingerprint"], r["started"], r["ended"], r["outcome"])
+            for r in rows
+        ]
+
+    def _entries(self, condition: str, *values: object) -> list[Entry]:
+        rows: Sequence[Any] = self._database.query(
+            f"SELECT * FROM journal WHERE target = ? AND {condition} ORDER BY id",  # noqa: S608
+            self._target,
+            *values,
+        )
+        return [
+            Entry(
+                id=row["id"],
+                run_id=row["run_id"],
+                kind=row["kind"],
+                name=row["name"],
+                old_name=row["old_name"],
+                action=row["action"],
+                npm_id=row["npm_id"],
+                before=json.loads(row["before"]) if row["before"] else None,
+                after=json.loads(row["after"]) if row["after"] else None,
+                outcome=row["outcome"],
+                message=row["message"] or "",
+            )
+            for row in rows
+        ]
+
+
+def _json(fields: Fields | None) -> str | None:
+    return None if fields is None else json.dumps(fields, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,206 @@
+"""NPM fails in every way at every kind of write, and is put in line once it is well again."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import pytest
+
+from proxysync.npm import session, transport
+from proxysync.sandbox.faults import Fault
+from tests.apply.stage import Checkpoint, Stage, open_stage
+from tests.world import Done, domain
+
+HOSTS = "/nginx/proxy-hosts"
+HOST = rf"{HOSTS}/\d+"
+
+Entries = dict[str, dict[str, Any]]
+
+
+def prepared(stage: Stage) -> Entries:
+    urls = [toy.url for toy in stage.toys]
+    return {
+        "alpha": {"upstream": urls[0]},
+        "beta": {"upstream": urls[1]},
+        "gamma": {"upstream": urls[2]},
+        "delta": {"upstream": urls[0]},
+    }
+
+
+def edit(entries: Entries, kind: str, upstream: str) -> Entries:
+    """The file after an edit that leads to this kind of write."""
+    entries = {name: dict(entry) for name, entry in entries.items()}
+    if kind == "create":
+        entries["new"] = {"upstream": upstream}
+    elif kind == "update":
+        entries["alpha"]["upstream"] = upstream
+    elif kind == "disable":
+        entries["alpha"]["enabled"] = False
+    elif kind == "delete":
+        del entries["delta"]
+    elif kind == "rename":
+        entries["omega"] = {"domains": [domain("alpha")], **entries.pop("alpha")}
+    elif kind == "release":
+        entries["alpha"]["domains"] = [domain("beta")]
+        entries["beta"]["domains"] = [domain("alpha")]
+    else:
+        entries["alpha"]["advanced_config"] = "client_max_body_size 9m;"
+    return entries
+
+
+REQUESTS = {
+    "create": ("POST", HOSTS),
+    "update": ("PUT", HOST),
+    "disable": ("POST", f"{HOST}/disable"),
+    "delete": ("DELETE", HOST),
+    "rename": ("PUT", HOST),
+    "release": ("PUT", HOST),
+    "canary": ("POST", HOSTS),
+    "canary removal": ("DELETE", HOST),
+}
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "refuse": {"fault": Fault.REFUSE},
+    "hang": {"fault": Fault.HANG},
+    "hang with effect": {"fault": Fault.HANG, "forward": True},
+    "cut before": {"fault": Fault.CUT_BEFORE},
+    "cut after": {"fault": Fault.CUT_AFTER},
+    "401": {"fault": Fault.STATUS_401},
+    "500 without effect": {"fault": Fault.ERROR_500_WITHOUT_EFFECT},
+    "500 with effect": {"fault": Fault.ERROR_500_WITH_EFFECT},
+    "slow": {"fault": Fault.SLOW},
+    "garbage without effect": {"fault": Fault.GARBAGE, "forward": False},
+    "garbage with effect": {"fault": Fault.GARBAGE},
+    "html 200": {"fault": Fault.HTML},
+    "html 200 with effect": {"fault": Fault.HTML, "forward": True},
+    "html 502": {"fault": Fault.HTML, "status": 502},
+    "html 502 with effect": {"fault": Fault.HTML, "status": 502, "forward": True},
+}
+
+OUTAGES: dict[str, dict[str, Any]] = {
+    "closed ports": {"fault": Fault.REFUSE},
+    "pages of a proxy": {"fault": Fault.HTML, "status": 502},
+    "errors": {"fault": Fault.ERROR_500_WITHOUT_EFFECT},
+}
+
+
+@dataclass
+class Prepared:
+    stage: Stage
+    start: Checkpoint
+    entries: Entries
+
+
+@pytest.fixture(scope="module")
+def prepared_stage() -> Iterator[Prepared]:
+    with open_stage() as stage:
+        entries = prepared(stage)
+        stage.write(entries)
+        assert stage.call("apply", "--yes").code == 0
+        yield Prepared(stage, Checkpoint(stage.sandbox, stage.world.folder), entries)
+
+
+@pytest.fixture
+def at_start(prepared_stage: Prepared, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    prepared_stage.start.restore()
+    prepared_stage.stage.proxy.lift()
+    prepared_stage.stage.proxy.forget()
+    prepared_stage.stage.proxy.on_request = None
+    monkeypatch.setattr(session, "FIRST_PAUSE", 0.001)
+    return prepared_stage
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[object]]:
+    @contextmanager
+    def short_timeouts() -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(transport, "READ_TIMEOUT", 0.4)
+            patch.setattr(transport, "WRITE_TIMEOUT", 0.4)
+            yield
+
+    return short_timeouts
+
+
+def assert_truthful(stage: Stage, done: Done, entries: Entries) -> None:
+    """Whether a command ended as one should, and its exit code is no lie."""
+    assert "proxysync itself failed" not in done.err
+    assert "Traceback" not in done.out + done.err
+    if done.code == 0:
+        stage.assert_in_line(entries)
+    else:
+        assert done.code == 1
+        assert "NPM is not in line with the file." in done.out or done.err.startswith("Error: ")
+
+
+def assert_recovers(stage: Stage, entries: Entries, foreign: object) -> None:
+    """Whether one or two runs bring NPM in line, without a touch of what is not ours."""
+    first = stage.call("apply", "--yes")
+    assert_truthful(stage, first, entries)
+    if first.code:
+        second = stage.call("apply", "--yes")
+        assert second.code == 0, second.out + second.err
+        stage.assert_in_line(entries)
+    assert stage.foreign() == foreign
+    theirs = tuple(f"{HOSTS}/{row['id']}" for row in stage.foreign())
+    assert not [path for _, path in stage.sandbox.writes if path.startswith(theirs)]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_fault_at_a_write_is_told_and_mended_by_the_next_run(
+    at_start: Prepared,
+    impatient: Callable[[], AbstractContextManager[object]],
+    kind: str,
+    fault: str,
+) -> None:
+    stage, foreign = at_start.stage, at_start.stage.foreign()
+    method, path = REQUESTS[kind]
+    entries = edit(at_start.entries, kind, stage.toys[2].url)
+    stage.write(entries)
+    stage.proxy.inject(**FAULTS[fault], method=method, path=path)
+    with impatient() if FAULTS[fault]["fault"] is Fault.HANG else nullcontext():
+        done = stage.call("apply", "--yes")
+    assert any(seen.fault for seen in stage.proxy.requests), "the fault was never met"
+    if fault == "slow":
+        assert done.code == 0, done.out + done.err
+    assert_truthful(stage, done, entries)
+    assert_recovers(stage, entries, foreign)
+
+
+@pytest.mark.parametrize("effect", [True, False], ids=["that took effect", "that never came"])
+@pytest.mark.parametrize("outage", OUTAGES)
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_an_npm_that_goes_away_at_a_write_is_put_in_line_when_it_is_back(
+    at_start: Prepared, kind: str, outage: str, effect: bool
+) -> None:
+    stage, foreign = at_start.stage, at_start.stage.foreign()
+    method, path = REQUESTS[kind]
+    entries = edit(at_start.entries, kind, stage.toys[2].url)
+    stage.write(entries)
+
+    gone = Event()
+
+    def go_away(_number: int, asked: str, where: str, phase: str) -> bool:
+        now = (
+            asked == method
+            and re.fullmatch(path, where)
+            and phase == ("after" if effect else "before")
+        )
+        if now:
+            gone.set()
+            stage.proxy.on_request = None
+            stage.proxy.inject(**OUTAGES[outage], times=None)
+        return bool(now)
+
+    stage.proxy.on_request = go_away
+    done = stage.call("apply", "--yes")
+    assert done.code == 1
+    assert_truthful(stage, done, entries)
+    assert gone.is_set(), "NPM never went away"
+
+    stage.proxy.lift()
+    assert_recovers(stage, entries, foreign)

@@ -1,0 +1,160 @@
+"""Killed at every step of an apply, proxysync brings all in line when it is started again."""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.apply.stage import Checkpoint, Stage, open_stage
+from tests.apply.warm import DIED, Warm
+from tests.world import domain
+
+PARTS = 6
+"""The steps are dealt out to so many tests, so that they run beside each other."""
+
+pytestmark = pytest.mark.timeout(120)
+
+Entries = dict[str, dict[str, Any]]
+
+
+def before(urls: list[str]) -> Entries:
+    one, two, three = urls
+    return {
+        "steady": {"upstream": one},
+        "port": {"upstream": one},
+        "flags": {"upstream": two},
+        "old": {"domains": [domain("renamed")], "upstream": two},
+        "leaving": {"upstream": three},
+        "disabled": {"upstream": three},
+        "left": {"domains": [domain("left")], "upstream": one},
+        "right": {"domains": [domain("right")], "upstream": two},
+        "config": {"upstream": three},
+    }
+
+
+def ten_changes(urls: list[str]) -> Entries:
+    """Two creations, two updates, a rename, a deletion, a disabling, a swap and free text."""
+    one, two, three = urls
+    return {
+        "steady": {"upstream": one},
+        "first": {"upstream": one},
+        "second": {"upstream": two},
+        "port": {"upstream": three},
+        "flags": {"upstream": two, "websockets": True, "block_exploits": True},
+        "new": {"domains": [domain("renamed")], "upstream": two},
+        "disabled": {"upstream": three, "enabled": False},
+        "left": {"domains": [domain("right")], "upstream": one},
+        "right": {"domains": [domain("left")], "upstream": two},
+        "config": {"upstream": three, "advanced_config": "client_max_body_size 9m;"},
+    }
+
+
+KEPT = ("steady", "port", "flags", "renamed", "config")
+"""Sites that work before and after: whatever happens, and whenever, they are served."""
+
+
+TEXTS = {"one", "two", "three"}
+
+
+@dataclass
+class Rounds:
+    """One apply after the other, each from the same start and each dying at another step."""
+
+    stage: Stage
+    warm: Warm
+    start: Checkpoint
+    entries: Entries
+    foreign: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return self.stage.world.env
+
+    def begin(self) -> None:
+        self.start.restore()
+
+    def apply(self, die_at: int | None = None) -> int:
+        """The exit code, or minus the signal."""
+        return self.warm.run("apply", "--yes", env=self.env, die_at=die_at).code
+
+    def dies_at_request(self, number: int, phase: str) -> bool:
+        """Whether there was such a request, or for `after` such a write, to be killed at."""
+        self.begin()
+        self.env["PROXYSYNC_NPM_URL"] = self.stage.proxy.url
+        met = 0
+
+        def kill(_number: int, method: str, path: str, now: str) -> bool:
+            nonlocal met
+            counts = now == phase and (phase == "before" or (method != "GET" and path != "/tokens"))
+            met += counts
+            if counts and met == number:
+                self.warm.kill()
+                return True
+            return False
+
+        self.stage.proxy.on_request = kill
+        code = self.apply()
+        assert code in (0, -signal.SIGKILL)
+        return code != 0
+
+    def dies_at_commit(self, number: int) -> bool:
+        """Whether there were so many commits."""
+        self.begin()
+        self.env["PROXYSYNC_NPM_URL"] = self.stage.sandbox.url
+        code = self.apply(die_at=number)
+        assert code in (0, DIED)
+        return code != 0
+
+    def assert_heals(self) -> None:
+        """Whether every site that worked still does, and at most two runs do the rest."""
+        self.stage.proxy.on_request = None
+        assert {
+            name: self.stage.visit(name) for name in KEPT if "HTTP" in self.stage.visit(name)
+        } == {}
+        if self.apply() != 0:
+            assert self.apply() == 0
+        self.stage.assert_in_line(self.entries)
+        assert self.stage.foreign() == self.foreign
+
+
+@pytest.fixture(scope="module")
+def rounds() -> Iterator[Rounds]:
+    with open_stage() as stage, Warm(stage.world.folder.parent) as warm:
+        urls = [toy.url for toy in stage.toys]
+        stage.write(before(urls))
+        assert stage.call("apply", "--yes").code == 0
+        stage.write(ten_changes(urls))
+        start = Checkpoint(stage.sandbox, stage.world.folder)
+        yield Rounds(stage, warm, start, ten_changes(urls), stage.foreign())
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_killed_before_any_request(rounds: Rounds, part: int) -> None:
+    for number in count(1 + part, PARTS):
+        if not rounds.dies_at_request(number, "before"):
+            break
+        rounds.assert_heals()
+    assert number > 40, "such an apply should take more requests"
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_killed_after_any_write_and_before_its_answer(rounds: Rounds, part: int) -> None:
+    """A read has no effect: to be killed after it is the same as before it."""
+    for number in count(1 + part, PARTS):
+        if not rounds.dies_at_request(number, "after"):
+            break
+        rounds.assert_heals()
+    assert number > 12, "such an apply should take more writes"
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_dead_before_any_commit(rounds: Rounds, part: int) -> None:
+    """Right after a commit, nothing is left to lose before the next one or the next request."""
+    for number in count(1 + part, PARTS):
+        if not rounds.dies_at_commit(number):
+            break
+        rounds.assert_heals()
+    assert number > 40, "such an apply should take more commits"

@@ -1,0 +1,44 @@
+"""Taking over hosts that somebody else made."""
+
+from proxysync.demo.toys import Toy
+from tests.world import World, domain
+
+
+def test_a_foreign_host_is_taken_over_and_keeps_its_id(world: World, services: list[Toy]) -> None:
+    one, two, _ = services
+    theirs = world.npm.add_host(domain("one"), port=two.port, meta={"letter": "kept"})
+    untouched = world.npm.add_host(domain("other"))
+    world.write({"one": {"upstream": one.url}, "new": {"upstream": two.url}})
+    plan = world.run("plan")
+    assert "proxysync adopt one" in plan.out
+
+    done = world.run("adopt", "one", "--yes")
+    assert done.code == 0, done.out + done.err
+    row = world.npm.host("one")
+    assert (row["id"], row["forward_port"], row["meta"]["letter"]) == (
+        theirs["id"],
+        one.port,
+        "kept",
+    )
+    assert untouched in world.npm.hosts()
+    assert len(world.npm.hosts()) == 2, "adopt makes nothing new"
+    world.apply()
+    world.assert_in_line()
+
+
+def test_adopt_needs_a_name_of_the_file_or_all(small_world: World, services: list[Toy]) -> None:
+    small_world.npm.add_host(domain("one"))
+    small_world.write({"one": {"upstream": services[0].url}})
+    assert small_world.run("adopt", "--yes").code == 1
+    assert "no proxy named nobody" in small_world.run("adopt", "nobody", "--yes").err
+    assert small_world.run("adopt", "--all", "--yes").code == 0
+    small_world.assert_in_line()
+
+
+def test_a_host_of_another_type_cannot_be_adopted(small_world: World, services: list[Toy]) -> None:
+    assert small_world.npm.sandbox is not None
+    small_world.npm.sandbox.add_redirection_host([domain("one")])
+    small_world.write({"one": {"upstream": services[0].url}})
+    done = small_world.run("adopt", "one", "--yes")
+    assert done.code == 1
+    assert "redirection host" in done.out

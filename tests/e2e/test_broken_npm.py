@@ -1,0 +1,92 @@
+"""NPM broken by somebody else: one write at the most, and all of them again when it is well."""
+
+import pytest
+
+from proxysync.demo.toys import Toy
+from proxysync.sandbox import Sandbox
+from tests.world import SUFFIX, World, domain
+
+
+@pytest.fixture
+def broken(small_world: World, services: list[Toy]) -> tuple[World, Sandbox]:
+    """Three entries in NPM, which then is broken by a bad file of somebody."""
+    small_world.write({toy.text: {"upstream": toy.url} for toy in services})
+    small_world.apply()
+    assert small_world.npm.sandbox is not None
+    small_world.npm.sandbox.break_nginx("somebody's file")
+    return small_world, small_world.npm.sandbox
+
+
+def test_the_run_stops_at_the_first_500_and_says_why(
+    broken: tuple[World, Sandbox], services: list[Toy]
+) -> None:
+    world, sandbox = broken
+    writes = len(sandbox.writes)
+    world.write({toy.text: {"upstream": toy.url, "websockets": True} for toy in services})
+    done = world.run("apply", "--yes")
+    assert done.code == 1
+    assert "stopped" in done.out
+    assert "nginx -t" in done.out
+    assert len(sandbox.writes) == writes + 1
+
+
+def test_a_deleted_host_is_gone_for_visitors_once_npm_is_well(
+    broken: tuple[World, Sandbox], services: list[Toy]
+) -> None:
+    world, sandbox = broken
+    one, two, _ = services
+    world.write({"one": {"upstream": one.url}, "two": {"upstream": two.url}})
+    assert world.run("apply", "--yes").code == 1
+    sandbox.mend_nginx()
+    world.apply()
+    assert "three" not in world.npm.visit(domain("three"))[1]
+    world.assert_in_line()
+
+
+def test_a_disabled_host_is_gone_for_visitors_once_npm_is_well(
+    broken: tuple[World, Sandbox], services: list[Toy]
+) -> None:
+    world, sandbox = broken
+    one, two, three = services
+    world.write(
+        {
+            "one": {"upstream": one.url},
+            "two": {"upstream": two.url},
+            "three": {"upstream": three.url, "enabled": False},
+        }
+    )
+    assert world.run("apply", "--yes").code == 1
+    sandbox.mend_nginx()
+    world.apply()
+    assert "three" not in world.npm.visit(domain("three"))[1]
+    assert world.npm.host("three")["enabled"] is False
+    world.assert_in_line()
+
+
+def test_a_host_made_behind_a_500_is_finished_and_not_made_twice(
+    broken: tuple[World, Sandbox], services: list[Toy]
+) -> None:
+    world, sandbox = broken
+    entries = {toy.text: {"upstream": toy.url} for toy in services}
+    world.write({**entries, "new": {"upstream": services[0].url}})
+    assert world.run("apply", "--yes").code == 1
+    sandbox.mend_nginx()
+    world.apply()
+    assert len(world.npm.hosts()) == 4
+    assert "one" in world.npm.visit(domain("new"))[1]
+    world.assert_in_line()
+
+
+def test_a_canary_does_not_outlive_a_broken_npm(
+    broken: tuple[World, Sandbox], services: list[Toy]
+) -> None:
+    world, sandbox = broken
+    entries = {toy.text: {"upstream": toy.url} for toy in services}
+    changed = {**entries["one"], "advanced_config": "client_max_body_size 1m;"}
+    world.write({**entries, "one": changed})
+    assert world.run("apply", "--yes").code == 1
+    assert world.npm.host("one")["advanced_config"] == "", "the live host was not touched"
+    sandbox.mend_nginx()
+    world.apply()
+    assert all(SUFFIX in name for row in sandbox.proxy_hosts() for name in row["domain_names"])
+    world.assert_in_line()

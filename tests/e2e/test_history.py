@@ -1,0 +1,102 @@
+"""What was applied, and the way back."""
+
+import pytest
+
+from proxysync.demo.toys import Toy
+from tests.world import World, domain, eventually
+
+
+@pytest.fixture
+def changed(small_world: World, services: list[Toy]) -> World:
+    """Two entries; then one was updated, one renamed, one made and one deleted."""
+    one, two, three = services
+    small_world.write(
+        {
+            "one": {"upstream": one.url},
+            "two": {"upstream": two.url},
+            "gone": {"upstream": three.url},
+        }
+    )
+    small_world.apply()
+    small_world.write(
+        {
+            "one": {"upstream": two.url},
+            "zwei": {"domains": [domain("two")], "upstream": two.url},
+            "new": {"upstream": three.url},
+        }
+    )
+    small_world.apply()
+    return small_world
+
+
+def definitions(world: World) -> dict[str, tuple[list[str], int]]:
+    return {
+        row["meta"]["proxysync"]["name"]: (row["domain_names"], row["forward_port"])
+        for row in world.npm.hosts()
+    }
+
+
+def test_history_lists_what_was_applied_and_how_it_ended(changed: World) -> None:
+    runs = changed.run("history", "--format", "json").json["runs"]
+    assert [run["outcome"] for run in runs] == ["done", "done"]
+    assert sorted((c["action"], c["name"]) for c in runs[0]["changes"]) == [
+        ("create", "new"),
+        ("delete", "gone"),
+        ("update", "one"),
+        ("update", "zwei"),
+    ]
+    assert "delete gone" in changed.run("history").out
+
+
+def test_rollback_shows_the_way_back_and_goes_it_with_yes(
+    changed: World, services: list[Toy]
+) -> None:
+    before = definitions(changed)
+    shown = changed.run("rollback")
+    assert shown.code == 0
+    assert "--yes" in shown.out
+    assert definitions(changed) == before
+
+    done = changed.run("rollback", "--yes")
+    assert done.code == 0, done.out
+    one, two, three = services
+    assert definitions(changed) == {
+        "one": ([domain("one")], one.port),
+        "two": ([domain("two")], two.port),
+        "gone": ([domain("gone")], three.port),
+    }
+    assert changed.run("rollback", "2").code == 0
+    assert changed.run("rollback", "99").code == 1
+
+
+def test_the_daemon_holds_after_a_rollback_until_it_is_told_to_go_on(changed: World) -> None:
+    assert changed.run("rollback", "--yes").code == 0
+    rolled_back = definitions(changed)
+    with changed.daemon():
+        eventually(lambda: "daemon.held" in changed.event_names())
+        assert definitions(changed) == rolled_back
+        assert "over" in changed.run("resume").out
+        eventually(lambda: "new" in definitions(changed))
+
+
+def test_the_hold_ends_when_the_file_changes(changed: World, services: list[Toy]) -> None:
+    assert changed.run("rollback", "--yes").code == 0
+    with changed.daemon():
+        eventually(lambda: "daemon.held" in changed.event_names())
+        changed.file.write_text(changed.file.read_text() + "# changed\n")
+        eventually(lambda: "new" in definitions(changed))
+
+
+def test_a_rollback_leaves_foreign_hosts_alone(changed: World) -> None:
+    changed.npm.add_host(domain("foreign"))
+    before = [row for row in changed.npm.hosts() if domain("foreign") in row["domain_names"]]
+    assert changed.run("rollback", "1", "--yes").code == 0
+    assert [row for row in changed.npm.hosts() if row in before] == before
+    assert len(changed.npm.hosts()) == 1, "all of ours are younger than the first run"
+
+
+def test_without_a_history_there_is_nothing_to_roll_back(small_world: World) -> None:
+    small_world.write({"one": {"upstream": "http://127.0.0.1:1"}})
+    done = small_world.run("rollback")
+    assert done.code == 1
+    assert "nothing was applied yet" in done.err
