@@ -1,9 +1,11 @@
-"""What is known of every proxy now: the file, the state and NPM laid side by side."""
+"""What is known of every proxy now: the file, the state, NPM and its health side by side."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from proxysync.health.status import Standing
 from proxysync.kinds import PROXY
 from proxysync.model import Applied, Fields, Live, Snapshot
 from proxysync.plan.model import Change, Plan
@@ -11,8 +13,16 @@ from proxysync.store.clock import to_text
 from proxysync.store.state import BlockedEntry
 
 if TYPE_CHECKING:
-    from proxysync.config.models import Config
+    from proxysync.config.models import Config, Proxy
+    from proxysync.store.events import Event
+    from proxysync.store.health import HealthStore, Notice
     from proxysync.store.state import State
+
+
+LEEWAY = 30.0
+"""Seconds that a check may take and be late."""
+
+NO_UPTIME: Mapping[str, float | None] = {"24h": None, "7d": None, "30d": None}
 
 
 @dataclass(frozen=True)
@@ -20,7 +30,10 @@ class ProxyStatus:
     """One proxy.
 
     `sync` is one of: in sync, pending, drift, blocked, failed, waiting, conflict,
-    unconfirmed, disabled, foreign, or unknown where NPM could not be asked.
+    unconfirmed, disabled, foreign, or unknown where NPM could not be asked. `since` is when
+    it was blocked. `health` is where it stood when it was last checked, and `interval` is how
+    often that is to happen, in seconds, None for never. `uptime` is the share of good checks
+    in the last 24h, 7d and 30d.
     """
 
     name: str | None
@@ -34,10 +47,15 @@ class ProxyStatus:
     hint: str | None = None
     since: str | None = None
     next_try: str | None = None
+    health: Standing = field(default_factory=Standing)
+    interval: float | None = None
+    uptime: Mapping[str, float | None] = field(default_factory=lambda: NO_UPTIME)
+    changes: "tuple[Event, ...] | None" = None
 
     def to_json(self) -> dict[str, Any]:
-        """The shape of `status --format json`; health is unknown until it is checked."""
-        return {
+        """The shape of `status --format json`; `changes` are there for a single proxy only."""
+        health = self.health
+        shown: dict[str, Any] = {
             "name": self.name,
             "managed": self.managed,
             "npm_id": self.npm_id,
@@ -49,10 +67,19 @@ class ProxyStatus:
             "hint": self.hint,
             "since": self.since,
             "next_try": self.next_try,
-            "health": "unknown",
-            "checked_at": None,
-            "stale": False,
+            "health": health.status,
+            "health_since": _text(health.since),
+            "health_detail": health.detail,
+            "health_hint": health.hint,
+            "checked_at": _text(health.checked_at),
+            "latency_ms": health.latency_ms,
+            "stale": health.stale,
+            "watched": self.interval is not None,
+            "uptime": dict(self.uptime),
         }
+        if self.changes is not None:
+            shown["changes"] = [event.to_json() for event in self.changes]
+        return shown
 
 
 def collect(
@@ -90,6 +117,7 @@ def collect(
                 hint=entry.hint if entry and is_blocked else None,
                 since=to_text(entry.since) if entry and is_blocked else None,
                 next_try=to_text(entry.next_try) if entry and is_blocked else None,
+                interval=proxy.health.interval if row and _checked(proxy) else None,
             )
         )
     names = {proxy.name for proxy in config.proxies}
@@ -105,6 +133,49 @@ def foreign(snapshot: Snapshot, instance: str, known: Sequence[ProxyStatus]) -> 
         for live in snapshot.objects
         if live.kind == PROXY.name and live.npm_id not in ours
     ]
+
+
+def with_health(
+    proxies: Sequence[ProxyStatus], store: "HealthStore", now: datetime
+) -> list[ProxyStatus]:
+    """The same with what health checks found of those that are watched."""
+    standings = store.standings()
+    uptimes = store.uptimes(now, {proxy.name for proxy in proxies if proxy.name})
+    return [
+        replace(
+            proxy,
+            health=standings.get(proxy.name or "", Standing()) if proxy.interval else Standing(),
+            uptime=uptimes.get(proxy.name or "", NO_UPTIME),
+        )
+        if proxy.managed
+        else proxy
+        for proxy in proxies
+    ]
+
+
+def overdue(proxy: ProxyStatus, now: datetime) -> bool:
+    """Whether what is known of its health is too old to rely on: no daemon runs, say."""
+    checked = proxy.health.checked_at
+    if checked is None or proxy.interval is None:
+        return False
+    return (now - checked).total_seconds() > 2 * proxy.interval + LEEWAY
+
+
+def warnings(notices: "Mapping[str, Notice]") -> list[dict[str, Any]]:
+    """What was said once and still holds of NPM and the network, for `status`."""
+    by_message = {notice.message: notice for notice in notices.values()}
+    return [
+        {"event": notice.event, "message": notice.message, "since": to_text(notice.since)}
+        for notice in by_message.values()
+    ]
+
+
+def _text(moment: datetime | None) -> str | None:
+    return to_text(moment) if moment else None
+
+
+def _checked(proxy: "Proxy") -> bool:
+    return proxy.enabled and proxy.health.enabled
 
 
 def _first(*ids: int | None) -> int | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from proxysync.model import Upstream
@@ -77,6 +77,11 @@ def validate(
         _verdict(proxy, settings, [next(results) for _ in group])
         for proxy, group in zip(proxies, groups, strict=True)
     ]
+
+
+def health_probe(proxy: "Proxy", settings: "Settings") -> Probe:
+    """The probe of the entry's own upstream once it is live, whatever the mode of validation."""
+    return replace(_probes(proxy, settings)[0], skip=frozenset(proxy.validation.skip))
 
 
 def count_upstreams(proxies: Sequence["Proxy"]) -> int:

@@ -10,7 +10,21 @@ from typing import NoReturn
 from proxysync import __version__
 from proxysync.errors import ProxysyncError
 
-COMMANDS = ("validate", "plan", "apply", "run", "status", "schema", "completion", "demo")
+COMMANDS = (
+    "validate",
+    "plan",
+    "apply",
+    "adopt",
+    "run",
+    "status",
+    "events",
+    "history",
+    "rollback",
+    "resume",
+    "schema",
+    "completion",
+    "demo",
+)
 
 DESCRIPTION = """\
 Keeps Nginx Proxy Manager (NPM) in line with a YAML file.

@@ -25,10 +25,13 @@ def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context
     from proxysync.cli.log import event_logger
     from proxysync.daemon.loop import Loop, Stop, Wake
+    from proxysync.daemon.oversight import Oversight, npm_probe
     from proxysync.daemon.service import Service
     from proxysync.daemon.watch import FileWatcher
+    from proxysync.health.monitor import Monitor
     from proxysync.reconcile import Reconciler
     from proxysync.store.database import make_folder
+    from proxysync.store.health import HealthStore
 
     env = context.environment(arguments)
     stop = Stop()
@@ -36,25 +39,30 @@ def run(arguments: argparse.Namespace) -> int:
     _check(npm)
     make_folder(env.state_dir)
     with daemon_lock(env.state_dir):
-        database, state, events = context.open_store(env, (event_logger(),))
+        store = context.open_store(env, (event_logger(),))
+        state, events = store.state, store.events
         events.emit(
             "info", "daemon", "daemon.started", f"keeping {npm.url} in line with {env.file}"
         )
+        health = HealthStore(store.database)
+        monitor = Monitor(health, events, npm=npm_probe(npm.url))
         service = Service(
             env.file,
             env.state_dir,
             npm,
             state,
             events,
-            Reconciler(npm, state, events.emit, Hooks(stop=stop)),
+            Reconciler(npm, state, store.journal, events.emit, Hooks(stop=stop)),
+            Oversight(npm, monitor),
             environ=os.environ,
             stop=stop,
         )
         watcher = FileWatcher(env.file, lambda: loop.wake(Wake.FILE))
         loop = Loop(service, watcher, stop)
-        loop.run()
+        with monitor:
+            loop.run()
         events.emit("info", "daemon", "daemon.stopped", "told to stop")
-        database.close()
+        store.database.close()
     return 0
 
 

@@ -1,67 +1,155 @@
-"""Shows every proxy of the file: whether NPM is in line with it, and what keeps it back."""
+"""Shows every proxy of the file: whether NPM is in line with it, and how its service is.
+
+Health is what the daemon found when it last checked.
+"""
 
 import argparse
-from typing import TYPE_CHECKING
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from proxysync.cli.formats import add_format
 
 if TYPE_CHECKING:
+    from proxysync.config.environment import Environment
+    from proxysync.config.models import Config
+    from proxysync.model import Snapshot
+    from proxysync.npm.client import NpmClient
+    from proxysync.plan.model import Plan
     from proxysync.status import ProxyStatus
+    from proxysync.store.health import HealthStore
+    from proxysync.store.state import State
 
 HELP = "show every proxy and how it is"
+REFRESH = 2.0
+"""Seconds between two pictures with --watch."""
+
+ASK_NPM = 10.0
+"""Seconds for which --watch takes NPM as it was."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="only this proxy")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="only this proxy, in more detail")
     parser.add_argument("--all", action="store_true", help="also hosts that are not ours")
+    parser.add_argument("--watch", action="store_true", help="go on showing it until Ctrl-C")
     add_format(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proxysync.cli import context, terminal
+    from proxysync.cli import context
     from proxysync.errors import ProxysyncError
-    from proxysync.npm.errors import NpmError
-    from proxysync.reconcile import build_plan
-    from proxysync.status import collect, foreign
 
-    env = context.environment(arguments)
-    config = context.config(env)
-    state = context.read_state(env)
-    snapshot = plan = None
-    try:
-        snapshot = context.client(env).snapshot()
-        plan = build_plan(config, snapshot, state)
-    except NpmError as error:
-        terminal.note(f"Warning: {error}\nThis is what the state knows:")
-    proxies = collect(config, snapshot, plan, state)
-    if arguments.all and snapshot is not None:
-        proxies += foreign(snapshot, config.settings.instance, proxies)
-    if arguments.name is not None:
-        known = ", ".join(proxy.name for proxy in proxies if proxy.name) or "none"
-        proxies = [proxy for proxy in proxies if proxy.name == arguments.name]
-        if not proxies:
-            raise ProxysyncError(
-                f"there is no proxy named {arguments.name}", hint=f"There is: {known}."
-            )
+    if arguments.watch and arguments.format == "json":
+        raise ProxysyncError(
+            "--watch is for people and cannot print JSON",
+            hint="Use `proxysync events --follow --format json` to hear of changes.",
+        )
+    view = View(context.environment(arguments), arguments.name, everything=arguments.all)
     if arguments.format == "json":
-        terminal.print_json({"proxies": [proxy.to_json() for proxy in proxies]})
-    else:
-        print(_text(proxies))
-    return 0
+        _print_json(view)
+        return 0
+    if not arguments.watch:
+        print(_picture(view))
+        return 0
+    try:
+        while True:
+            picture = _picture(view)
+            print(f"\033[H\033[J{picture}" if sys.stdout.isatty() else f"{picture}\n", flush=True)
+            time.sleep(REFRESH)
+    except KeyboardInterrupt:
+        return 0
 
 
-def _text(proxies: "list[ProxyStatus]") -> str:
-    from proxysync.cli.terminal import safe, table
+class View:
+    """What is to be shown, read again each time it is asked for; NPM only now and then."""
 
-    heads = ("NAME", "SYNC", "HEALTH", "UPSTREAM", "DOMAINS")
-    rows = [
-        (proxy.name or "-", proxy.sync, "unknown", proxy.upstream, ", ".join(proxy.domains))
-        for proxy in proxies
-    ]
-    lines = [table(heads, rows)]
-    for proxy in proxies:
-        if proxy.detail:
-            lines.append(f"\n{proxy.name}: {safe(proxy.detail)}")
-            if proxy.hint:
-                lines.append(f"  hint: {safe(proxy.hint)}")
-    return "\n".join(lines)
+    def __init__(self, env: "Environment", name: str | None, *, everything: bool) -> None:
+        self._env = env
+        self._name = name
+        self._everything = everything
+        self._npm: NpmClient | None = None
+        self._state: State | None = None
+        self._health: HealthStore | None = None
+        self._snapshot: Snapshot | None = None
+        self._asked = 0.0
+        self.trouble: str | None = None
+
+    def proxies(self) -> "list[ProxyStatus]":
+        """The proxies to show; a single one with the last things that happened to it.
+
+        Raises ProxysyncError if the file is bad or there is no proxy of that name.
+        """
+        from proxysync.cli import context
+        from proxysync.status import collect, foreign, with_health
+        from proxysync.store import clock
+
+        config = context.config(self._env)
+        self._state = self._state or context.read_state(self._env)
+        self._health = self._health or context.read_health(self._env)
+        plan = self._plan(config)
+        proxies = collect(config, self._snapshot, plan, self._state)
+        if self._everything and self._snapshot is not None:
+            proxies += foreign(self._snapshot, config.settings.instance, proxies)
+        if self._name is not None:
+            proxies = self._only(self._name, proxies)
+        if self._health is None:
+            return proxies
+        return with_health(proxies, self._health, clock.now())
+
+    def warnings(self) -> list[dict[str, Any]]:
+        from proxysync.status import warnings
+
+        return warnings(self._health.notices()) if self._health else []
+
+    def _plan(self, config: "Config") -> "Plan | None":
+        from proxysync.cli import context
+        from proxysync.npm.errors import NpmError
+        from proxysync.reconcile import build_plan
+
+        try:
+            self._npm = self._npm or context.client(self._env)
+            if self._snapshot is None or time.monotonic() - self._asked > ASK_NPM:
+                self._snapshot = self._npm.snapshot()
+                self._asked = time.monotonic()
+            self.trouble = None
+            return build_plan(config, self._snapshot, self._state)
+        except NpmError as error:
+            self._snapshot = None
+            self.trouble = f"Warning: {error}\nThis is what the state knows:"
+            return None
+
+    def _only(self, name: str, proxies: "list[ProxyStatus]") -> "list[ProxyStatus]":
+        from proxysync.errors import ProxysyncError
+
+        changes = tuple(self._health.last_events(name)) if self._health else ()
+        chosen = [replace(proxy, changes=changes) for proxy in proxies if proxy.name == name]
+        if not chosen:
+            known = ", ".join(proxy.name for proxy in proxies if proxy.name) or "none"
+            raise ProxysyncError(f"there is no proxy named {name}", hint=f"There is: {known}.")
+        return chosen
+
+
+def _print_json(view: View) -> None:
+    from proxysync.cli import terminal
+
+    proxies = view.proxies()
+    if view.trouble:
+        terminal.note(view.trouble)
+    terminal.print_json(
+        {"proxies": [proxy.to_json() for proxy in proxies], "warnings": view.warnings()}
+    )
+
+
+def _picture(view: View) -> str:
+    from proxysync.cli import terminal
+    from proxysync.cli.status_table import details, render
+    from proxysync.store import clock
+
+    proxies = view.proxies()
+    if view.trouble:
+        terminal.note(view.trouble)
+    now = clock.now()
+    parts = [render(proxies, view.warnings(), now)]
+    parts += [details(proxy, now) for proxy in proxies if proxy.changes is not None]
+    return "\n\n".join(parts)

@@ -23,6 +23,9 @@ LONGEST_DEBOUNCE = 3.0
 POLL = 2
 """Seconds between two looks at a file on a file system that reports no changes."""
 
+OVERSEE = 60
+"""Seconds between two calls of `Work.oversee` while there is nothing else to do."""
+
 
 class Wake(Enum):
     """Why the loop wakes up."""
@@ -61,6 +64,9 @@ class Work(Protocol):
     def reconcile(self) -> float | None:
         """Brings NPM in line; returns when to try again, None if the next resync is enough."""
 
+    def oversee(self) -> None:
+        """Has what is live watched, and looked into if it is time to; never takes long."""
+
 
 class Loop:
     """Runs until SIGTERM or SIGINT; a reconciliation is never interrupted, only ended early."""
@@ -84,6 +90,7 @@ class Loop:
             self._watcher.arm()
             self._work.load()
             self._scheduler.every(POLL).seconds.do(self._watcher.poll)
+            self._scheduler.every(OVERSEE).seconds.do(self._work.oversee)
             notify.ready("watching")
             self._reconcile()
             try:
@@ -110,6 +117,7 @@ class Loop:
 
     def _reconcile(self) -> None:
         pause = self._work.reconcile()
+        self._work.oversee()
         self._retry_at = None if pause is None else time.monotonic() + pause
         self._scheduler.clear("resync")
         seconds = max(1, round(self._work.resync_interval))

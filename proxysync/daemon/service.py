@@ -8,10 +8,11 @@ from proxysync.apply.lock import LockedError, write_lock
 from proxysync.config.load import ConfigError, load
 from proxysync.config.load import fingerprint as fingerprint_of
 from proxysync.daemon.backoff import Backoff
+from proxysync.daemon.oversight import Oversight
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import HoldKind
-from proxysync.reconcile import Reconciler, Round
+from proxysync.reconcile import Options, Reconciler, Round
 from proxysync.store import clock
 from proxysync.store.events import EventLog
 from proxysync.store.state import State
@@ -34,6 +35,7 @@ class Service:
         state: State,
         events: EventLog,
         reconciler: Reconciler,
+        oversight: Oversight,
         *,
         environ: Mapping[str, str],
         stop: Callable[[], bool],
@@ -44,12 +46,14 @@ class Service:
         self._state = state
         self._events = events
         self._reconciler = reconciler
+        self._oversight = oversight
         self._environ = environ
         self._stop = stop
         self._config: Config | None = None
         self._seen: str | None = None
         self._said: dict[str, str] = {}
         self._backoff = Backoff()
+        self._why = "start"
 
     @property
     def resync_interval(self) -> float:
@@ -74,6 +78,7 @@ class Service:
             return False
         self._said.pop("config", None)
         self._config = config
+        self._why = "edit" if self._why != "start" else "start"
         self._events.mask(config.secrets)
         self._events.emit(
             "info",
@@ -86,11 +91,13 @@ class Service:
 
     def reconcile(self) -> float | None:
         """One round; NPM being away or broken is no end, only a later try."""
-        if self._config is None:
+        if self._config is None or self._is_held(self._config):
             return None
+        options = Options(why=self._why)
+        self._why = "resync"
         try:
             with write_lock(self._folder, on_wait=self._waiting, stop=self._stop):
-                done = self._reconciler.reconcile(self._config, patient=True)
+                done = self._reconciler.reconcile(self._config, options, patient=True)
         except LockedError:
             return None
         except NpmError as error:
@@ -100,6 +107,28 @@ class Service:
         self._well()
         self._tell(done)
         return self._next_try()
+
+    def oversee(self) -> None:
+        """Has what is live now watched, and inspected if it is time to."""
+        if self._config is not None:
+            self._oversight.follow(self._config, self._state.applied())
+            self._oversight.inspect(self._config)
+
+    def _is_held(self, config: "Config") -> bool:
+        """Whether a rollback keeps us from applying this very file again."""
+        hold = self._state.hold()
+        if hold is None:
+            self._said.pop("hold", None)
+            return False
+        if hold.fingerprint != config.fingerprint:
+            self._state.clear_hold()
+            return False
+        message = (
+            f"NPM is left as it was rolled back to (before run {hold.run_id}) until the file "
+            "changes or `proxysync resume` is given"
+        )
+        self._say("hold", "warn", "daemon.held", message, source="daemon")
+        return True
 
     def _waiting(self, message: str) -> None:
         self._events.emit("info", "daemon", "daemon.waiting", message)

@@ -1,5 +1,6 @@
 """A YAML file becomes working reverse proxies, changes, drifts and comes back."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGTERM
+from typing import Any
 
 from proxysync.demo.toys import Toy, WebPage, visit
 from proxysync.errors import ProxysyncError
@@ -92,14 +94,23 @@ class Demo:
             time.sleep(0.05)
         self.say(f"  ✓ http://{domain}/ answers “{page}” ({time.monotonic() - begin:.1f} s)")
 
-    def until_event(self, word: str) -> None:
-        """Waits until the daemon has recorded such an event."""
-        path = self.file.parent / "state" / "events.jsonl"
-        end = time.monotonic() + PATIENCE
-        while f'"{word}"' not in (path.read_text() if path.exists() else ""):
-            if time.monotonic() > end:
+    def until_event(self, word: str, proxy: str | None = None, to: str | None = None) -> None:
+        """Waits until the daemon has recorded such an event, and shows it."""
+        begin = time.monotonic()
+        while (event := self._find_event(word, proxy, to)) is None:
+            if time.monotonic() - begin > PATIENCE:
                 raise ProxysyncError(f"the demo waited in vain for {word}:\n{self._log_end()}")
             time.sleep(0.05)
+        self.say(f"  ✓ {event['message']} ({time.monotonic() - begin:.1f} s)")
+
+    def _find_event(self, word: str, proxy: str | None, to: str | None) -> dict[str, Any] | None:
+        path = self.file.parent / "state" / "events.jsonl"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        for event in (json.loads(line) for line in lines if line.endswith("\n")):
+            about = proxy is None or event["proxy"] == proxy
+            if event["event"] == word and about and (to is None or event["data"]["to"] == to):
+                return dict(event)
+        return None
 
     def _log_end(self) -> str:
         return "\n".join(self._log.read_text().splitlines()[-5:])
@@ -163,6 +174,14 @@ def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
         toys["late"].start()
         demo.until("late.example.test", "hello from late")
 
+        demo.title("A service that is live dies; the daemon notices, and hears of its return")
+        toys["shop"].stop()
+        demo.until_event("health.changed", proxy="shop", to="unhealthy")
+        demo.run("status")
+        toys["shop"].start()
+        demo.until_event("health.changed", proxy="shop", to="healthy")
+        demo.run("status", "shop")
+
         demo.title("In the end")
         demo.run("plan")
         untouched = [host for host in page.hosts() if host in before] == before
@@ -188,7 +207,8 @@ def _stay(demo: Demo) -> None:
 
 
 def _file(toys: dict[str, Toy]) -> str:
-    lines = ["version: 1", "settings:", "  resync_interval: 2s", "proxies:"]
+    lines = ["version: 1", "settings:", "  resync_interval: 2s", "  health: {interval: 1s}"]
+    lines.append("proxies:")
     for name, toy in toys.items():
         lines += [
             f"  {name}:",

@@ -36,7 +36,7 @@ class Toy:
             def log_message(self, *_: object) -> None:
                 """Quiet: the story is told elsewhere."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server = _Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -45,6 +45,11 @@ class Toy:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Quiet: a visitor who hangs up early is no error."""
 
 
 def visit(sites_url: str, domain: str) -> str:

@@ -1,0 +1,176 @@
+"""What the daemon has watched: the proxies that are live, and what could take NPM down."""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from proxysync.health import latent
+from proxysync.health.certificates import PREFIX as CERTIFICATE
+from proxysync.health.certificates import expiry_warnings, keys_of
+from proxysync.health.monitor import Monitor
+from proxysync.health.status import Rules
+from proxysync.health.target import Target
+from proxysync.health.verdicts import NETWORK
+from proxysync.health.writer import Saying, Writer
+from proxysync.kinds import PROXY
+from proxysync.model import Applied, Certificate, Live, Snapshot, Upstream
+from proxysync.npm.client import NpmClient
+from proxysync.probe.model import Probe
+from proxysync.store import clock
+from proxysync.validation import health_probe
+
+if TYPE_CHECKING:
+    from proxysync.config.models import Config
+
+DAILY = 86400.0
+WHILE_GONE = 300.0
+"""Seconds between two inspections, and while some name does not resolve."""
+
+
+class Oversight:
+    """Tells the monitor what is live, and inspects it once a day. For the daemon's own thread."""
+
+    def __init__(self, npm: NpmClient, monitor: Monitor) -> None:
+        self._npm = npm
+        self._monitor = monitor
+        self._followed: tuple[Config, Sequence[Applied]] | None = None
+        self._inspect_at = 0.0
+        self._resolving: threading.Thread | None = None
+
+    def follow(self, config: "Config", applied: Sequence[Applied]) -> None:
+        """From now on the managed proxies of this file are checked."""
+        followed = (config, applied)
+        if followed != self._followed:
+            self._followed = followed
+            self._monitor.watch(targets(config, applied))
+
+    def inspect(self, config: "Config") -> None:
+        """Looks for names that are gone and certificates that run out, if it is time again.
+
+        By what was read of NPM last: a reconciliation reads it often enough.
+        """
+        snapshot = self._npm.last_snapshot
+        if snapshot is None or time.monotonic() < self._inspect_at or self._busy:
+            return
+        self._inspect_at = time.monotonic() + DAILY
+        self._monitor.writer.put(lambda writer: _tell_expiry(writer, _in_use(snapshot)))
+        # A dead name server takes its time, and a reconciliation must not wait for it.
+        self._resolving = threading.Thread(
+            target=self._resolve,
+            args=(names_at_start(snapshot), config.settings.validation.resolver),
+            name="latent outages",
+            daemon=True,
+        )
+        self._resolving.start()
+
+    @property
+    def _busy(self) -> bool:
+        return self._resolving is not None and self._resolving.is_alive()
+
+    def _resolve(self, names: Mapping[str, Sequence[str]], resolver: str | None) -> None:
+        unresolved = latent.find_unresolved(names, resolver)
+        if unresolved:
+            self._inspect_at = time.monotonic() + WHILE_GONE
+        self._monitor.writer.put(lambda writer: _tell_gone(writer, names, unresolved))
+
+
+def targets(config: "Config", applied: Sequence[Applied]) -> list[Target]:
+    """Every managed, enabled proxy of the file whose health is not off, as it is live.
+
+    An edit that is blocked changes nothing in NPM, so the upstream last applied is checked.
+    """
+    rows = {row.name: row for row in applied if row.kind == PROXY.name}
+    days = config.settings.stale_threshold_days
+    found = []
+    for proxy in config.proxies:
+        row, health = rows.get(proxy.name), proxy.health
+        if row is None or not (row.fields["enabled"] and proxy.enabled and health.enabled):
+            continue
+        probe = health_probe(proxy, config.settings)
+        if probe.skip >= {"tcp", "http"}:
+            continue  # nothing that could tell good health from bad is left
+        upstream = Upstream(
+            row.fields["forward_scheme"], row.fields["forward_host"], row.fields["forward_port"]
+        )
+        rules = Rules(health.failure_threshold, health.success_threshold, days * 86400)
+        found.append(Target(proxy.name, replace(probe, upstream=upstream), health.interval, rules))
+    return found
+
+
+def npm_probe(url: str) -> Probe:
+    """Whether NPM's admin port accepts connections, and no more."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    bracketed = f"[{host}]" if ":" in host else host
+    return Probe(Upstream(parts.scheme, bracketed, port), skip=frozenset({"syntax", "http"}))
+
+
+def names_at_start(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Names that nginx resolves when it starts, foreign hosts' too, and who uses each.
+
+    Those are the names in locations and in streams: the main one is resolved per request.
+    """
+    uses = [
+        (str(location["forward_host"]), _holder(live), live.marker is not None)
+        for live in snapshot.objects
+        if live.kind == PROXY.name and live.fields["enabled"]
+        for location in live.fields["locations"]
+    ]
+    uses += [(host, holder, False) for holder, host in snapshot.streams.items()]
+    found: dict[str, list[str]] = {}
+    for host, holder, ours in uses:
+        # NPM lets a location's host carry a path; a variable is resolved per request.
+        name = host.strip().partition("/")[0].lower()
+        # A name without a dot may be a container's, which only NPM's own network knows.
+        if name and "$" not in name and (ours or "." in name or ":" in name):
+            holders = found.setdefault(name, [])
+            if holder not in holders:
+                holders.append(holder)
+    return found
+
+
+def _holder(live: Live) -> str:
+    return f"proxy host #{live.npm_id} ({', '.join(live.fields['domain_names'])})"
+
+
+def _in_use(snapshot: Snapshot) -> list[Certificate]:
+    live = [live.fields for live in snapshot.objects if live.fields.get("enabled", True)]
+    used = {fields.get("certificate_id") for fields in live}
+    return [certificate for certificate in snapshot.certificates if certificate.npm_id in used]
+
+
+def _tell_expiry(writer: Writer, certificates: Sequence[Certificate]) -> None:
+    current = {key for certificate in certificates for key in keys_of(certificate)}
+    said = writer.notices()
+    writer.take_back(*(k for k in said if k.startswith(CERTIFICATE) and k not in current))
+    for warning in expiry_warnings(certificates, said, clock.now()):
+        saying = Saying(
+            warning.severity,
+            "npm",
+            warning.event,
+            warning.message,
+            data={"hint": warning.hint, "days_left": warning.days_left},
+        )
+        writer.say_once(saying, *warning.keys)
+
+
+def _tell_gone(
+    writer: Writer, names: Mapping[str, Sequence[str]], unresolved: Mapping[str, str]
+) -> None:
+    if NETWORK in writer.notices():
+        return  # without a network no name resolves
+    for name, reason in unresolved.items():
+        writer.say_once(latent.gone(name, names[name], reason), latent.PREFIX + name)
+    said = [key.removeprefix(latent.PREFIX) for key in writer.notices() if _is_latent(key)]
+    for saying in latent.over([name for name in said if name not in unresolved], names):
+        writer.say(saying)
+        assert saying.data is not None
+        writer.take_back(latent.PREFIX + saying.data["name"])
+
+
+def _is_latent(key: str) -> bool:
+    return key.startswith(latent.PREFIX)

@@ -1,0 +1,83 @@
+"""Which certificates in use need a word now. Pure."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from proxysync.model import Certificate
+
+PREFIX = "certificate "
+"""How the keys begin under which it is remembered what was said of a certificate."""
+
+STAGES = ((0, "error"), (7, "error"), (21, "warn"))
+"""Days that are left when something is said, and how loud; the most urgent one first."""
+
+
+@dataclass(frozen=True)
+class ExpiryWarning:
+    """Something to say about a certificate; `keys` are what is said by it, once and for all."""
+
+    keys: tuple[str, ...]
+    severity: str
+    event: str
+    message: str
+    hint: str
+    days_left: int
+
+
+def expiry_warnings(
+    certificates: Iterable[Certificate], said: Collection[str], now: datetime
+) -> list[ExpiryWarning]:
+    """One warning for each certificate that has come to a new stage.
+
+    `said` are the keys of what was said before. A renewed certificate begins anew.
+    """
+    found = (_warning(certificate, said, now) for certificate in certificates)
+    return [warning for warning in found if warning is not None]
+
+
+def keys_of(certificate: Certificate) -> tuple[str, ...]:
+    """What may have been said of the certificate as it is now."""
+    return tuple(_key(certificate, days) for days, _ in STAGES)
+
+
+def expires_at(certificate: Certificate) -> datetime | None:
+    """The moment it expires. NPM writes local time without a zone, or ISO with Z."""
+    try:
+        moment = datetime.fromisoformat(certificate.expires_on or "")
+    except ValueError:
+        return None
+    return moment.astimezone()
+
+
+def _warning(
+    certificate: Certificate, said: Collection[str], now: datetime
+) -> ExpiryWarning | None:
+    moment = expires_at(certificate)
+    if moment is None:
+        return None
+    left = (moment - now).total_seconds() / 86400
+    reached = [(days, severity) for days, severity in STAGES if left <= days]
+    if not reached or _key(certificate, reached[0][0]) in said:
+        return None
+    expired = left <= 0
+    days_left = max(0, int(left))
+    when = "expired" if expired else f"expires in {_days(days_left)},"
+    name = certificate.nice_name or ", ".join(certificate.domains)
+    return ExpiryWarning(
+        keys=tuple(_key(certificate, days) for days, _ in reached),
+        severity=reached[0][1],
+        event="npm.certificate_expired" if expired else "npm.certificate_expiring",
+        message=f"certificate {name} (#{certificate.npm_id}) {when} on {moment:%Y-%m-%d}; "
+        "live hosts use it",
+        hint="Renew it in NPM under Certificates, or see there why renewing fails.",
+        days_left=days_left,
+    )
+
+
+def _key(certificate: Certificate, days: int) -> str:
+    return f"{PREFIX}{certificate.npm_id} {certificate.expires_on} {days}"
+
+
+def _days(count: int) -> str:
+    return {0: "less than a day", 1: "1 day"}.get(count, f"{count} days")

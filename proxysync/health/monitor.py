@@ -1,0 +1,147 @@
+"""The runner: one thread with an event loop of its own that checks whoever is due."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from proxysync.health.schedule import Schedule
+from proxysync.health.target import Seen, Target, look
+from proxysync.health.verdicts import NETWORK, Verdicts
+from proxysync.health.writer import Saying, Writer
+from proxysync.probe.engine import limits
+from proxysync.probe.model import Probe
+from proxysync.probe.names import Names
+from proxysync.store.events import EventLog
+from proxysync.store.health import HealthStore
+
+
+class Monitor:
+    """Checks the targets given to `watch` until it is left, and records what changes.
+
+    `npm` is a probe of NPM itself, which is asked when few targets fail together. Used as a
+    context; leaving it abandons the checks under way.
+    """
+
+    def __init__(self, store: HealthStore, events: EventLog, *, npm: Probe | None = None) -> None:
+        self.writer = Writer(store, events)
+        self._store = store
+        self._npm = npm
+        self._posted: dict[str, Target] | None = None
+        self._stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.writer.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping = True
+        self._wake_up()
+        self._thread.join()
+        self.writer.stop()
+
+    def watch(self, targets: Sequence[Target]) -> None:
+        """From now on exactly these are checked; callable from any thread, never waits."""
+        self._posted = {target.name: target for target in targets}
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._watch())
+        except Exception as error:  # noqa: BLE001 - a silent end would look like good health
+            saying = Saying(
+                "error",
+                "health",
+                "health.failed",
+                f"health checks have ended by themselves: {type(error).__name__}: {error}",
+                data={"hint": "This is a fault of proxysync. Restart it, and please report this."},
+            )
+            self.writer.put(lambda writer: writer.say(saying))
+
+    async def _watch(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        at_once, names_at_once = limits()
+        checks = _Checks(self._store, self.writer, self._npm, at_once, names_at_once)
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                posted, self._posted = self._posted, None
+                if posted is not None:
+                    checks.watch(posted)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), checks.start_due())
+        finally:
+            await checks.abandon()
+
+
+class _Checks:
+    """The checks under way, and those that come next."""
+
+    def __init__(
+        self,
+        store: HealthStore,
+        writer: Writer,
+        npm: Probe | None,
+        at_once: int,
+        names_at_once: int,
+    ) -> None:
+        self._schedule = Schedule()
+        self._names = Names(names_at_once, remember=False)
+        self._places = asyncio.Semaphore(at_once)
+        self._targets: dict[str, Target] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        down = store.notices().get(NETWORK)
+        self._verdicts = Verdicts(
+            store.recover(), writer, self._look, npm=npm, down_since=down.since if down else None
+        )
+
+    def watch(self, targets: dict[str, Target]) -> None:
+        self._targets = targets
+        self._verdicts.watch(targets)
+        self._schedule.replace(
+            {name: target.interval for name, target in targets.items()},
+            time.monotonic(),
+            self._verdicts.unknown,
+        )
+
+    def start_due(self) -> float | None:
+        """Starts the checks that are due; returns the seconds until the next ones."""
+        for name, _ in self._schedule.take(time.monotonic()):
+            task = asyncio.create_task(self._check(self._targets[name]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        next_at = self._schedule.next_at
+        return None if next_at is None else max(0.0, next_at - time.monotonic())
+
+    async def abandon(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _check(self, target: Target) -> None:
+        try:
+            async with self._places:
+                seen = await self._look(target.probe)
+        finally:
+            self._schedule.finish(target.name)
+        await self._verdicts.take(target, seen)
+
+    async def _look(self, probe: Probe) -> Seen:
+        return await look(probe, self._names)

@@ -1,0 +1,82 @@
+"""When to check whom. Pure: times are given, in seconds of one monotonic clock."""
+
+import hashlib
+import heapq
+from collections.abc import Collection, Mapping
+
+SETTLING = 30.0
+"""Seconds within which a target of which nothing is known is checked, however long its interval."""
+
+
+def phase(name: str) -> float:
+    """Where in its interval a target is checked, from 0 to below 1: the same in every run."""
+    digest = hashlib.blake2b(name.encode(), digest_size=6).digest()
+    return int.from_bytes(digest) / 2**48
+
+
+def next_slot(name: str, interval: float, now: float) -> float:
+    """The first moment after `now` at which this target is due."""
+    return now + interval - (now - phase(name) * interval) % interval
+
+
+class Schedule:
+    """Spreads targets over their intervals by a hash of their names, so that none burst.
+
+    A target that is late is checked once, however many of its moments have passed, and one
+    whose check still runs is left out until `finish`.
+    """
+
+    def __init__(self) -> None:
+        self._intervals: dict[str, float] = {}
+        self._due: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._running: set[str] = set()
+
+    def replace(
+        self, intervals: Mapping[str, float], now: float, unknown: Collection[str] = ()
+    ) -> None:
+        """From now on these are the targets; whoever was one keeps its next moment.
+
+        Those that are `unknown` are new: their first check comes within SETTLING seconds.
+        """
+        due = {}
+        for name, interval in intervals.items():
+            if self._intervals.get(name) == interval:
+                due[name] = self._due[name]
+            else:
+                due[name] = _first(name, interval, now, settle=name in unknown)
+        self._intervals, self._due = dict(intervals), due
+        self._heap = [(when, name) for name, when in due.items()]
+        heapq.heapify(self._heap)
+
+    @property
+    def next_at(self) -> float | None:
+        """When the next target is due; None if there is none."""
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: float) -> list[tuple[str, float]]:
+        """Those to start now, each with the moment it was due; call `finish` for each."""
+        taken = []
+        while self._heap and self._heap[0][0] <= now:
+            when, name = self._heap[0]
+            self._due[name] = after = _following(name, self._intervals[name], when, now)
+            heapq.heapreplace(self._heap, (after, name))
+            if name not in self._running:
+                self._running.add(name)
+                taken.append((name, when))
+        return taken
+
+    def finish(self, name: str) -> None:
+        """Its check has ended."""
+        self._running.discard(name)
+
+
+def _first(name: str, interval: float, now: float, *, settle: bool) -> float:
+    slot = next_slot(name, interval, now)
+    return min(slot, now + phase(name) * SETTLING) if settle else slot
+
+
+def _following(name: str, interval: float, due: float, now: float) -> float:
+    slot = next_slot(name, interval, now)
+    # Rounding, or a first check off its slot, must not bring two checks close together.
+    return slot if slot - due > interval / 2 else slot + interval

@@ -1,0 +1,54 @@
+"""What is watched, and one look at it."""
+
+from dataclasses import dataclass, field
+
+from proxysync.health.status import Check, Rules
+from proxysync.probe.check import check
+from proxysync.probe.model import Probe
+from proxysync.probe.names import Names
+from proxysync.probe.outcome import TIMED_OUT
+from proxysync.store import clock
+
+
+@dataclass(frozen=True)
+class Target:
+    """One proxy to be checked each `interval` seconds."""
+
+    name: str
+    probe: Probe
+    interval: float
+    rules: Rules = field(default_factory=Rules)
+
+    def same_place(self, other: "Target") -> bool:
+        """Whether a check of one says something about the other."""
+        mine, its = self.probe, other.probe
+        return (mine.upstream, mine.path) == (its.upstream, its.path)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A check, and whether anything was reached: then the network on the way there works."""
+
+    check: Check
+    reached: bool
+
+
+async def look(probe: Probe, names: Names) -> Seen:
+    """Checks once, with the engine that validates. Never raises."""
+    result = await check(probe, names)
+    failure = result.failure
+    tcp = next(step for step in result.steps if step.name == "tcp")
+    latency = result.latency_ms
+    if latency is None and tcp.status == "pass":
+        latency = tcp.duration_ms
+    answered = failure is not None and failure.name == "http" and failure.hint != TIMED_OUT
+    return Seen(
+        Check(
+            at=clock.now(),
+            ok=result.ok,
+            latency_ms=latency,
+            detail=failure.detail if failure else None,
+            hint=failure.hint if failure else None,
+        ),
+        reached=result.ok or (answered and tcp.status != "skipped"),
+    )

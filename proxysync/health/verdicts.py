@@ -1,0 +1,253 @@
+"""What the checks mean: a proxy that is ill, or this machine's own network that is down."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from proxysync.health.status import Change, Check, Standing, judge
+from proxysync.health.target import Seen, Target
+from proxysync.health.writer import Finding, Saying, Writer
+from proxysync.probe.model import Probe
+from proxysync.store.clock import in_words, now
+
+CROWD = 3
+"""So many targets that fail together are not ill, but cut off; of fewer, NPM has to be too."""
+
+WITNESSES = 8
+"""How many others are looked at before a target is called unhealthy."""
+
+NETWORK = "network"
+"""The key under which it is remembered that the network is down."""
+
+Look = Callable[[Probe], Awaitable[Seen]]
+
+
+class Verdicts:
+    """Where all targets stand. For one event loop; `look` checks a probe once.
+
+    Before a target is called unhealthy, others that were well are looked at. If none of them
+    is reached either, the network is down: that is said once, and every status is kept
+    until something is reached again.
+    """
+
+    def __init__(
+        self,
+        standings: Mapping[str, Standing],
+        writer: Writer,
+        look: Look,
+        *,
+        npm: Probe | None = None,
+        down_since: datetime | None = None,
+    ) -> None:
+        self._standings = dict(standings)
+        self._writer = writer
+        self._look = look
+        self._npm = npm
+        self._down_since = down_since
+        self._targets: Mapping[str, Target] = {}
+        self._suspects: dict[str, tuple[Target, Check]] = {}
+        self._asking = False
+
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Targets of which nothing is known yet."""
+        known = {name for name, standing in self._standings.items() if standing.checked_at}
+        return frozenset(self._targets.keys() - known)
+
+    def watch(self, targets: Mapping[str, Target]) -> None:
+        """From now on these are the targets; where the others stand is forgotten."""
+        self._targets = targets
+        gone = [name for name in self._standings if name not in targets]
+        for name in gone:
+            del self._standings[name]
+            self._suspects.pop(name, None)
+        if gone:
+            self._writer.put(lambda writer: writer.forget(gone))
+
+    async def take(self, target: Target, seen: Seen) -> None:
+        """Takes in a check of a target, unless that one has gone or moved meanwhile."""
+        current = self._targets.get(target.name)
+        if current is None or not current.same_place(target):
+            return
+        if self._down_since is not None and (seen.reached or await self._npm_is_back()):
+            self._come_back(target.name if seen.reached else "NPM")
+        if self._down_since is not None:
+            return
+        _, change = judge(self._standing(target.name), seen.check, current.rules)
+        if change is None or change.after != "unhealthy":
+            self._suspects.pop(target.name, None)
+            self._settle(current, seen.check)
+            return
+        self._suspects[target.name] = (current, seen.check)
+        if seen.reached:
+            self._convict([target.name])
+        elif not self._asking:
+            await self._ask_around()
+
+    async def _ask_around(self) -> None:
+        self._asking = True
+        try:
+            while self._suspects and self._down_since is None:
+                asked = list(self._suspects)
+                if await self._network_works(asked):
+                    self._convict(asked)
+                elif self._suspects:
+                    self._go_down()
+        finally:
+            self._asking = False
+
+    async def _network_works(self, suspects: Collection[str]) -> bool:
+        others = [
+            target
+            for name, target in self._targets.items()
+            if name not in suspects and self._standing(name).status != "unhealthy"
+        ]
+        if await self._any_reached([target.probe for target in witnesses(others)]):
+            return True
+        if len(others) + len(suspects) >= CROWD:
+            return False
+        return self._npm is None or (await self._look(self._npm)).reached
+
+    async def _any_reached(self, probes: Sequence[Probe]) -> bool:
+        looks = [asyncio.ensure_future(self._look(probe)) for probe in probes]
+        try:
+            for done in asyncio.as_completed(looks):
+                if (await done).reached:
+                    return True
+            return False
+        finally:
+            for task in looks:
+                task.cancel()
+
+    async def _npm_is_back(self) -> bool:
+        """Whether NPM answers, where that was needed to tell that the network is down."""
+        well = [n for n in self._targets if self._standing(n).status != "unhealthy"]
+        if self._npm is None or len(well) >= CROWD or self._asking:
+            return False
+        self._asking = True
+        try:
+            return (await self._look(self._npm)).reached
+        finally:
+            self._asking = False
+
+    def _convict(self, names: Sequence[str]) -> None:
+        for name in names:
+            suspect = self._suspects.pop(name, None)
+            if suspect is not None:
+                self._settle(*suspect)
+
+    def _settle(self, target: Target, check: Check) -> None:
+        before = self._standing(target.name)
+        after, change = judge(before, check, target.rules)
+        self._standings[target.name] = after
+        saying = None
+        if change is not None:
+            saying = _changed(target, change)
+        elif after.stale and not before.stale:
+            saying = _stale(target, after)
+        self._writer.put(Finding(target.name, after, check, saying))
+
+    def _go_down(self) -> None:
+        self._down_since = now()
+        self._suspects.clear()
+        for name, standing in self._standings.items():
+            if standing.status != "unhealthy":
+                # What failed for this reason must not count when it is over.
+                self._standings[name] = replace(standing, streak=max(0, standing.streak))
+        saying = _network_down(len(self._targets))
+        self._writer.put(lambda writer: writer.say_once(saying, NETWORK))
+
+    def _come_back(self, reached: str) -> None:
+        assert self._down_since is not None
+        saying = _network_back(reached, (now() - self._down_since).total_seconds())
+        self._down_since = None
+
+        def tell(writer: Writer) -> None:
+            writer.say(saying)
+            writer.take_back(NETWORK)
+
+        self._writer.put(tell)
+
+    def _standing(self, name: str) -> Standing:
+        return self._standings.get(name, Standing())
+
+
+def witnesses(targets: Sequence[Target], most: int = WITNESSES) -> list[Target]:
+    """A few targets to look at: first one of each host, for what they share may be what fails."""
+    hosts: set[str] = set()
+    first: list[Target] = []
+    rest: list[Target] = []
+    for target in targets:
+        host = target.probe.upstream.host
+        (rest if host in hosts else first).append(target)
+        hosts.add(host)
+    return (first + rest)[:most]
+
+
+def _changed(target: Target, change: Change) -> Saying | None:
+    """Nothing for one that turns out to be healthy at its first check: that is no news."""
+    check, name = change.check, target.name
+    if change.after == "unhealthy":
+        severity, message = "warn", f"{name} is unhealthy: {check.detail}"
+    elif change.before == "unknown":
+        return None
+    else:
+        severity, message = "info", f"{name} is healthy again after {in_words(change.lasted or 0)}"
+    return Saying(
+        severity,
+        "health",
+        "health.changed",
+        message,
+        name,
+        {
+            "from": change.before,
+            "to": change.after,
+            "hint": check.hint,
+            "detail": check.detail,
+            "upstream": str(target.probe.upstream),
+            "latency_ms": check.latency_ms,
+            "lasted_seconds": None if change.lasted is None else round(change.lasted, 3),
+        },
+    )
+
+
+def _stale(target: Target, standing: Standing) -> Saying:
+    assert standing.since is not None
+    lasted = (now() - standing.since).total_seconds()
+    return Saying(
+        "warn",
+        "health",
+        "health.stale",
+        f"{target.name} has been unhealthy for {in_words(lasted)} without a break",
+        target.name,
+        {
+            "since": standing.since.isoformat(),
+            "detail": standing.detail,
+            "hint": "If the service is gone for good, remove its entry from the file.",
+        },
+    )
+
+
+def _network_down(targets: int) -> Saying:
+    return Saying(
+        "warn",
+        "health",
+        "health.network_down",
+        f"every check fails at once ({targets} proxies): this machine's own network seems to be "
+        "down; every status is kept as it was",
+        data={
+            "proxies": targets,
+            "hint": "Check this machine's network and name server, or what all upstreams share.",
+        },
+    )
+
+
+def _network_back(reached: str, lasted: float) -> Saying:
+    return Saying(
+        "info",
+        "health",
+        "health.network_back",
+        f"the network is back after {in_words(lasted)}: {reached} answers",
+        data={"lasted_seconds": round(lasted, 3)},
+    )

@@ -1,0 +1,167 @@
+"""The one thread that writes what checks found: in batches, so that thousands cost little."""
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from proxysync.health.status import Check, Standing
+from proxysync.store import clock
+from proxysync.store.database import StateError
+from proxysync.store.events import EventLog
+from proxysync.store.health import HealthStore, Notice, Record
+
+PAUSE = 1.0
+"""Seconds between two batches; one that holds an event is not waited for."""
+
+HOUSEKEEPING = 3600.0
+"""Seconds between two looks at what history and events may leave out by now."""
+
+MOST_KEPT = 50_000
+"""Results that wait while the disk takes none; the oldest are dropped."""
+
+
+@dataclass(frozen=True)
+class Saying:
+    """An event to be raised."""
+
+    severity: str
+    source: str
+    event: str
+    message: str
+    proxy: str | None = None
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Where a target stands now, the check behind it, and what is to be said of it."""
+
+    name: str
+    standing: Standing
+    check: Check
+    saying: Saying | None = None
+
+
+Job = Callable[["Writer"], object]
+
+
+class Writer:
+    """Takes findings, and other work on the same tables, from any thread.
+
+    An event is recorded before the row that says it was: a kill in between is seen by
+    `HealthStore.recover`. What cannot be written now is tried again.
+    """
+
+    def __init__(self, store: HealthStore, events: EventLog) -> None:
+        self._store = store
+        self._events = events
+        self._queue: SimpleQueue[Finding | Job | None] = SimpleQueue()
+        self._todo: deque[Finding | Job] = deque()
+        self._records: deque[Record] = deque(maxlen=MOST_KEPT)
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="health writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what is there, and ends."""
+        self._ending = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def put(self, item: Finding | Job) -> None:
+        self._queue.put(item)
+
+    def say(self, saying: Saying) -> int:
+        """Raises the event now and returns its id; for jobs."""
+        recorded = self._events.emit(
+            saying.severity,
+            saying.source,
+            saying.event,
+            saying.message,
+            proxy=saying.proxy,
+            data=saying.data,
+        )
+        return recorded.id
+
+    def notices(self) -> dict[str, Notice]:
+        """What was said and still holds; for jobs."""
+        return self._store.notices()
+
+    def say_once(self, saying: Saying, *keys: str) -> None:
+        """Raises the event unless all of `keys` were said before; for jobs."""
+        said = self._store.notices()
+        if all(key in said for key in keys):
+            return
+        self.say(saying)
+        now = clock.now()
+        self._store.note([Notice(key, saying.event, saying.message, now) for key in keys])
+
+    def take_back(self, *keys: str) -> None:
+        """These may be said again; for jobs."""
+        self._store.take_back(keys)
+
+    def forget(self, names: list[str]) -> None:
+        """These are not watched any more; for jobs."""
+        self._write_records()
+        self._store.forget(names)
+
+    def _run(self) -> None:
+        housekeeping_at = time.monotonic()
+        while True:
+            self._collect()
+            self._write()
+            if self._ending and self._queue.empty():
+                return
+            if time.monotonic() >= housekeeping_at:
+                housekeeping_at = time.monotonic() + HOUSEKEEPING
+                self._attempt(lambda: self._store.roll_up(clock.now(), lambda: self._ending))
+                self._attempt(self._events.prune)
+
+    def _collect(self) -> None:
+        """Waits for a batch, no longer than until something is to be said."""
+        end = time.monotonic() + PAUSE
+        while True:
+            try:
+                item = self._queue.get(timeout=max(0.0, end - time.monotonic()))
+            except Empty:
+                return
+            if item is not None:
+                self._todo.append(item)
+            if not isinstance(item, Finding) or item.saying is not None:
+                end = 0.0
+
+    def _write(self) -> None:
+        self._attempt(self._work_off)
+        while len(self._todo) > MOST_KEPT:
+            self._todo.popleft()
+
+    def _work_off(self) -> None:
+        while self._todo:
+            item = self._todo[0]
+            if isinstance(item, Finding):
+                event_id = self.say(item.saying) if item.saying else 0
+                self._records.append(Record(item.name, item.standing, item.check, event_id))
+            else:
+                item(self)
+            self._todo.popleft()
+        self._write_records()
+
+    def _write_records(self) -> None:
+        if self._records:
+            self._store.save(list(self._records))
+            self._records.clear()
+
+    @staticmethod
+    def _attempt(work: Callable[[], object]) -> None:
+        """A disk that takes nothing now is told of where the daemon itself writes to it."""
+        try:
+            work()
+        except (sqlite3.Error, OSError, StateError):
+            return

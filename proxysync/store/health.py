@@ -1,0 +1,306 @@
+"""What health checks found: where each proxy stands, what was said, and the history."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from proxysync.health.figures import Figures, summarise
+from proxysync.health.status import Check, Standing
+from proxysync.store import clock
+from proxysync.store.database import Database
+from proxysync.store.events import Event, to_event
+
+HOUR = 3600
+DAY = 24 * HOUR
+SPANS = {"hour": HOUR, "day": DAY}
+KEEP = {"raw": DAY, "hour": 31 * DAY, "day": 90 * DAY}
+"""Seconds that single results, hourly and daily figures are kept at least."""
+
+WINDOWS = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
+"""Seconds of the windows for which an uptime is told."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A target's new standing and the check behind it, None if that one is not to count.
+
+    `event_id` is that of the event which told of it, 0 if there was nothing to tell.
+    """
+
+    name: str
+    standing: Standing
+    check: Check | None = None
+    event_id: int = 0
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that was said once and holds on; it is said again only after it was taken back."""
+
+    key: str
+    event: str
+    message: str
+    since: datetime
+
+
+class HealthStore:
+    """The rows of one target. Each method is one transaction, `roll_up` one for each proxy."""
+
+    def __init__(self, database: Database, target: str = "default") -> None:
+        self._database = database
+        self._target = target
+
+    def standings(self) -> dict[str, Standing]:
+        """Where each proxy stands."""
+        rows = self._database.query("SELECT * FROM health WHERE target = ?", self._target)
+        return {
+            row["name"]: Standing(
+                status=row["status"],
+                since=_moment(row["since"]),
+                streak=row["streak"],
+                stale=bool(row["stale"]),
+                checked_at=_moment(row["checked_at"]),
+                latency_ms=row["latency_ms"],
+                detail=row["detail"],
+                hint=row["hint"],
+            )
+            for row in rows
+        }
+
+    def recover(self) -> dict[str, Standing]:
+        """Where each proxy stands after a kill that may have come between an event and its row.
+
+        What was told counts, so that it is not told again.
+        """
+        found = self.standings()
+        rows = self._database.query(
+            "SELECT * FROM event_log WHERE event = 'health.changed' AND id >"
+            " (SELECT coalesce(max(event_id), 0) FROM health WHERE target = ?) ORDER BY id",
+            self._target,
+        )
+        for event in map(to_event, rows):
+            if event.proxy is not None:
+                found[event.proxy] = _with_event(found.get(event.proxy, Standing()), event)
+        return found
+
+    def save(self, records: Sequence[Record]) -> None:
+        """Remembers where these proxies stand, the last record of each, and all the checks."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                """
+                INSERT INTO health (target, name, status, since, streak, stale, checked_at,
+                    latency_ms, detail, hint, event_id)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (target, name) DO UPDATE SET
+                    status = excluded.status, since = excluded.since, streak = excluded.streak,
+                    stale = excluded.stale, checked_at = excluded.checked_at,
+                    latency_ms = excluded.latency_ms, detail = excluded.detail,
+                    hint = excluded.hint, event_id = max(event_id, excluded.event_id)
+                """,
+                [self._row(record) for record in records],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO check_result (health_id, at, ok, latency_ms)"
+                " SELECT id, ?, ?, ? FROM health WHERE target = ? AND name = ?",
+                [
+                    (
+                        round(record.check.at.timestamp() * 1000),
+                        int(record.check.ok),
+                        record.check.latency_ms,
+                        self._target,
+                        record.name,
+                    )
+                    for record in records
+                    if record.check is not None
+                ],
+            )
+
+    def forget(self, names: Iterable[str]) -> None:
+        """These are not checked any more: where they stand is unknown; their history stays."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "UPDATE health SET status = 'unknown', since = NULL, streak = 0, stale = 0,"
+                " checked_at = NULL, latency_ms = NULL, detail = NULL, hint = NULL"
+                " WHERE target = ? AND name = ?",
+                [(self._target, name) for name in names],
+            )
+
+    def notices(self) -> dict[str, Notice]:
+        """What was said and still holds, the oldest first."""
+        rows = self._database.query(
+            "SELECT * FROM notice WHERE target = ? ORDER BY since, key", self._target
+        )
+        return {
+            row["key"]: Notice(
+                row["key"], row["event"], row["message"], clock.from_text(row["since"])
+            )
+            for row in rows
+        }
+
+    def note(self, notices: Iterable[Notice]) -> None:
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?)",
+                [
+                    (self._target, n.key, n.event, n.message, clock.to_text(n.since))
+                    for n in notices
+                ],
+            )
+
+    def take_back(self, keys: Iterable[str]) -> None:
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM notice WHERE target = ? AND key = ?",
+                [(self._target, key) for key in keys],
+            )
+
+    def roll_up(self, now: datetime, stop: Callable[[], bool] = lambda: False) -> None:
+        """Makes hourly and daily figures of what is complete, and drops what is old enough.
+
+        A proxy's figures are written before the results they are made of are dropped, so it
+        may be ended by `stop`, or killed, at any point.
+        """
+        moment = int(now.timestamp())
+        for row in self._database.query("SELECT id FROM health WHERE target = ?", self._target):
+            if stop():
+                return
+            for span, seconds in SPANS.items():
+                self._summarise(row["id"], span, seconds, moment)
+            self._prune(row["id"], moment)
+
+    def uptimes(
+        self, now: datetime, names: Collection[str] | None = None
+    ) -> dict[str, dict[str, float | None]]:
+        """The share of good checks (0 to 1) in each of WINDOWS; None where there was no check.
+
+        A window begins on the full hour before it.
+        """
+        rows = self._database.query("SELECT id, name FROM health WHERE target = ?", self._target)
+        wanted = [row for row in rows if names is None or row["name"] in names]
+        return {row["name"]: self._uptime(row["id"], int(now.timestamp())) for row in wanted}
+
+    def figures(self, name: str, span: str) -> list[tuple[datetime, Figures]]:
+        """A proxy's figures by `hour` or `day`, the oldest first, with the start of each."""
+        rows = self._database.query(
+            "SELECT f.* FROM check_figures f JOIN health h ON h.id = f.health_id"
+            " WHERE h.target = ? AND h.name = ? AND span = ? ORDER BY start",
+            self._target,
+            name,
+            span,
+        )
+        return [
+            (
+                datetime.fromtimestamp(row["start"], UTC),
+                Figures(row["total"], row["ok"], row["p50"], row["p95"]),
+            )
+            for row in rows
+        ]
+
+    def last_events(self, name: str, limit: int = 5) -> list[Event]:
+        """The last events about this proxy, the newest first."""
+        rows = self._database.query(
+            "SELECT * FROM event_log WHERE proxy = ? ORDER BY id DESC LIMIT ?", name, limit
+        )
+        return [to_event(row) for row in rows]
+
+    def _row(self, record: Record) -> tuple[object, ...]:
+        standing = record.standing
+        return (
+            self._target,
+            record.name,
+            standing.status,
+            _text(standing.since),
+            standing.streak,
+            int(standing.stale),
+            _text(standing.checked_at),
+            standing.latency_ms,
+            standing.detail,
+            standing.hint,
+            record.event_id,
+        )
+
+    def _summarise(self, health_id: int, span: str, seconds: int, now: int) -> None:
+        """Figures of each whole span since the last one that has some."""
+        rows = self._database.query(
+            "SELECT at / 1000 / ? * ? AS start, ok, latency_ms FROM check_result"
+            " WHERE health_id = ? AND at >= 1000 * (SELECT coalesce(max(start) + ?, 0)"
+            " FROM check_figures WHERE health_id = ? AND span = ?) AND at < ?",
+            seconds,
+            seconds,
+            health_id,
+            seconds,
+            health_id,
+            span,
+            now // seconds * seconds * 1000,
+        )
+        if not rows:
+            return
+        groups: dict[int, list[tuple[bool, int | None]]] = {}
+        for row in rows:
+            groups.setdefault(row["start"], []).append((bool(row["ok"]), row["latency_ms"]))
+        figures = {start: summarise(checks) for start, checks in groups.items()}
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO check_figures VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (health_id, span, start, f.total, f.ok, f.p50, f.p95)
+                    for start, f in figures.items()
+                ],
+            )
+
+    def _prune(self, health_id: int, now: int) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM check_result WHERE health_id = ? AND at < ?",
+                (health_id, (now - KEEP["raw"] - HOUR) * 1000),
+            )
+            for span, seconds in SPANS.items():
+                connection.execute(
+                    "DELETE FROM check_figures WHERE health_id = ? AND span = ? AND start < ?",
+                    (health_id, span, now - KEEP[span] - seconds),
+                )
+
+    def _uptime(self, health_id: int, now: int) -> dict[str, float | None]:
+        """From hourly figures, and from single results for the hours that have none yet."""
+        rolled = self._database.query(
+            "SELECT coalesce(max(start) + ?, 0) AS until FROM check_figures"
+            " WHERE health_id = ? AND span = 'hour'",
+            HOUR,
+            health_id,
+        )[0]["until"]
+        shares = {}
+        for label, seconds in WINDOWS.items():
+            begin = (now - seconds) // HOUR * HOUR
+            row = self._database.query(
+                "SELECT sum(total) AS total, sum(ok) AS ok FROM ("
+                " SELECT total, ok FROM check_figures"
+                " WHERE health_id = ? AND span = 'hour' AND start >= ?"
+                " UNION ALL SELECT count(*), sum(ok) FROM check_result"
+                " WHERE health_id = ? AND at >= ?)",
+                health_id,
+                begin,
+                health_id,
+                max(begin, rolled) * 1000,
+            )[0]
+            shares[label] = round(row["ok"] / row["total"], 5) if row["total"] else None
+        return shares
+
+
+def _with_event(known: Standing, event: Event) -> Standing:
+    return replace(
+        known,
+        status=event.data["to"],
+        since=clock.from_text(event.ts),
+        streak=0,
+        stale=False,
+        hint=event.data.get("hint"),
+        detail=event.data.get("detail"),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return clock.from_text(text) if text else None
+
+
+def _text(moment: datetime | None) -> str | None:
+    return clock.to_text(moment) if moment else None

@@ -1,0 +1,132 @@
+"""What is kept of health checks: where each proxy stands, and figures that outlast results."""
+
+from datetime import UTC, datetime, timedelta
+
+from proxysync.health.status import Check, Standing
+from proxysync.store.database import Database
+from proxysync.store.events import EventLog
+from proxysync.store.health import HealthStore, Notice, Record
+
+NOW = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
+STANDING = Standing("unhealthy", NOW, -3, True, NOW, None, "refused", "start it")
+
+
+def results(name: str, begin: datetime, end: datetime, minutes: int, ok: bool) -> list[Record]:
+    count = int((end - begin) / timedelta(minutes=minutes))
+    return [
+        Record(name, Standing(), Check(begin + timedelta(minutes=minutes * n), ok, n % 100))
+        for n in range(count)
+    ]
+
+
+def count(database: Database, table: str) -> int:
+    return int(database.query(f"SELECT count(*) AS n FROM {table}")[0]["n"])
+
+
+def test_where_a_proxy_stands_is_remembered_until_it_is_forgotten(store: HealthStore) -> None:
+    store.save([Record("media", Standing()), Record("media", STANDING)])
+    assert store.standings() == {"media": STANDING}
+    store.forget(["media"])
+    assert store.standings() == {"media": Standing()}
+
+
+def test_targets_do_not_see_each_other(database: Database) -> None:
+    HealthStore(database, "home").save([Record("media", STANDING)])
+    HealthStore(database, "home").note([Notice("network", "e", "m", NOW)])
+    other = HealthStore(database, "office")
+    assert other.standings() == {}
+    assert other.notices() == {}
+    assert other.uptimes(NOW) == {}
+
+
+def test_a_change_that_was_told_counts_even_if_a_kill_came_before_its_row(
+    store: HealthStore, events: EventLog
+) -> None:
+    data = {"from": "healthy", "to": "unhealthy", "hint": "start it", "detail": "refused"}
+    told = events.emit("warn", "health", "health.changed", "m", proxy="media", data=data)
+    store.save([Record("media", Standing("unhealthy", NOW), None, told.id)])
+    assert store.recover()["media"].since == NOW
+    events.emit("info", "health", "health.changed", "m", proxy="media", data={"to": "healthy"})
+    events.emit("warn", "health", "health.changed", "m", proxy="wiki", data=data)
+    recovered = store.recover()
+    assert recovered["media"].status == "healthy"
+    assert (recovered["wiki"].status, recovered["wiki"].hint) == ("unhealthy", "start it")
+
+
+def test_uptime_is_the_same_before_and_after_results_become_figures(store: HealthStore) -> None:
+    begin = NOW - timedelta(hours=23)
+    store.save(results("media", begin, NOW - timedelta(hours=5), 5, ok=True))
+    store.save(results("media", NOW - timedelta(hours=5), NOW, 5, ok=False))
+    before = store.uptimes(NOW)["media"]
+    assert before == dict.fromkeys(("24h", "7d", "30d"), round(18 / 23, 5))
+    store.roll_up(NOW)
+    assert store.uptimes(NOW)["media"] == before
+    store.roll_up(NOW)
+    assert store.uptimes(NOW)["media"] == before
+
+
+def test_each_window_counts_its_own_time(store: HealthStore) -> None:
+    begin = NOW - timedelta(days=40)
+    day = begin
+    while day < NOW:
+        good = day >= NOW - timedelta(days=3)
+        store.save(results("media", day, min(NOW, day + timedelta(days=1)), 60, ok=good))
+        day += timedelta(days=1)
+        store.roll_up(day)
+    uptime = store.uptimes(NOW)["media"]
+    assert uptime["24h"] == 1.0
+    assert uptime["7d"] is not None
+    assert abs(uptime["7d"] - 3 / 7) < 0.01
+    assert uptime["30d"] is not None
+    assert abs(uptime["30d"] - 3 / 30) < 0.01
+
+
+def test_results_are_kept_a_day_and_daily_figures_ninety(
+    database: Database, store: HealthStore
+) -> None:
+    day = NOW - timedelta(days=100)
+    while day < NOW:
+        store.save(results("media", day, day + timedelta(days=1), 30, ok=True))
+        day += timedelta(days=1)
+        store.roll_up(day)
+    assert 48 <= count(database, "check_result") <= 50
+    daily = store.figures("media", "day")
+    assert 90 <= len(daily) <= 91
+    assert {figures.total for _, figures in daily} == {48}
+    assert {figures.p50 for _, figures in daily} == {daily[0][1].p50}
+    hourly = store.figures("media", "hour")
+    assert {figures.total for _, figures in hourly} == {2}
+    assert 31 * 24 <= len(hourly) <= 31 * 24 + 1
+
+
+def test_after_a_long_pause_nothing_old_counts_as_new(store: HealthStore) -> None:
+    old = NOW - timedelta(days=3)
+    store.save(results("media", old, old + timedelta(hours=1), 5, ok=False))
+    assert store.uptimes(NOW)["media"]["24h"] is None
+    assert store.uptimes(NOW)["media"]["7d"] == 0.0
+    store.roll_up(NOW)
+    assert store.uptimes(NOW)["media"]["24h"] is None
+    assert store.uptimes(NOW)["media"]["7d"] == 0.0
+
+
+def test_rolling_up_can_be_stopped_and_goes_on_the_next_time(store: HealthStore) -> None:
+    store.save(results("media", NOW - timedelta(hours=4), NOW, 5, ok=True))
+    store.roll_up(NOW, lambda: True)
+    assert store.figures("media", "hour") == []
+    store.roll_up(NOW)
+    assert [figures.total for _, figures in store.figures("media", "hour")] == [6, 12, 12, 12]
+
+
+def test_notices_are_kept_until_taken_back(store: HealthStore) -> None:
+    notice = Notice("latent nas.lan", "npm.latent_outage", "gone", NOW)
+    store.note([notice])
+    assert store.notices() == {notice.key: notice}
+    store.take_back([notice.key])
+    assert store.notices() == {}
+
+
+def test_the_last_events_of_a_proxy_come_newest_first(store: HealthStore, events: EventLog) -> None:
+    for number in range(7):
+        events.emit("info", "apply", "proxy.updated", str(number), proxy="media")
+    events.emit("info", "apply", "proxy.updated", "other", proxy="wiki")
+    assert [event.message for event in store.last_events("media")] == list("65432")
