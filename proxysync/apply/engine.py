@@ -164,8 +164,9 @@ class Engine:
             return
         if live is None:
             self._state.forget([last.name])
-        elif last.fields:
-            self._state.record(replace(last, unconfirmed=False))
+        else:
+            worked = last.fields or live.fields
+            self._state.record(replace(last, fields=worked, unconfirmed=False))
 
     def _refused(self, change: Change, refusal: Refusal) -> Outcome:
         entry = FailedEntry(
@@ -205,15 +206,9 @@ class Engine:
             )
             self._state.record(row, replaces=_old_name(change))
         elif live is None and change.action == "delete":
-            self._have_another_written(change)
+            # nginx may serve it until it is reloaded, which a write to another host does.
+            self._state.doubt_another(change.npm_id)
         return _outcome(change, Result.UNCONFIRMED, error)
-
-    def _have_another_written(self, change: Change) -> None:
-        """nginx may go on serving a deleted host until it is reloaded by a write to another."""
-        for row in self._state.applied():
-            if row.npm_id != change.npm_id:
-                self._state.record(replace(row, unconfirmed=True))
-                return
 
 
 def _outcome(change: Change, result: Result, error: ProxysyncError) -> Outcome:

@@ -39,31 +39,34 @@ class Settler:
 
     def _settle(self, entry: Entry, live: Live | None, old: Marker) -> tuple[str, bool]:
         """How it ended, and whether something was written to make it so."""
-        if entry.action == "delete":
-            return ("done" if live is None else "undone"), False
+        if entry.action == "delete" and live is None:
+            # nginx may serve it until it is reloaded, which a write to another host does.
+            self._state.doubt_another(entry.npm_id)
+            return "done", False
         if live is None:
             return "undone", False
-        refused = bool(live.fields.get("enabled")) and live.online is False
+        enabled = bool(live.fields.get("enabled"))
         # A new host that nginx refuses never worked, even if somebody has changed it since.
-        if refused and (entry.before is None or live.fields == entry.after):
+        if enabled and live.online is False and (not entry.before or live.fields == entry.after):
             return self._undo(entry, live, old), True
-        if live.fields != entry.after:
-            return ("undone" if live.fields == entry.before else "half done"), False
-        # Without a word of nginx it may be a row behind a 500: the next plan writes it again.
-        confirmed = live.online is not None
-        worked = live.fields if confirmed else entry.before or {}
-        self._state.record(
-            Applied(
-                entry.kind,
-                entry.name,
-                live.npm_id,
-                worked,
-                live.created_on,
-                unconfirmed=not confirmed,
-            ),
-            replaces=entry.old_name,
-        )
+        if enabled and live.fields == entry.before:
+            return "undone", False
+        # Only a write that nginx has tested says so; a disabling leaves no trace of it.
+        confirmed = enabled and live.fields == entry.after and live.online is True
+        self._record(entry, live, confirmed=confirmed)
         return ("done" if confirmed else "unconfirmed"), False
+
+    def _record(self, entry: Entry, live: Live, *, confirmed: bool) -> None:
+        name = live.marker.name if live.marker else entry.old_name
+        row = Applied(
+            entry.kind,
+            name,
+            live.npm_id,
+            live.fields if confirmed else entry.before or {},
+            live.created_on,
+            unconfirmed=not confirmed,
+        )
+        self._state.record(row, replaces=entry.old_name)
 
     def _undo(self, entry: Entry, live: Live, old: Marker) -> str:
         """nginx refused it, and we were killed before what worked was put back."""

@@ -1,12 +1,13 @@
 """One change of one host, from the last look before it to the look after it."""
 
 import secrets
+from contextlib import suppress
 
 from proxysync.apply.visit import Visitor
 from proxysync.errors import ProxysyncError
 from proxysync.kinds import KINDS, Kind
 from proxysync.model import Applied, Fields, Live, Marker
-from proxysync.npm.client import NpmClient
+from proxysync.npm.client import CANARY_SUFFIX, NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import Change
 
@@ -110,7 +111,7 @@ class Writer:
         enabled = before.fields.get("enabled") and target.get("enabled")
         if not enabled or (same and before.online):
             return
-        name = f"canary-{secrets.token_hex(4)}.proxysync.invalid"
+        name = f"canary-{secrets.token_hex(4)}{CANARY_SUFFIX}"
         fields = kind.with_claims(target, frozenset({name}))
         marker = Marker(change.name, self._instance, canary=True)
         try:
@@ -118,7 +119,9 @@ class Writer:
             self._npm.delete(kind, canary.npm_id)
         except NpmUnconfirmedError as error:
             if error.live is not None:
-                self._npm.delete(kind, error.live.npm_id)
+                # What cannot be removed now is removed at the start of the next run.
+                with suppress(NpmError):
+                    self._npm.delete(kind, error.live.npm_id)
             # The host itself was not written to, so there is nothing to confirm about it.
             raise NpmError(error.message, hint=error.hint, code=error.code) from error
         if canary.online is not False:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -17,6 +18,12 @@ from proxysync.probe.model import Probe
 from proxysync.probe.names import Names
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
+
+TURN = 0.05
+"""Seconds between two lots of checks when many are late: after a standstill none may burst."""
+
+CATCH_UP = 2.0
+"""How much faster than on average late checks are started."""
 
 
 class Monitor:
@@ -106,6 +113,7 @@ class _Checks:
         self._names = Names(names_at_once, remember=False)
         self._places = asyncio.Semaphore(at_once)
         self._targets: dict[str, Target] = {}
+        self._at_a_time = 0
         self._tasks: set[asyncio.Task[None]] = set()
         down = store.notices().get(NETWORK)
         self._verdicts = Verdicts(
@@ -120,15 +128,19 @@ class _Checks:
             time.monotonic(),
             self._verdicts.unknown,
         )
+        self._at_a_time = math.ceil(self._schedule.rate * TURN * CATCH_UP)
 
     def start_due(self) -> float | None:
-        """Starts the checks that are due; returns the seconds until the next ones."""
-        for name, _ in self._schedule.take(time.monotonic()):
+        """Starts checks that are due; returns the seconds until the next ones are to be."""
+        for name, _ in self._schedule.take(time.monotonic(), self._at_a_time):
             task = asyncio.create_task(self._check(self._targets[name]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         next_at = self._schedule.next_at
-        return None if next_at is None else max(0.0, next_at - time.monotonic())
+        if next_at is None:
+            return None
+        pause = next_at - time.monotonic()
+        return pause if pause > 0 else TURN
 
     async def abandon(self) -> None:
         for task in self._tasks:

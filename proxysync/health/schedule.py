@@ -54,10 +54,18 @@ class Schedule:
         """When the next target is due; None if there is none."""
         return self._heap[0][0] if self._heap else None
 
-    def take(self, now: float) -> list[tuple[str, float]]:
-        """Those to start now, each with the moment it was due; call `finish` for each."""
-        taken = []
-        while self._heap and self._heap[0][0] <= now:
+    @property
+    def rate(self) -> float:
+        """Checks a second, on average."""
+        return sum(1 / interval for interval in self._intervals.values())
+
+    def take(self, now: float, most: int | None = None) -> list[tuple[str, float]]:
+        """Those to start now, each with the moment it was due; call `finish` for each.
+
+        No more than `most` are started, the most overdue first; the others stay due.
+        """
+        taken: list[tuple[str, float]] = []
+        while self._heap and self._heap[0][0] <= now and (most is None or len(taken) < most):
             when, name = self._heap[0]
             self._due[name] = after = _following(name, self._intervals[name], when, now)
             heapq.heapreplace(self._heap, (after, name))

@@ -22,6 +22,9 @@ OTHER_HOLDERS = {
 }
 """Hosts of kinds that we do not manage, but whose domains are taken all the same."""
 
+CANARY_SUFFIX = ".proxysync.invalid"
+"""Names of throwaway hosts end in this, which can be nobody's (RFC 2606)."""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -274,7 +277,9 @@ class NpmClient:
 
 
 def _is_canary(live: Live) -> bool:
-    return live.marker is not None and live.marker.canary
+    names = KINDS[live.kind].claims(live.fields)
+    marked = live.marker is not None and live.marker.canary
+    return marked and all(name.endswith(CANARY_SUFFIX) for name in names)
 
 
 def _rights(user: Any) -> Mapping[str, str]:

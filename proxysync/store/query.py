@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from proxysync.store import clock
@@ -52,7 +52,8 @@ class Follower:
         self._database: Database | None = None
         self._file: tuple[int, int] | None = None
         self._last_id = 0
-        self._last_ts = clock.to_text(clock.now())
+        # What comes in this very millisecond is new.
+        self._last_ts = clock.to_text(clock.now() - timedelta(milliseconds=1))
 
     def begin(self) -> list[Event]:
         """The newest events so far, up to the query's limit, oldest first.

@@ -83,7 +83,6 @@ FAULTS: dict[str, dict[str, Any]] = {
 OUTAGES: dict[str, dict[str, Any]] = {
     "closed ports": {"fault": Fault.REFUSE},
     "pages of a proxy": {"fault": Fault.HTML, "status": 502},
-    "errors": {"fault": Fault.ERROR_500_WITHOUT_EFFECT},
 }
 
 

@@ -1,5 +1,6 @@
 """The runner with real services: nobody waits for a slow one, and it ends at once."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,14 +52,11 @@ def test_a_slow_one_delays_nobody_and_is_not_started_twice(
 
 
 def monitor_tasks(monitor: Monitor) -> set[object]:
-    import asyncio
-
-    assert monitor._loop is not None
-    return {
-        task
-        for task in asyncio.all_tasks(monitor._loop)
-        if "_check" in getattr(task.get_coro(), "__qualname__", "")
-    }
+    """The checks under way."""
+    if monitor._loop is None:
+        return set()
+    tasks = asyncio.all_tasks(monitor._loop)
+    return {t for t in tasks if "_check" in getattr(t.get_coro(), "__qualname__", "")}
 
 
 def test_it_ends_at_once_though_checks_are_under_way(monitor: Monitor) -> None:

@@ -65,6 +65,18 @@ def test_who_is_late_is_checked_once_however_late(
     assert schedule.next_at is None or schedule.next_at > then
 
 
+def test_after_a_standstill_the_late_ones_are_started_in_lots() -> None:
+    schedule = Schedule()
+    schedule.replace(dict.fromkeys(NAMES, 10.0), 0.0)
+    assert round(schedule.rate) == 100
+    dues = []
+    while lot := schedule.take(1000.0, 7):
+        assert len(lot) <= 7
+        dues += [due for _, due in lot]
+    assert len(dues) == 1000
+    assert dues == sorted(dues)
+
+
 def test_a_check_that_still_runs_is_not_started_again_until_it_ends() -> None:
     schedule = Schedule()
     schedule.replace({"slow": 10.0, "quick": 10.0}, 0.0)
