@@ -217,13 +217,13 @@ class World:
         return Done(code, out.getvalue(), err.getvalue())
 
     def plan(self) -> Any:
-        done = self.run("plan", "--format", "json")
+        done = self.call("plan", "--format", "json")
         assert done.code in (0, 1), done.err
         return done.json
 
     def apply(self, *words: str) -> Any:
         """Applies, which must bring NPM in line."""
-        done = self.run("apply", "--yes", "--format", "json", *words)
+        done = self.call("apply", "--yes", "--format", "json", *words)
         assert done.code == 0, done.out + done.err
         return done.json
 

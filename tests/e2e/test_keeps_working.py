@@ -102,7 +102,7 @@ def test_no_bad_definition_costs_a_visitor_an_answer(world: World, services: lis
         for what, fields in BAD.items():
             bad = with_port(dict(fields), three.port)
             world.write({**good, "one": {**good["one"], **bad}, "three": {"upstream": three.url}})
-            done = world.run("apply", "--yes")
+            done = world.call("apply", "--yes")
             assert done.code == 1, f"{what}: {done.out}"
             assert world.npm.host("three"), what
             world.write({**good, "three": {"upstream": three.url}})
