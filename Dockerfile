@@ -2,7 +2,7 @@ FROM python:3.11-slim
 COPY pyproject.toml README.md LICENSE constraints.txt /src/
 COPY proxysync /src/proxysync
 RUN pip install --no-cache-dir --constraint /src/constraints.txt /src \
-    && useradd --system --create-home proxysync \
+    && useradd --system --uid 999 --create-home proxysync \
     && install -d -o proxysync -g proxysync /state
 USER proxysync
 ENV PROXYSYNC_STATE_DIR=/state

@@ -171,7 +171,10 @@ class Reconciler:
         if blocked:
             plan = build_plan(config, snapshot, self._state, options, blocked)
         self._remember_blocked(config, verdicts, set(blocked))
-        report = self._engine(config).run(plan, why=options.why, fingerprint=config.fingerprint)
+        engine = self._engine(config)
+        if not engine.rehearse(plan):
+            plan = build_plan(config, self._npm.snapshot(), self._state, options, blocked)
+        report = engine.run(plan, why=options.why, fingerprint=config.fingerprint)
         return Round(plan, tuple(verdicts), report)
 
     def _engine(self, config: "Config") -> Engine:

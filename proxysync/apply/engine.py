@@ -8,6 +8,7 @@ from proxysync.apply.order import Step, in_order
 from proxysync.apply.report import Outcome, Report, Result
 from proxysync.apply.write import Refusal, Writer
 from proxysync.errors import ProxysyncError
+from proxysync.kinds import KINDS
 from proxysync.model import Applied, Live
 from proxysync.npm.errors import NpmError, NpmRejectedError, NpmUnconfirmedError
 from proxysync.plan.model import Change, Plan
@@ -59,6 +60,24 @@ class Engine:
         self._journal = journal
         self._emit = emit
         self._hooks = hooks
+
+    def rehearse(self, plan: Plan) -> bool:
+        """Tries what is risky before anything is touched; whether the plan is still good.
+
+        What nginx refuses is remembered, so that the next plan leaves it out, and with it
+        whatever another entry would have given up for it. Raises NpmError.
+        """
+        good = True
+        changes = plan.to_make
+        for change in changes:
+            if change.live is None and not _takes_from_another(change, changes):
+                continue  # a new host that takes nothing away is its own canary
+            try:
+                self._writer.rehearse(change, self._last(change))
+            except Refusal as refusal:
+                self._refused(change, refusal)
+                good = False
+        return good
 
     def run(self, plan: Plan, *, why: str, fingerprint: str) -> Report:
         """Carries out `plan.to_make`; the caller holds the write lock.
@@ -115,7 +134,7 @@ class Engine:
         change, last = step.change, self._last(step.change)
         try:
             if step.keep is not None:
-                self._writer.release(change, step.keep, last)
+                self._writer.release(change, step.keep)
                 return None, None
             live = self._writer.write(change, last)
         except Refusal as refusal:
@@ -194,7 +213,7 @@ class Engine:
         self, change: Change, error: NpmUnconfirmedError, last: Applied | None
     ) -> Outcome:
         """Marks the host, so that it is written again though NPM may show it as desired."""
-        live = error.live
+        live = error.live or change.live
         if live is not None and change.desired is not None:
             row = Applied(
                 change.kind,
@@ -205,10 +224,16 @@ class Engine:
                 unconfirmed=True,
             )
             self._state.record(row, replaces=_old_name(change))
-        elif live is None and change.action == "delete":
+        elif error.live is None and change.action == "delete":
             # nginx may serve it until it is reloaded, which a write to another host does.
             self._state.doubt_another(change.npm_id)
         return _outcome(change, Result.UNCONFIRMED, error)
+
+
+def _takes_from_another(change: Change, changes: Sequence[Change]) -> bool:
+    claims = KINDS[change.kind].claims
+    wanted = claims(change.target) if change.target else frozenset()
+    return any(wanted & claims(other.live.fields) for other in changes if other.live)
 
 
 def _outcome(change: Change, result: Result, error: ProxysyncError) -> Outcome:

@@ -37,6 +37,14 @@ class Writer:
         self._visitor = visitor
         self._released: dict[int, Live] = {}
 
+    def rehearse(self, change: Change, last: Applied | None) -> None:
+        """Tries the change on a throwaway host if it is risky; raises Refusal."""
+        kind = KINDS[change.kind]
+        if change.target is None:
+            return
+        before = self._look(kind, change) if change.live else None
+        self._rehearse(kind, change, before, change.target, last)
+
     def write(self, change: Change, last: Applied | None) -> Live | None:
         """Carries the change out and returns what NPM then has; None after a deletion.
 
@@ -52,12 +60,10 @@ class Writer:
             return self._create(kind, change, change.target, protected=protected)
         return self._update(kind, change, change.target, last, protected=protected)
 
-    def release(self, change: Change, keep: frozenset[str], last: Applied | None) -> None:
+    def release(self, change: Change, keep: frozenset[str]) -> None:
         """Leaves the change's host only these names, so that other hosts can take the rest."""
         kind = KINDS[change.kind]
         before = self._look(kind, change)
-        assert change.target is not None
-        self._rehearse(kind, change, before, change.target, last)
         fields = kind.with_claims(before.fields, keep)
         self._released[before.npm_id] = self._npm.update(kind, before, fields, before.marker)
 
@@ -75,8 +81,7 @@ class Writer:
         self, kind: Kind, change: Change, target: Fields, last: Applied | None, *, protected: bool
     ) -> Live:
         before = self._look(kind, change)
-        self._rehearse(kind, change, before, target, last)
-        if target.get("enabled") is False and last is not None and last.unconfirmed:
+        if target.get("enabled") is False and last is not None and _may_be_served(before, last):
             return self._disable_anew(kind, change, before, target)
         answered = self._visitor.answers(before.fields) and bool(before.fields.get("enabled"))
         if before.fields.get("enabled") and target.get("enabled") is False:
@@ -101,15 +106,21 @@ class Writer:
         return self._npm.update(kind, live, target, self._marker(change))
 
     def _rehearse(
-        self, kind: Kind, change: Change, before: Live, target: Fields, last: Applied | None
+        self,
+        kind: Kind,
+        change: Change,
+        before: Live | None,
+        target: Fields,
+        last: Applied | None,
     ) -> None:
         """Tries on a throwaway host what could make nginx reject the live one.
 
         Raises Refusal; a live host that nginx rejects already gets back what last worked.
         """
-        same = all(target.get(name) == before.fields.get(name) for name in kind.risky)
-        enabled = before.fields.get("enabled") and target.get("enabled")
-        if not enabled or (same and before.online):
+        now = before.fields if before else kind.defaults
+        same = all(_plain(target.get(name)) == _plain(now.get(name)) for name in kind.risky)
+        enabled = now.get("enabled") and target.get("enabled")
+        if not enabled or (same and (before is None or before.online)):
             return
         name = f"canary-{secrets.token_hex(4)}{CANARY_SUFFIX}"
         fields = kind.with_claims(target, frozenset({name}))
@@ -127,7 +138,7 @@ class Writer:
         if canary.online is not False:
             return
         reason = f"nginx refuses it: {_first_line(canary.nginx_error)}"
-        if before.online is not True:
+        if before is not None and before.online is not True:
             raise self._undone(kind, change, before, before, last, reason)
         raise Refusal(reason, _hint("the live host was not touched"), live=before, retry=False)
 
@@ -192,6 +203,16 @@ class Writer:
 
     def _marker(self, change: Change) -> Marker:
         return Marker(change.name, self._instance)
+
+
+def _may_be_served(live: Live, last: Applied) -> bool:
+    """Whether nginx may serve what NPM calls disabled: by a lost write, or disabled by a PUT."""
+    by_a_put = not live.fields.get("enabled") and bool(last.fields.get("enabled"))
+    return last.unconfirmed or by_a_put
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _same(live: Live, planned: Live) -> bool:

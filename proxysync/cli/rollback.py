@@ -112,6 +112,7 @@ def _apply(
     engine = Engine(
         Writer(npm, settings.instance, visitor), store.state, store.journal, store.events.emit
     )
+    engine.rehearse(plan)
     report = engine.run(plan, why=f"rollback to before {run_id}", fingerprint=fingerprint)
     for outcome in report.outcomes:
         tail = f": {outcome.message}" if outcome.message else ""

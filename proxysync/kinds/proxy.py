@@ -103,12 +103,13 @@ def desired(proxy: "Proxy", snapshot: Snapshot) -> Desired:
     not know, becomes the `problem`.
     """
     problems: list[str] = []
+    missing: list[str] = []
     fields = normalise(
         {
             "domain_names": proxy.domains,
             **_forward(proxy.upstream),
             "certificate_id": _id(
-                find_certificate, proxy.certificate, snapshot.certificates, problems
+                find_certificate, proxy.certificate, snapshot.certificates, missing
             ),
             "ssl_forced": proxy.force_ssl,
             "http2_support": proxy.http2,
@@ -119,13 +120,15 @@ def desired(proxy: "Proxy", snapshot: Snapshot) -> Desired:
             "block_exploits": proxy.block_exploits,
             "allow_websocket_upgrade": proxy.websockets,
             "access_list_id": _id(
-                find_access_list, proxy.access_list, snapshot.access_lists, problems
+                find_access_list, proxy.access_list, snapshot.access_lists, missing
             ),
             "advanced_config": proxy.advanced_config,
             "locations": [_wire_location(location) for location in proxy.locations],
             "enabled": proxy.enabled,
         }
     )
+    # What is not served needs neither: it must be possible to take a site down without them.
+    problems += missing if proxy.enabled else []
     accepted = snapshot.accepted.get(PROXY.name, frozenset(DEFAULTS))
     for field, since in PROXY.optional.items():
         if field not in accepted and fields[field] != DEFAULTS[field]:

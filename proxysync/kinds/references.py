@@ -33,7 +33,13 @@ def find_access_list(name: str, access_lists: Sequence[AccessList]) -> int:
     Raises UnknownReferenceError where there is none, or more than one.
     """
     found = [a.npm_id for a in access_lists if a.name == name]
-    return _only("access list", name, found, [f'"{a.name}"' for a in access_lists])
+    try:
+        return _only("access list", name, found, [f'"{a.name}"' for a in access_lists])
+    except UnknownReferenceError as error:
+        raise UnknownReferenceError(
+            f"{error}; NPM serves a host whose list was deleted to everybody, so take it down "
+            "with `enabled: false` until that is mended"
+        ) from None
 
 
 def _only(what: str, name: str, ids: Sequence[int], known: Iterable[str]) -> int:

@@ -216,11 +216,19 @@ def _resend(draft: Draft, row: Applied | None, live: Live) -> Draft:
     elif draft.have == draft.want and live.online is False and live.fields.get("enabled", True):
         error = (live.nginx_error or "NPM does not say why").strip().split("\n")[0].strip()
         why = f"nginx does not serve it: {error}"
+    elif draft.have == draft.want and _disabled_by_another(row, live):
+        why = "disabled in NPM, which may go on serving it; it is disabled again"
     elif row is None and live.online is None and live.fields.get("enabled", True):
         why = UNTESTED
     if why is None:
         return draft
     return replace(draft, resend=True, reason=draft.reason if draft.writes else why)
+
+
+def _disabled_by_another(row: Applied | None, live: Live) -> bool:
+    """NPM goes on serving a host that was disabled by a PUT, and nothing tells it from others."""
+    was_enabled = row is not None and bool(row.fields.get("enabled"))
+    return was_enabled and not live.fields.get("enabled", True)
 
 
 def _marker_change(live: Live, name: str, instance: str) -> FieldChange | None:

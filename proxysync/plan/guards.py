@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from proxysync.kinds import KINDS
 from proxysync.model import Applied, Live
 from proxysync.plan.match import Key, Matching, same_host
 from proxysync.plan.model import Change
@@ -24,7 +25,7 @@ def refusal(
     managed = len(matching.owned) + sum(len(owned.twins) for owned in matching.owned)
     return (
         _hosts_are_missing(matching, applied, objects, policy)
-        or _file_was_cut(deletes, policy)
+        or _file_was_cut([*deletes, *_loosened(changes)], policy)
         or _file_is_empty(matching, deletes, policy)
         or _too_many_deletes(deletes, managed, policy)
     )
@@ -57,13 +58,30 @@ def _is_there(row: Applied, seen: set[Key], there: dict[tuple[str, int], Live]) 
     )
 
 
+def _loosened(changes: Sequence[Change]) -> list[str]:
+    """Entries that lose a certificate or an access list, or are enabled."""
+    return [
+        change.name
+        for change in changes
+        if change.is_open and change.action == "update" and _loosens(change)
+    ]
+
+
+def _loosens(change: Change) -> bool:
+    enabled = change.fields.get("enabled")
+    lost = (change.fields.get(name) for name in KINDS[change.kind].references)
+    return any(f is not None and f.old and not f.new for f in lost) or (
+        enabled is not None and bool(enabled.new)
+    )
+
+
 def _file_was_cut(deletes: Sequence[str], policy: Policy) -> str | None:
     if not deletes or not policy.maybe_truncated or policy.max_delete_override is not None:
         return None
     return (
         "the file does not end with a newline, so it may have been cut short while it was being "
-        f"written, and this plan would delete {_some(deletes)}; end the file with a newline, or "
-        "let it pass once with `proxysync apply --max-delete 100%`"
+        f"written, and this plan would delete or open up {_some(deletes)}; end the file with a "
+        "newline, or let it pass once with `proxysync apply --max-delete 100%`"
     )
 
 

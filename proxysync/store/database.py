@@ -1,5 +1,6 @@
 """Opening `state.db`: WAL, migrations by `user_version`, and what to do with a damaged file."""
 
+import os
 import sqlite3
 import threading
 import time
@@ -13,6 +14,8 @@ from proxysync.store.schema import MIGRATIONS
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a statement waits for another proxysync that is writing."""
+
+OTHER_FOLDER = "Name one that this user may write to with PROXYSYNC_STATE_DIR or --state-dir."
 
 
 class StateError(ProxysyncError):
@@ -110,8 +113,10 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise StateError(
             f"the state folder {folder} cannot be made: {error.strerror}",
-            hint="Name one that this user may write to with PROXYSYNC_STATE_DIR or --state-dir.",
+            hint=OTHER_FOLDER,
         ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StateError(f"the state folder {folder} cannot be written to", hint=OTHER_FOLDER)
 
 
 def _connect(uri: str) -> sqlite3.Connection:

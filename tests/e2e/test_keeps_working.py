@@ -208,3 +208,56 @@ def test_a_site_behind_a_password_that_answers_a_stranger_is_put_back(
     assert done.code == 1
     assert "answers a stranger" in done.out
     assert small_world.npm.visit(domain("one"))[0] == 401
+
+
+def test_a_swap_with_one_bad_entry_leaves_both_sites_where_they_are(
+    small_world: World, services: list[Toy]
+) -> None:
+    one, two, _ = services
+    small_world.write({"one": {"upstream": one.url}, "two": {"upstream": two.url}})
+    small_world.apply()
+    small_world.write(
+        {
+            "one": {"domains": [domain("two")], "upstream": one.url},
+            "two": {
+                "domains": [domain("one")],
+                "upstream": two.url,
+                "advanced_config": "nonsense on;",
+            },
+        }
+    )
+    assert small_world.call("apply", "--yes").code == 1
+    for name in ("one", "two"):
+        assert name in small_world.npm.visit(domain(name))[1]
+
+
+def test_a_bad_new_entry_takes_no_domain_away(small_world: World, services: list[Toy]) -> None:
+    one, two, _ = services
+    small_world.write({"one": {"domains": [domain("one"), domain("shared")], "upstream": one.url}})
+    small_world.apply()
+    small_world.write(
+        {
+            "one": {"upstream": one.url},
+            "new": {
+                "domains": [domain("shared")],
+                "upstream": two.url,
+                "advanced_config": "nonsense on;",
+            },
+        }
+    )
+    assert small_world.call("apply", "--yes").code == 1
+    assert "one" in small_world.npm.visit(domain("shared"))[1]
+
+
+def test_a_host_that_was_disabled_by_a_put_is_taken_down(
+    small_world: World, services: list[Toy]
+) -> None:
+    small_world.write({"one": {"upstream": services[0].url}})
+    small_world.apply()
+    host = small_world.npm.host("one")
+    small_world.npm.call("PUT", f"/nginx/proxy-hosts/{host['id']}", {"enabled": False})
+    assert "one" in small_world.npm.visit(domain("one"))[1]
+    small_world.write({"one": {"upstream": services[0].url, "enabled": False}})
+    small_world.apply()
+    assert "one" not in small_world.npm.visit(domain("one"))[1]
+    small_world.assert_in_line()
