@@ -102,7 +102,7 @@ def _ask(
     if plan.to_make and not terminal.confirm(f"Make these {len(plan.to_make)} changes?"):
         raise ProxysyncError(
             "nothing was changed, for nobody agreed to it",
-            hint="`proxysync apply --yes` applies without a question.",
+            hint="With --yes it is done without a question.",
         )
     return plan
 
