@@ -19,7 +19,7 @@ from proxysync.plan.policy import DeleteLimit, Failure, Policy
 from proxysync.store import clock
 from proxysync.store.journal import Journal
 from proxysync.store.state import State
-from proxysync.validation import Verdict, definition_digest, validate
+from proxysync.validation import Verdict, count_upstreams, definition_digest, validate
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config, Proxy
@@ -197,11 +197,10 @@ class Reconciler:
     def _validate(self, config: "Config", proxies: Sequence["Proxy"]) -> list[Verdict]:
         if not proxies:
             return []
-        upstreams = sum(1 + len(proxy.locations) for proxy in proxies)
         return validate(
             proxies,
             config.settings,
-            on_result=self._on_probe(upstreams),
+            on_result=self._on_probe(count_upstreams(proxies)),
             stop=self._hooks.stop,
         )
 

@@ -1,5 +1,6 @@
 """Values that came in through `${VAR}` are shown as `${VAR}`: they may be secrets."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,17 +10,18 @@ SHORTEST = 4
 
 def redact(value: Any, secrets: Mapping[str, str]) -> Any:
     """`value` with each secret in its texts replaced; `secrets` maps a value to its `${NAME}`."""
-    known = {text: name for text, name in secrets.items() if len(text) >= SHORTEST}
-    return _redact(value, known) if known else value
-
-
-def _redact(value: Any, secrets: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        for text in sorted(secrets, key=len, reverse=True):
-            value = value.replace(text, secrets[text])
-        return value
+        return redact_text(value, secrets)
     if isinstance(value, Mapping):
-        return {_redact(k, secrets): _redact(v, secrets) for k, v in value.items()}
+        return {redact(k, secrets): redact(v, secrets) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_redact(item, secrets) for item in value]
+        return [redact(item, secrets) for item in value]
     return value
+
+
+def redact_text(text: str, secrets: Mapping[str, str]) -> str:
+    """One text with each secret in it replaced, the longest first."""
+    known = [s for s in sorted(secrets, key=len, reverse=True) if len(s) >= SHORTEST]
+    if not known:
+        return text
+    return re.sub("|".join(map(re.escape, known)), lambda found: secrets[found[0]], text)

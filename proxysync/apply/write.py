@@ -117,8 +117,8 @@ class Writer:
 
         Raises Refusal; a live host that nginx rejects already gets back what last worked.
         """
-        now = before.fields if before else kind.defaults
-        same = all(_plain(target.get(name)) == _plain(now.get(name)) for name in kind.risky)
+        now = before.fields if before else kind.complete({})
+        same = all(target.get(name) == now.get(name) for name in kind.risky)
         enabled = now.get("enabled") and target.get("enabled")
         if not enabled or (same and (before is None or before.online)):
             return
@@ -209,10 +209,6 @@ def _may_be_served(live: Live, last: Applied) -> bool:
     """Whether nginx may serve what NPM calls disabled: by a lost write, or disabled by a PUT."""
     by_a_put = not live.fields.get("enabled") and bool(last.fields.get("enabled"))
     return last.unconfirmed or by_a_put
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _same(live: Live, planned: Live) -> bool:

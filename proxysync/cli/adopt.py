@@ -6,7 +6,7 @@ From then on each is managed: NPM is made as the file says, now and later.
 import argparse
 from typing import TYPE_CHECKING
 
-from proxysync.cli.formats import add_format
+from proxysync.cli.flags import add_format, add_lock_timeout
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config
@@ -18,13 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="entries of the file")
     parser.add_argument("--all", action="store_true", help="every entry that can be")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
-    parser.add_argument(
-        "--lock-timeout",
-        metavar="SECONDS",
-        type=float,
-        default=60.0,
-        help="how long to wait while another proxysync is writing (default: 60)",
-    )
+    add_lock_timeout(parser)
     add_format(parser)
 
 

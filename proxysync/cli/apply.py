@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from proxysync.cli.formats import add_format
+from proxysync.cli.flags import add_format, add_lock_timeout
 
 if TYPE_CHECKING:
     from proxysync.cli.context import Store
@@ -34,13 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make hosts again that are gone from NPM, however many they are",
     )
-    parser.add_argument(
-        "--lock-timeout",
-        metavar="SECONDS",
-        type=float,
-        default=60.0,
-        help="how long to wait while another proxysync is writing (default: 60)",
-    )
+    add_lock_timeout(parser)
     add_format(parser)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from proxysync.cli.formats import add_format
+from proxysync.cli.flags import add_format
 
 if TYPE_CHECKING:
     from proxysync.store.journal import Journal

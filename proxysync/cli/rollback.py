@@ -7,6 +7,8 @@ alone until the file changes or `proxysync resume` is given.
 import argparse
 from typing import TYPE_CHECKING
 
+from proxysync.cli.flags import add_lock_timeout
+
 if TYPE_CHECKING:
     from proxysync.cli.context import Store
     from proxysync.config.environment import Environment
@@ -21,13 +23,7 @@ HELP = "go back to what managed hosts were before a run"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", nargs="?", type=int, help="a run of `history`")
     parser.add_argument("-y", "--yes", action="store_true", help="apply it; else it is only shown")
-    parser.add_argument(
-        "--lock-timeout",
-        metavar="SECONDS",
-        type=float,
-        default=60.0,
-        help="how long to wait while another proxysync is writing (default: 60)",
-    )
+    add_lock_timeout(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from proxysync.cli.formats import add_format
+from proxysync.cli.flags import add_format
 
 if TYPE_CHECKING:
     from proxysync.config.environment import Environment

@@ -7,7 +7,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from proxysync.cli.formats import add_format
+from proxysync.cli.flags import add_format
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config, Proxy

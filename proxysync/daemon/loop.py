@@ -64,9 +64,6 @@ class Work(Protocol):
     def reconcile(self) -> float | None:
         """Brings NPM in line; returns when to try again, None if the next resync is enough."""
 
-    def tidy(self) -> None:
-        """Drops what is too old to keep."""
-
     def oversee(self) -> None:
         """Has what is live watched, and looked into if it is time to; never takes long."""
 
@@ -94,7 +91,6 @@ class Loop:
             self._work.load()
             self._scheduler.every(POLL).seconds.do(self._watcher.poll)
             self._scheduler.every(OVERSEE).seconds.do(self._work.oversee)
-            self._scheduler.every().hour.do(self._work.tidy)
             notify.ready("watching")
             self._reconcile()
             try:

@@ -108,10 +108,6 @@ class Service:
         self._tell(done)
         return self._next_try()
 
-    def tidy(self) -> None:
-        """Drops events that are too old, or too many."""
-        self._events.prune()
-
     def oversee(self) -> None:
         """Has what is live now watched, and inspected if it is time to."""
         if self._config is not None:

@@ -1,7 +1,6 @@
 """What the renderings share: values as safe text, secrets masked, and lines of difference."""
 
 import json
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from difflib import unified_diff
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from proxysync.kinds import KINDS
 from proxysync.plan.model import Change, FieldChange
+from proxysync.redact import redact_text
 
 Mask = Mapping[str, str]
 """Secret values and what is shown in their place."""
@@ -20,7 +20,6 @@ Names = Mapping[tuple[str, int], str]
 NO_MASK: Mask = MappingProxyType({})
 NO_NAMES: Names = MappingProxyType({})
 
-SHORTEST_SECRET = 4
 UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
@@ -32,15 +31,9 @@ class Line(NamedTuple):
 
 
 def masked(value: Any, mask: Mask) -> Any:
-    """`value` with each secret in its strings replaced, the longest first.
-
-    A secret shorter than four characters is left: it would be found in harmless words.
-    """
+    """`value` with each secret in its strings replaced; the names of fields are left alone."""
     if isinstance(value, str):
-        secrets = [s for s in sorted(mask, key=len, reverse=True) if len(s) >= SHORTEST_SECRET]
-        if not secrets:
-            return value
-        return re.sub("|".join(map(re.escape, secrets)), lambda found: mask[found[0]], value)
+        return redact_text(value, mask)
     if isinstance(value, Mapping):
         return {key: masked(item, mask) for key, item in value.items()}
     if isinstance(value, list | tuple):
