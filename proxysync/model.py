@@ -93,11 +93,15 @@ class Certificate:
 
 @dataclass(frozen=True)
 class AccessList:
-    """An access list in NPM; `asks_everybody` means that nobody gets in without a password."""
+    """An access list in NPM; `asks_everybody` means that nobody gets in without a password.
+
+    NPM serves a host whose list `is_empty`, without users and clients, to everybody.
+    """
 
     npm_id: int
     name: str
     asks_everybody: bool = False
+    is_empty: bool = False
 
 
 @dataclass(frozen=True)

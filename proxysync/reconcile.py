@@ -11,18 +11,21 @@ from proxysync.apply.settle import Settler
 from proxysync.apply.visit import Visitor
 from proxysync.apply.write import Writer
 from proxysync.kinds import proxy as proxy_kind
+from proxysync.mending import cure
 from proxysync.model import Snapshot
 from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import UNFINISHED, Change, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
+from proxysync.rollback import plan_back
 from proxysync.store import clock
 from proxysync.store.journal import Journal
 from proxysync.store.state import State
 from proxysync.validation import Verdict, count_upstreams, definition_digest, validate
 
 if TYPE_CHECKING:
-    from proxysync.config.models import Config, Proxy
+    from proxysync.config.models import Config, Proxy, Settings
 
 FIRST_RETRY = timedelta(seconds=15)
 LAST_RETRY = timedelta(minutes=10)
@@ -86,20 +89,24 @@ def build_plan(
         maybe_truncated=config.maybe_truncated,
         adopting=options.adopting,
     )
-    failures = [
-        Failure(entry.name, entry.fields, entry.live, entry.reason)
-        for entry in (state.failures() if state else ())
-        if not entry.retry
-    ]
     plan = make_plan(
         [proxy_kind.desired(proxy, snapshot) for proxy in config.proxies],
         snapshot,
         state.applied() if state else (),
         policy,
         blocked=blocked or {},
-        failures=failures,
+        failures=_failures(state),
     )
     return _only_adoptions(plan, options.adopting) if options.adopting else plan
+
+
+def _failures(state: State | None) -> list[Failure]:
+    """Definitions that are not to be tried again as they are."""
+    return [
+        Failure(entry.name, entry.fields, entry.live, entry.reason)
+        for entry in (state.failures() if state else ())
+        if not entry.retry
+    ]
 
 
 def _only_adoptions(plan: Plan, names: frozenset[str]) -> Plan:
@@ -154,10 +161,7 @@ class Reconciler:
 
         Raises NpmError if NPM cannot be read.
         """
-        snapshot = self._npm.snapshot()
-        settler = Settler(self._npm, self._state, self._journal, self._emit)
-        if settler.settle(snapshot, config.settings.instance):
-            snapshot = self._npm.snapshot()
+        snapshot, trouble = self._settled(config.settings)
         plan = build_plan(config, snapshot, self._state, options)
         if plan.refused:
             return Round(plan)
@@ -171,16 +175,94 @@ class Reconciler:
         if blocked:
             plan = build_plan(config, snapshot, self._state, options, blocked)
         self._remember_blocked(config, verdicts, set(blocked))
-        engine = self._engine(config)
-        if not engine.rehearse(plan):
-            plan = build_plan(config, self._npm.snapshot(), self._state, options, blocked)
-        report = engine.run(plan, why=options.why, fingerprint=config.fingerprint)
+
+        def again() -> Plan:
+            return build_plan(config, self._npm.snapshot(), self._state, options, blocked)
+
+        plan, report = self._carry_out(
+            plan, again, config.settings, options.why, config.fingerprint
+        )
+        if trouble is not None and report.error is None:
+            raise trouble
         return Round(plan, tuple(verdicts), report)
 
-    def _engine(self, config: "Config") -> Engine:
-        verify = config.settings.verify
-        visitor = Visitor(verify.url if verify else None)
-        writer = Writer(self._npm, config.settings.instance, visitor)
+    def plan_back(self, run_id: int, settings: "Settings") -> Plan:
+        """The plan back to what managed hosts were before this run."""
+        return self._plan_back(run_id, settings, self._npm.snapshot())
+
+    def roll_back(self, run_id: int, settings: "Settings", fingerprint: str) -> Round:
+        """Goes back, and holds: a daemon leaves NPM alone as long as the file is this one."""
+        snapshot, _ = self._settled(settings)
+        plan = self._plan_back(run_id, settings, snapshot)
+        if plan.refused or not plan.to_make:
+            return Round(plan)
+        # Held before the first write: a daemon must not put the file back in between.
+        self._state.set_hold(fingerprint, run_id)
+
+        def again() -> Plan:
+            return self._plan_back(run_id, settings, self._npm.snapshot())
+
+        why = f"rollback to before {run_id}"
+        plan, report = self._carry_out(plan, again, settings, why, fingerprint)
+        return Round(plan, report=report)
+
+    def settle(self, settings: "Settings") -> None:
+        """Finishes or undoes what an earlier run left open, and no more. Raises NpmError."""
+        if self._journal.unsettled():
+            self._settled(settings)
+
+    def _plan_back(self, run_id: int, settings: "Settings", snapshot: Snapshot) -> Plan:
+        return plan_back(
+            self._journal.entries(since=run_id),
+            self._state.applied(),
+            snapshot,
+            settings.instance,
+            _failures(self._state),
+        )
+
+    def _settled(self, settings: "Settings") -> tuple[Snapshot, NpmError | None]:
+        """NPM as it is once nothing is left open that an earlier run began; or why it still is."""
+        snapshot = self._npm.snapshot()
+        settler = Settler(self._npm, self._state, self._journal, self._emit, self._hooks.pause)
+        if settler.settle(snapshot, settings.instance):
+            snapshot = self._npm.snapshot()
+        return snapshot, settler.trouble
+
+    def _carry_out(
+        self,
+        plan: Plan,
+        again: Callable[[], Plan],
+        settings: "Settings",
+        why: str,
+        fingerprint: str,
+    ) -> tuple[Plan, Report]:
+        """Rehearses, and runs the plan, or the one made `again` if something was refused."""
+        engine = self._engine(settings)
+        try:
+            good = engine.rehearse(plan)
+        except NpmError as error:
+            self._mend(plan, settings, error, fingerprint)
+            plan = again()
+            good = engine.rehearse(plan)
+        if not good:
+            plan = again()
+        return plan, engine.run(plan, why=why, fingerprint=fingerprint)
+
+    def _mend(self, plan: Plan, settings: "Settings", error: NpmError, fingerprint: str) -> None:
+        """Carries out first what may be the cure of a broken nginx; raises where none is."""
+        if error.code != NpmUnconfirmedError.code:
+            raise error
+        first, down_first = cure(plan, settings.validation.resolver)
+        if not first.to_make:
+            raise error
+        engine = self._engine(settings, down_first)
+        report = engine.run(first, why="mending nginx", fingerprint=fingerprint)
+        if not report.ok:
+            raise report.error or error
+
+    def _engine(self, settings: "Settings", down_first: frozenset[int] = frozenset()) -> Engine:
+        visitor = Visitor(settings.verify.url if settings.verify else None)
+        writer = Writer(self._npm, settings.instance, visitor, down_first)
         return Engine(writer, self._state, self._journal, self._emit, self._hooks)
 
     def _not_due(self, config: "Config", candidates: Sequence["Proxy"]) -> dict[str, str]:

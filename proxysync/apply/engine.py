@@ -1,14 +1,14 @@
 """Carries out a plan: one write at a time, each one checked, one bad entry stopping no other."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from proxysync.apply.order import Step, in_order
+from proxysync.apply.order import Part, Step, held, in_order, wanted
 from proxysync.apply.report import Outcome, Report, Result
 from proxysync.apply.write import Refusal, Writer
 from proxysync.errors import ProxysyncError
-from proxysync.kinds import KINDS
 from proxysync.model import Applied, Live
 from proxysync.npm.errors import NpmError, NpmRejectedError, NpmUnconfirmedError
 from proxysync.plan.model import Change, Plan
@@ -37,11 +37,13 @@ class Emit(Protocol):
 class Hooks:
     """What the caller wants to know or decide while a plan runs.
 
-    `stop` is asked before each write; `progress` hears of each step before it starts.
+    `stop` is asked before each write; `progress` hears of each step before it starts; `pause`
+    waits for so many seconds.
     """
 
     stop: Callable[[], bool] = lambda: False
     progress: Callable[[str], object] = lambda _: None
+    pause: Callable[[float], object] = time.sleep
 
 
 class Engine:
@@ -93,25 +95,32 @@ class Engine:
         if not plan.to_make:
             return Report()
         run_id = self._journal.begin(why, fingerprint)
-        report = self._carry_out_all(in_order(plan.to_make), run_id)
+        steps = in_order(plan.to_make, self._writer.names_in_use())
+        report = self._carry_out_all(steps, run_id)
         self._journal.end(run_id, report.stopped or ("done" if report.ok else "failed in part"))
         return report
 
     def _carry_out_all(self, steps: Sequence[Step], run_id: int) -> Report:
         outcomes: list[Outcome] = []
+        failed: set[tuple[str, str]] = set()
         for step in steps:
             if self._hooks.stop():
                 return Report(tuple(outcomes), "it was told to stop")
-            self._hooks.progress(f"{step.change.action} {step.change.name}")
-            outcome, fatal = self._carry_out(step, run_id)
+            change = step.change
+            self._hooks.progress(f"{change.action} {change.name}")
+            key = change.kind, change.name
+            outcome, fatal = self._carry_out(step, run_id, failed=key in failed)
             if outcome is not None:
                 outcomes.append(outcome)
+                failed |= {key} if outcome.result is Result.FAILED else set()
             if fatal is not None:
                 return Report(tuple(outcomes), fatal.message, fatal)
         return Report(tuple(outcomes))
 
-    def _carry_out(self, step: Step, run_id: int) -> tuple[Outcome | None, NpmError | None]:
-        """The outcome of a step (None for a mere release of names), and what ends the run."""
+    def _carry_out(
+        self, step: Step, run_id: int, *, failed: bool
+    ) -> tuple[Outcome | None, NpmError | None]:
+        """The outcome of a step (None if it does not end its change), and what ends the run."""
         change = step.change
         entry_id = self._journal.open(
             run_id,
@@ -123,20 +132,27 @@ class Engine:
             before=change.live.fields if change.live else None,
             after=change.target,
         )
-        outcome, fatal = self._write(step)
+        outcome, fatal = self._clear_up(step) if failed else self._write(step)
         if outcome is None:
             self._journal.close(entry_id, "released")
-        else:
+        elif change.target is not None or outcome.result is not Result.UNCONFIRMED:
+            # A deletion that nginx may not have heard of stays open, to be settled.
             self._journal.close(entry_id, str(outcome.result), outcome.message)
         return outcome, fatal
 
     def _write(self, step: Step) -> tuple[Outcome | None, NpmError | None]:
         change, last = step.change, self._last(step.change)
         try:
-            if step.keep is not None:
-                self._writer.release(change, step.keep)
+            if step.part is Part.RELEASE:
+                self._doubt(change, last, self._writer.release(change, step.names))
                 return None, None
-            live = self._writer.write(change, last)
+            if step.part is Part.TAKE:
+                self._writer.write(change, last, step.names)
+                return None, None
+            if step.part is Part.SETTLE:
+                live = self._writer.settle(change, last, step.names)
+            else:
+                live = self._writer.write(change, last)
         except Refusal as refusal:
             if not refusal.retry:
                 self._settle_unconfirmed(last, refusal.live)
@@ -151,6 +167,37 @@ class Engine:
         npm_id = live.npm_id if live else change.npm_id
         self._announce(change, npm_id)
         return Outcome(change.name, change.action, npm_id, Result.DONE), None
+
+    def _clear_up(self, step: Step) -> tuple[Outcome | None, NpmError | None]:
+        """What is left to do for a change that has failed: its host gets its names back."""
+        if step.part is not Part.SETTLE:
+            return None, None
+        change, last = step.change, self._last(step.change)
+        try:
+            self._settle_unconfirmed(last, self._writer.give_back(change))
+        except (Refusal, NpmRejectedError):
+            return None, None  # somebody else was faster; the next plan sees how it is
+        except NpmUnconfirmedError as error:
+            return self._unconfirmed(change, error, last), error
+        except NpmError as error:
+            return None, error
+        return None, None
+
+    def _doubt(self, change: Change, last: Applied | None, live: Live) -> None:
+        """Until its change is done, a host that was released is not as anybody wants it."""
+        if last is not None:
+            self._state.record(replace(last, unconfirmed=True))
+        elif live.marker is not None:
+            assert change.live is not None
+            row = Applied(
+                live.kind,
+                live.marker.name,
+                live.npm_id,
+                change.live.fields,
+                live.created_on,
+                unconfirmed=True,
+            )
+            self._state.record(row)
 
     def _remember(self, change: Change, live: Live | None) -> None:
         if live is None:
@@ -224,16 +271,11 @@ class Engine:
                 unconfirmed=True,
             )
             self._state.record(row, replaces=_old_name(change))
-        elif error.live is None and change.action == "delete":
-            # nginx may serve it until it is reloaded, which a write to another host does.
-            self._state.doubt_another(change.npm_id)
         return _outcome(change, Result.UNCONFIRMED, error)
 
 
 def _takes_from_another(change: Change, changes: Sequence[Change]) -> bool:
-    claims = KINDS[change.kind].claims
-    wanted = claims(change.target) if change.target else frozenset()
-    return any(wanted & claims(other.live.fields) for other in changes if other.live)
+    return any(wanted(change) & held(other) for other in changes)
 
 
 def _outcome(change: Change, result: Result, error: ProxysyncError) -> Outcome:

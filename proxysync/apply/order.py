@@ -1,76 +1,132 @@
-"""An order of writes that NPM accepts: a name is released before another host takes it."""
+"""An order of writes that NPM accepts, and that leaves every name served at every moment.
 
+NPM lets no two hosts hold one name. So a host that gives a name away first gets a stand-in for
+it (see `Kind.stand_in`), by which nginx goes on serving the name until another host has it.
+"""
+
+from collections import defaultdict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from enum import StrEnum
 
 from proxysync.kinds import KINDS
 from proxysync.plan.model import Change
 
-Key = tuple[str, str]
-"""Kind and name of a change."""
+Names = frozenset[str]
+NO_NAMES: Names = frozenset()
+
+
+class Part(StrEnum):
+    """What of a change a step carries out."""
+
+    WHOLE = "whole"
+    RELEASE = "release"
+    TAKE = "take"
+    SETTLE = "settle"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One change to carry out, or (with `keep`) its host's names cut down to these at first."""
+    """One write of a change, or all of it.
+
+    RELEASE leaves the host `names` only. TAKE writes the change, with the stand-ins in `names`
+    on top. SETTLE ends a change that began with RELEASE; `names` are those that other hosts
+    should have taken by then.
+    """
 
     change: Change
-    keep: frozenset[str] | None = None
+    part: Part = Part.WHOLE
+    names: Names = NO_NAMES
 
 
-def in_order(changes: Sequence[Change]) -> list[Step]:
-    """The steps for these changes, each change once, as close to the given order as can be.
+def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> list[Step]:
+    """The steps for these changes, as close to the given order as can be.
 
-    Whoever takes a name comes straight after the one that gives it up, so that the name is
-    served by nobody for as short as possible. Where changes wait for each other in a circle
-    (two hosts swap names), one of them gives its names up in a step of its own.
+    What only takes a host down goes first: it may be the very host that breaks nginx. Changes
+    that give names to each other are carried out together. `in_use` are all names in NPM,
+    whoever holds them.
     """
-    waiting = list(changes)
-    held = {_key(change): _held(change) for change in changes}
-    steps: list[Step] = []
-    released: frozenset[str] = frozenset()
-    while waiting:
-        ready = [change for change in waiting if not _blockers(change, held)]
-        if ready:
-            change = next((c for c in ready if _wanted(c) & released), ready[0])
-            waiting.remove(change)
+    groups = sorted(_groups(changes), key=lambda group: not all(map(takes_down, group)))
+    return [step for group in groups for step in _steps(group, in_use)]
+
+
+def takes_down(change: Change) -> bool:
+    """Whether the host is deleted or disabled, and so taken out of nginx."""
+    return change.target is None or not change.target.get("enabled", True)
+
+
+def held(change: Change) -> Names:
+    """The names that the host has before the change."""
+    return KINDS[change.kind].claims(change.live.fields) if change.live else NO_NAMES
+
+
+def wanted(change: Change) -> Names:
+    """The names that the host is to have after the change."""
+    return KINDS[change.kind].claims(change.target) if change.target else NO_NAMES
+
+
+def placeholder(change: Change) -> str:
+    """A name that can be nobody's (RFC 2606): NPM allows no host without one."""
+    return f"moving-{change.npm_id}.proxysync.invalid"
+
+
+def _groups(changes: Sequence[Change]) -> list[list[Change]]:
+    """Each change together with all that give names to it or take some from it."""
+    leader = list(range(len(changes)))
+
+    def lead(index: int) -> int:
+        while leader[index] != index:
+            index = leader[index]
+        return index
+
+    first: dict[tuple[str, str], int] = {}
+    for index, change in enumerate(changes):
+        for name in _moving(change):
+            other = first.setdefault((change.kind, name), index)
+            leader[lead(index)] = lead(other)
+    groups: dict[int, list[Change]] = defaultdict(list)
+    for index, change in enumerate(changes):
+        groups[lead(index)].append(change)
+    return list(groups.values())
+
+
+def _moving(change: Change) -> Names:
+    """The names that the change takes or gives away, stand-ins as what they stand for."""
+    stands_for = KINDS[change.kind].stands_for
+    given = {stands_for(name) for name in held(change) - wanted(change)}
+    return frozenset(given) | (wanted(change) - held(change))
+
+
+def _steps(group: Sequence[Change], in_use: AbstractSet[str]) -> list[Step]:
+    given = {change.name: _given(change, group) for change in group}
+    holders = [change for change in group if given[change.name]]
+    stand_ins = {change.name: _stand_ins(change, given[change.name], in_use) for change in holders}
+    steps = []
+    for change in holders:
+        left = held(change) - given[change.name] | stand_ins[change.name]
+        left = left or frozenset({placeholder(change)})
+        steps.append(Step(change, Part.RELEASE, left))
+    for change in group:
+        if not given[change.name]:
             steps.append(Step(change))
-            released, held[_key(change)] = held[_key(change)] - _wanted(change), frozenset()
-        else:
-            change = _in_circle(waiting, held)
-            keep = held[_key(change)] & _wanted(change)
-            steps.append(Step(change, keep=keep or frozenset({_placeholder(change)})))
-            released, held[_key(change)] = held[_key(change)] - keep, keep
+        elif wanted(change) - held(change):
+            steps.append(Step(change, Part.TAKE, stand_ins[change.name]))
+    steps += [Step(change, Part.SETTLE, given[change.name]) for change in holders]
     return steps
 
 
-def _in_circle(waiting: Sequence[Change], held: dict[Key, frozenset[str]]) -> Change:
-    """A change that, over others, waits for itself."""
-    by_key = {_key(change): change for change in waiting}
-    change, seen = waiting[0], set[Key]()
-    while _key(change) not in seen:
-        seen.add(_key(change))
-        change = by_key[_blockers(change, held)[0]]
-    return change
+def _given(change: Change, group: Sequence[Change]) -> Names:
+    """Names of the host's that others take, stand-ins as what they stand for."""
+    stands_for = KINDS[change.kind].stands_for
+    taken = NO_NAMES.union(*(wanted(other) for other in group if other is not change))
+    return frozenset(map(stands_for, held(change) - wanted(change))) & taken
 
 
-def _blockers(change: Change, held: dict[Key, frozenset[str]]) -> list[Key]:
-    wanted = _wanted(change)
-    return [key for key, names in held.items() if key != _key(change) and names & wanted]
-
-
-def _key(change: Change) -> Key:
-    return change.kind, change.name
-
-
-def _held(change: Change) -> frozenset[str]:
-    return KINDS[change.kind].claims(change.live.fields) if change.live else frozenset()
-
-
-def _wanted(change: Change) -> frozenset[str]:
-    return KINDS[change.kind].claims(change.target) if change.target else frozenset()
-
-
-def _placeholder(change: Change) -> str:
-    """A name that can be nobody's (RFC 2606): NPM allows no host without one."""
-    return f"moving-{change.npm_id}.proxysync.invalid"
+def _stand_ins(change: Change, given: Names, in_use: AbstractSet[str]) -> Names:
+    """What keeps these names served; nothing where the host does not serve, or none is free."""
+    if change.live is None or not change.live.fields.get("enabled"):
+        return NO_NAMES
+    kind = KINDS[change.kind]
+    found = (kind.stand_in(name, in_use - held(change)) for name in given)
+    return frozenset(name for name in found if name is not None)

@@ -1,14 +1,13 @@
 """One change of one host, from the last look before it to the look after it."""
 
-import secrets
-from contextlib import suppress
-
-from proxysync.apply.visit import Visitor
+from proxysync.apply.canary import try_out
+from proxysync.apply.order import NO_NAMES, Names, held, placeholder
+from proxysync.apply.visit import Visitor, is_served
 from proxysync.errors import ProxysyncError
 from proxysync.kinds import KINDS, Kind
 from proxysync.model import Applied, Fields, Live, Marker
-from proxysync.npm.client import CANARY_SUFFIX, NpmClient
-from proxysync.npm.errors import NpmError, NpmUnconfirmedError
+from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmRejectedError
 from proxysync.plan.model import Change
 
 
@@ -29,13 +28,25 @@ class Refusal(ProxysyncError):  # noqa: N818
 
 
 class Writer:
-    """Writes single hosts to one NPM; raises Refusal for an entry's own failure, else NpmError."""
+    """Writes single hosts to one NPM; raises Refusal for an entry's own failure, else NpmError.
 
-    def __init__(self, npm: NpmClient, instance: str, visitor: Visitor = Visitor()) -> None:  # noqa: B008
+    The hosts `down_first` are disabled before they get their new definition: as long as nginx
+    has the old one, it can test no other.
+    """
+
+    def __init__(
+        self,
+        npm: NpmClient,
+        instance: str,
+        visitor: Visitor = Visitor(),  # noqa: B008
+        down_first: frozenset[int] = frozenset(),
+    ) -> None:
         self._npm = npm
         self._instance = instance
         self._visitor = visitor
+        self._down_first = down_first
         self._released: dict[int, Live] = {}
+        self._placed: dict[str, int] = {}
 
     def rehearse(self, change: Change, last: Applied | None) -> None:
         """Tries the change on a throwaway host if it is risky; raises Refusal."""
@@ -45,32 +56,121 @@ class Writer:
         before = self._look(kind, change) if change.live else None
         self._rehearse(kind, change, before, change.target, last)
 
-    def write(self, change: Change, last: Applied | None) -> Live | None:
+    def names_in_use(self) -> frozenset[str]:
+        """All names in NPM as it was read last, whoever holds them."""
+        snapshot = self._npm.last_snapshot
+        if snapshot is None:
+            return NO_NAMES
+        lives = (KINDS[live.kind].claims(live.fields) for live in snapshot.objects)
+        return frozenset(snapshot.held).union(*lives)
+
+    def release(self, change: Change, names: Names) -> Live:
+        """Leaves the change's host only these names, so that other hosts can take the rest."""
+        kind = KINDS[change.kind]
+        live = self._look(kind, change)
+        if kind.claims(live.fields) != names:  # else an earlier run was killed after it
+            live = self._cut(kind, change, live, names)
+        self._released[live.npm_id] = live
+        return live
+
+    def _cut(self, kind: Kind, change: Change, live: Live, names: Names) -> Live:
+        try:
+            fields = kind.with_claims(live.fields, names)
+            return self._npm.update(kind, live, fields, live.marker)
+        except NpmRejectedError:  # an old NPM takes no stand-ins
+            own = names & held(change) or frozenset({placeholder(change)})
+            return self._npm.update(kind, live, kind.with_claims(live.fields, own), live.marker)
+
+    def write(
+        self, change: Change, last: Applied | None, stand_ins: Names = NO_NAMES
+    ) -> Live | None:
         """Carries the change out and returns what NPM then has; None after a deletion.
 
-        `last` is what was last applied, to put back where nothing else works.
+        `last` is what was last applied, to put back where nothing else works. The host keeps
+        those of the `stand_ins` that it was given by `release`.
         """
         kind = KINDS[change.kind]
         if change.action == "delete":
             self._npm.delete(kind, self._look(kind, change).npm_id)
             return None
         assert change.target is not None
-        protected = self._check_access_list(change.target)
+        target = change.target
+        if change.npm_id in self._released:
+            kept = stand_ins & kind.claims(self._released[change.npm_id].fields)
+            target = kind.with_claims(target, kind.claims(target) | kept)
+        protected = self._check_access_list(target)
         if change.action == "create":
-            return self._create(kind, change, change.target, protected=protected)
-        return self._update(kind, change, change.target, last, protected=protected)
+            live = self._create(kind, change, target, protected=protected)
+        else:
+            live = self._update(kind, change, target, last, protected=protected)
+        self._note(kind, live)
+        return live
 
-    def release(self, change: Change, keep: frozenset[str]) -> None:
-        """Leaves the change's host only these names, so that other hosts can take the rest."""
+    def settle(self, change: Change, last: Applied | None, given: Names) -> Live | None:
+        """Ends a change whose host was released, and returns as `write` does.
+
+        Raises Refusal if another host could not take what was `given`: the host keeps it then.
+        """
+        left = sorted(name for name in given if self._placed.get(name) in (None, change.npm_id))
+        if left:
+            raise Refusal(
+                f"{change.name} keeps {', '.join(left)}, which no other host could take",
+                "Mend the entry that asks for it; the next run goes on from there.",
+                live=self.give_back(change),
+                retry=True,
+            )
+        now = self._released.get(change.npm_id or 0)
+        if now and (now.fields, now.marker) == (change.target, self._marker(change)):
+            return now
+        return self.write(change, last)
+
+    def give_back(self, change: Change) -> Live:
+        """Puts the host back as it was, with those of its names that no other host has now."""
         kind = KINDS[change.kind]
         before = self._look(kind, change)
-        fields = kind.with_claims(before.fields, keep)
-        self._released[before.npm_id] = self._npm.update(kind, before, fields, before.marker)
+        assert change.live is not None
+        fields = kind.with_claims(change.live.fields, self._own(kind, change, before))
+        if fields == before.fields:
+            return before
+        live = self._npm.update(kind, before, fields, before.marker)
+        self._note(kind, live)
+        return live
+
+    def _note(self, kind: Kind, live: Live) -> None:
+        """Remembers who holds which name now, and what a released host has become."""
+        self._placed |= dict.fromkeys(kind.claims(live.fields), live.npm_id)
+        if live.npm_id in self._released:
+            self._released[live.npm_id] = live
+
+    def _own(self, kind: Kind, change: Change, now: Live) -> Names:
+        """The names that the host had at first, but for those that others have taken."""
+        names = map(kind.stands_for, held(change))
+        own = frozenset(n for n in names if self._placed.get(n) in (None, now.npm_id))
+        claims = kind.claims(now.fields)
+        return own or frozenset(n for n in claims if kind.stands_for(n) == n) or claims
+
+    def _visited(self, kind: Kind, change: Change, target: Fields) -> Names:
+        """The names by which only this host will answer, once it is written."""
+        if not target.get("enabled"):
+            return NO_NAMES
+        others = (live for npm_id, live in self._released.items() if npm_id != change.npm_id)
+        standing_in = NO_NAMES.union(*(kind.claims(live.fields) for live in others))
+        names = frozenset(n for n in kind.claims(target) if kind.stands_for(n) == n)
+        return names - set(map(kind.stands_for, standing_in))
+
+    def _answering(self, names: Names) -> Names:
+        """Those of these names that visitors get an answer for now, from whomever."""
+        snapshot = self._npm.last_snapshot
+        up = [live for live in snapshot.objects if _is_up(live)] if snapshot else []
+        served = NO_NAMES.union(*(KINDS[live.kind].claims(live.fields) for live in up))
+        return self._visitor.answering(name for name in names if is_served(name, served))
 
     def _create(self, kind: Kind, change: Change, target: Fields, *, protected: bool) -> Live:
+        names = self._visited(kind, change, target)
+        answered = self._answering(names)
         live = self._npm.create(kind, target, self._marker(change))
         trouble = _trouble(live, target) or self._visitor.trouble(
-            target, answered=False, protected=protected
+            names, answered=answered, protected=protected
         )
         if trouble is None:
             return live
@@ -83,12 +183,14 @@ class Writer:
         before = self._look(kind, change)
         if target.get("enabled") is False and last is not None and _may_be_served(before, last):
             return self._disable_anew(kind, change, before, target)
-        answered = self._visitor.answers(before.fields) and bool(before.fields.get("enabled"))
-        if before.fields.get("enabled") and target.get("enabled") is False:
+        names = self._visited(kind, change, target)
+        answered = self._answering(names)
+        down = target.get("enabled") is False or before.npm_id in self._down_first
+        if before.fields.get("enabled") and down:
             before = self._npm.disable(kind, before.npm_id)
         live = self._npm.update(kind, before, target, self._marker(change))
         trouble = _trouble(live, target) or self._visitor.trouble(
-            target, answered=answered, protected=protected
+            names, answered=answered, protected=protected
         )
         if trouble is None:
             return live
@@ -97,11 +199,10 @@ class Writer:
     def _disable_anew(self, kind: Kind, change: Change, before: Live, target: Fields) -> Live:
         """Disables a host that NPM may call disabled already while nginx still serves it.
 
-        NPM refuses to disable it twice, so that it is enabled first, with nothing in it that
-        nginx could refuse.
+        NPM refuses to disable it twice, so that it is enabled first: as a host that nobody
+        asks for and that leads nowhere.
         """
-        plain = {**kind.without_free_text(before.fields), "enabled": True}
-        self._npm.update(kind, before, plain, before.marker)
+        self._npm.update(kind, before, kind.idle(placeholder(change)), before.marker)
         live = self._npm.disable(kind, before.npm_id)
         return self._npm.update(kind, live, target, self._marker(change))
 
@@ -122,19 +223,8 @@ class Writer:
         enabled = now.get("enabled") and target.get("enabled")
         if not enabled or (same and (before is None or before.online)):
             return
-        name = f"canary-{secrets.token_hex(4)}{CANARY_SUFFIX}"
-        fields = kind.with_claims(target, frozenset({name}))
         marker = Marker(change.name, self._instance, canary=True)
-        try:
-            canary = self._npm.create(kind, fields, marker)
-            self._npm.delete(kind, canary.npm_id)
-        except NpmUnconfirmedError as error:
-            if error.live is not None:
-                # What cannot be removed now is removed at the start of the next run.
-                with suppress(NpmError):
-                    self._npm.delete(kind, error.live.npm_id)
-            # The host itself was not written to, so there is nothing to confirm about it.
-            raise NpmError(error.message, hint=error.hint, code=error.code) from error
+        canary = try_out(self._npm, kind, target, marker)
         if canary.online is not False:
             return
         reason = f"nginx refuses it: {_first_line(canary.nginx_error)}"
@@ -154,8 +244,7 @@ class Writer:
         """Puts back what worked, and returns the Refusal that tells all of it."""
         fields = before.fields
         if before.npm_id in self._released and change.live is not None:
-            assert change.target is not None
-            fields = kind.with_claims(change.live.fields, kind.claims(change.target))
+            fields = kind.with_claims(change.live.fields, self._own(kind, change, live))
         if before.online is not True:
             if last is not None and not last.fields:
                 self._npm.delete(kind, live.npm_id)
@@ -168,6 +257,7 @@ class Writer:
         restored = self._npm.update(kind, live, fields, before.marker)
         if restored.fields.get("enabled") and fields.get("enabled") is False:
             restored = self._npm.disable(kind, before.npm_id)
+        self._note(kind, restored)
         what = "what worked before is back"
         if restored.online is False:
             what = "nginx now refuses what was there before, too, so the site is down"
@@ -188,11 +278,18 @@ class Writer:
         return live
 
     def _check_access_list(self, target: Fields) -> bool:
-        """Whether nobody gets in without a password; raises Refusal if the list is gone."""
+        """Whether nobody gets in without a password; raises Refusal if it is gone or empty."""
         npm_id = target.get("access_list_id")
         if not npm_id:
             return False
         access_list = self._npm.access_list(npm_id)
+        if access_list is not None and access_list.is_empty and target.get("enabled"):
+            raise Refusal(
+                f'access list "{access_list.name}" has neither users nor clients any more, and '
+                "without them the site would be open",
+                "Give it some in NPM, or name another one.",
+                retry=True,
+            )
         if access_list is None:
             raise Refusal(
                 f"access list #{npm_id} is gone from NPM, and without it the site would be open",
@@ -203,6 +300,10 @@ class Writer:
 
     def _marker(self, change: Change) -> Marker:
         return Marker(change.name, self._instance)
+
+
+def _is_up(live: Live) -> bool:
+    return bool(live.fields.get("enabled")) and live.online is not False
 
 
 def _may_be_served(live: Live, last: Applied) -> bool:

@@ -53,10 +53,13 @@ def carry_out(
     """Asks, reconciles once and prints what became of it; returns the exit code."""
     from proxysync.apply.lock import write_lock
     from proxysync.cli import context, terminal
+    from proxysync.cli.outcome import print_round
     from proxysync.store.database import make_folder
 
     npm = context.client(env)
     npm.require_write()
+    if blind_spot := npm.blind_spot():
+        terminal.note(f"Warning: {blind_spot}")
     make_folder(env.state_dir)
     shown = None if arguments.yes else _ask(env, npm, config, options, arguments.format)
     with write_lock(env.state_dir, timeout=arguments.lock_timeout, on_wait=terminal.note):
@@ -70,7 +73,7 @@ def carry_out(
     if arguments.format == "json":
         terminal.print_json(_json(done, config.secrets))
     else:
-        _print(done, config.secrets)
+        print_round(done, config.secrets)
         if not options.adopting:
             word = "is" if done.ok else "is not"
             print(f"NPM {word} in line with the file.")
@@ -149,33 +152,6 @@ def _limit(text: str | None) -> "DeleteLimit | None":
 def _progress(what: str) -> None:
     if sys.stderr.isatty():
         print(f"{what} …", file=sys.stderr)
-
-
-def _print(done: "Round", secrets: Mapping[str, str]) -> None:
-    from proxysync.apply.report import Result
-    from proxysync.cli.terminal import colours, paint, safe
-    from proxysync.redact import redact
-
-    on = colours(sys.stdout)
-
-    def line(word: str, text: str, hint: str | None = None, colour: str = "red") -> None:
-        print(f"{paint(word.ljust(11), colour, on=on)} {safe(redact(text, secrets))}")
-        if hint:
-            print(f"            hint: {safe(redact(hint, secrets))}")
-
-    if done.plan.refused:
-        line("refused", done.plan.refused)
-    for outcome in done.report.outcomes:
-        tail = f": {outcome.message}" if outcome.message else ""
-        colour = "green" if outcome.result is Result.DONE else "red"
-        line(outcome.result, f"{outcome.action} {outcome.name}{tail}", outcome.hint, colour)
-    hints = {verdict.name: verdict.hint for verdict in done.verdicts}
-    for change in done.unsettled:
-        word = change.hold.kind if change.hold else change.action
-        reason = change.hold.reason if change.hold else change.reason
-        line(word, f"{change.name}: {reason}", hints.get(change.name))
-    if done.report.stopped:
-        line("stopped", done.report.stopped)
 
 
 def _json(done: "Round", secrets: Mapping[str, str]) -> dict[str, object]:

@@ -1,6 +1,9 @@
 """Lists what was applied: when, why, what, and how it ended."""
 
 import argparse
+import shutil
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxysync.cli.flags import add_format
@@ -9,6 +12,9 @@ if TYPE_CHECKING:
     from proxysync.store.journal import Journal
 
 HELP = "list what was applied, when and why"
+HEADS = ("ID", "STARTED", "WHY", "OUTCOME", "CHANGES")
+SHORTEST = 16
+"""Characters that are left of a free text on the narrowest terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,11 +34,25 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.print_json({"runs": runs})
         return 0
     rows = [
-        (str(r["id"]), r["started"], r["why"], r["outcome"] or "interrupted", _what(r["changes"]))
+        [str(r["id"]), r["started"], r["why"], r["outcome"] or "interrupted", _what(r["changes"])]
         for r in runs
     ]
-    print(terminal.table(("ID", "STARTED", "WHY", "OUTCOME", "CHANGES"), rows))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(terminal.table(HEADS, rows if width is None else fitted(rows, width)))
     return 0
+
+
+def fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """The rows of a table of at most `width` columns, its free texts cut as far as need be."""
+    result = [list(row) for row in rows]
+    for column in (HEADS.index("OUTCOME"), HEADS.index("CHANGES")):
+        widths = [max(len(line[i]) for line in (HEADS, *result)) for i in range(len(HEADS))]
+        surplus = sum(widths) + 2 * (len(widths) - 1) - width
+        room = max(SHORTEST, widths[column] - max(0, surplus))
+        for row in result:
+            text = row[column]
+            row[column] = text if len(text) <= room else f"{text[: room - 1]}…"
+    return result
 
 
 def _runs(journal: "Journal", limit: int) -> list[dict[str, Any]]:

@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     env = context.environment(arguments)
     config = context.config(env)
-    snapshot = context.client(env).snapshot()
+    npm = context.client(env)
+    snapshot = npm.snapshot()
     state = context.read_state(env)
     plan = build_plan(config, snapshot, state)
     if arguments.probe:
@@ -45,6 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
         blocked = {verdict.name: verdict.reason for verdict in verdicts if verdict.blocks}
         plan = build_plan(config, snapshot, state, blocked=blocked)
     show(plan, config, snapshot, arguments.format)
+    if blind_spot := npm.blind_spot():
+        terminal.note(f"Warning: {blind_spot}")
+    hold = state.hold() if state else None
+    if hold is not None and hold.fingerprint == config.fingerprint:
+        terminal.note(
+            f"Note: NPM was rolled back to before run {hold.run_id}; a daemon leaves it so until "
+            "the file changes or `proxysync resume` is given."
+        )
     if plan.refused:
         return 1
     return 2 if arguments.detailed_exitcode and not plan.empty else 0

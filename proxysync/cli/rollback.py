@@ -5,17 +5,20 @@ alone until the file changes or `proxysync resume` is given.
 """
 
 import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxysync.cli import context
 from proxysync.cli.flags import add_lock_timeout
 
 if TYPE_CHECKING:
     from proxysync.cli.context import Store
     from proxysync.config.environment import Environment
     from proxysync.config.models import Settings
-    from proxysync.model import Snapshot
-    from proxysync.npm.client import NpmClient
     from proxysync.plan.model import Plan
+    from proxysync.reconcile import Round
 
 HELP = "go back to what managed hosts were before a run"
 
@@ -28,38 +31,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.apply.lock import write_lock
-    from proxysync.cli import context, terminal
+    from proxysync.cli import terminal
+    from proxysync.reconcile import Reconciler
     from proxysync.store.database import make_folder
 
     env = context.environment(arguments)
     npm = context.client(env)
     npm.require_write()
     make_folder(env.state_dir)
-    settings, fingerprint = _file(env)
+    file = _read(env)
     with write_lock(env.state_dir, timeout=arguments.lock_timeout, on_wait=terminal.note):
         store = context.open_store(env)
+        store.events.mask(file.secrets)
+        reconciler = Reconciler(npm, store.state, store.journal, store.events.emit)
         try:
             run_id = _chosen(store, arguments.id)
-            plan = _plan(store, npm.snapshot(), run_id, settings.instance)
-            if not arguments.yes or plan.refused or not plan.to_make:
-                hint = "" if plan.refused or not plan.to_make else "\nApply it with --yes."
-                print(_text(plan) + hint)
-                return 1 if plan.refused else 0
-            return _apply(store, npm, settings, plan, run_id, fingerprint)
+            if not arguments.yes:
+                return _show(reconciler.plan_back(run_id, file.settings), file.secrets)
+            done = reconciler.roll_back(run_id, file.settings, file.fingerprint)
         finally:
             store.database.close()
+    return _tell(done, file.secrets)
 
 
-def _file(env: "Environment") -> "tuple[Settings, str]":
-    """The settings and the fingerprint of the file, which may be the very thing that is broken."""
-    from proxysync.config.load import ConfigError, fingerprint, load
+@dataclass(frozen=True)
+class _File:
+    """What matters of the file, which may be the very thing that is broken."""
+
+    settings: "Settings"
+    fingerprint: str
+    secrets: Mapping[str, str]
+
+
+def _read(env: "Environment") -> _File:
+    from proxysync.config.load import ConfigError, fingerprint
     from proxysync.config.models import Settings
 
     try:
-        config = load(env.file)
+        config = context.config(env)
     except ConfigError:
-        return Settings(), fingerprint(env.file) or ""
-    return config.settings, config.fingerprint
+        return _File(Settings(), fingerprint(env.file) or "", {})
+    return _File(config.settings, config.fingerprint, config.secrets)
 
 
 def _chosen(store: "Store", run_id: int | None) -> int:
@@ -74,46 +86,25 @@ def _chosen(store: "Store", run_id: int | None) -> int:
     return runs[0] if run_id is None else run_id
 
 
-def _plan(store: "Store", snapshot: "Snapshot", run_id: int, instance: str) -> "Plan":
-    from proxysync.rollback import plan_back
-
-    entries = store.journal.entries(since=run_id)
-    return plan_back(entries, store.state.applied(), snapshot, instance)
-
-
-def _text(plan: "Plan") -> str:
-    import sys
-
+def _show(plan: "Plan", secrets: Mapping[str, str]) -> int:
     from proxysync.cli.terminal import colours
     from proxysync.plan.render import to_text
 
-    return to_text(plan, colour=colours(sys.stdout))
+    if plan.empty:
+        print("Nothing to do: managed hosts are as they were before that run.")
+        return 0
+    print(to_text(plan, colour=colours(sys.stdout), mask=secrets))
+    if plan.to_make and not plan.refused:
+        print("Apply it with --yes.")
+    return 1 if plan.refused else 0
 
 
-def _apply(
-    store: "Store",
-    npm: "NpmClient",
-    settings: "Settings",
-    plan: "Plan",
-    run_id: int,
-    fingerprint: str,
-) -> int:
-    from proxysync.apply.engine import Engine
-    from proxysync.apply.visit import Visitor
-    from proxysync.apply.write import Writer
+def _tell(done: "Round", secrets: Mapping[str, str]) -> int:
+    from proxysync.cli.outcome import print_round
 
-    # Held before the first write: a daemon must not put the file back in between.
-    store.state.set_hold(fingerprint, run_id)
-    visitor = Visitor(settings.verify.url if settings.verify else None)
-    engine = Engine(
-        Writer(npm, settings.instance, visitor), store.state, store.journal, store.events.emit
-    )
-    engine.rehearse(plan)
-    report = engine.run(plan, why=f"rollback to before {run_id}", fingerprint=fingerprint)
-    for outcome in report.outcomes:
-        tail = f": {outcome.message}" if outcome.message else ""
-        print(f"{outcome.result:<11} {outcome.action} {outcome.name}{tail}")
-    if report.stopped:
-        print(f"stopped: {report.stopped}")
+    if not done.plan.to_make:
+        return _show(done.plan, secrets)
+    print_round(done, secrets)
+    print("Managed hosts are " + ("" if done.ok else "not all ") + "as they were before that run.")
     print("A daemon leaves NPM alone until the file changes or `proxysync resume` is given.")
-    return 0 if report.ok else 1
+    return 0 if done.ok else 1

@@ -1,7 +1,6 @@
 """From the tree of one or several files to settings and proxies, every problem on the way."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from proxysync.config.errors import InvalidValue, Path, Position, Problems, desc
 from proxysync.config.explain import explain, unknown_key
 from proxysync.config.models import Defaults, Entry, Health, Proxy, Settings
 from proxysync.config.names import domain, entry_name
-from proxysync.config.upstreams import location_path
+from proxysync.config.upstreams import location_path, prefix_of
 
 VERSION = 1
 SECTIONS = ("version", "settings", "defaults", "proxies")
@@ -170,18 +169,31 @@ class Reader:
         return Proxy(name=name, source=value.at, **fields)
 
     def _check_locations(self, value: Value, path: Path) -> None:
+        """What nginx refuses though each location is good by itself."""
         first: dict[str, int] = {}
         for index, location in enumerate(_items(value, "locations")):
             stands = location.data.get("path") if isinstance(location.data, dict) else None
-            other = index
-            if stands is not None:
-                with suppress(InvalidValue):
-                    other = first.setdefault(location_path(stands.data), index)
-            if stands is not None and other != index:
+            if stands is None:
+                continue
+            here: Path = (*path, "locations", index, "path")
+            try:
+                text = location_path(stands.data)
+            except InvalidValue:
+                continue
+            other = first.setdefault(prefix_of(text), index)
+            if other != index:
                 self._problems.add(
                     stands.at,
-                    (*path, "locations", index, "path"),
-                    f"is the same as that of locations[{other}]: nginx takes a path once only",
+                    here,
+                    f"is the same as that of locations[{other}]: nginx takes a path once only, "
+                    "with ^~ or without",
+                )
+            elif text.startswith("=") and _is_on(value, "cache_assets"):
+                self._problems.add(
+                    stands.at,
+                    here,
+                    "is an exact one, in which nginx does not take what cache_assets adds",
+                    "leave out the =, or set cache_assets: false for this proxy",
                 )
 
     def _check_domains(self, value: Value, path: Path) -> None:
@@ -217,6 +229,11 @@ def with_defaults(value: Value, defaults: Mapping[str, Value]) -> Value:
         if own and default and isinstance(own.data, dict) and isinstance(default.data, dict):
             merged[key] = replace(own, data={**default.data, **own.data})
     return replace(value, data=merged)
+
+
+def _is_on(value: Value, key: str) -> bool:
+    switch = value.data.get(key) if isinstance(value.data, dict) else None
+    return switch is not None and switch.data is True
 
 
 def _items(value: Value, key: str) -> tuple[Value, ...]:

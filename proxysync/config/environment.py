@@ -1,5 +1,6 @@
 """Settings from the environment and from flags of the same names; flags win."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +184,7 @@ def _npm_url(text: str) -> str:
             f'"{url}" has a query or a fragment', "Leave out ? and # and what follows."
         )
     parts = _split(url)
-    path = parts.path.rstrip("/").removesuffix("/api").rstrip("/")
+    path = re.sub("/+(api/*)?$", "", parts.path, flags=re.IGNORECASE)
     return f"{scheme.lower()}://{parts.netloc}{path}"
 
 

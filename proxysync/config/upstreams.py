@@ -79,7 +79,18 @@ def location_path(value: object) -> str:
         raise InvalidValue(f"{{found}} holds a {bad} which a location's path cannot", value)
     if path.endswith("\\"):
         raise InvalidValue("{found} ends in a backslash, which a location's path cannot", value)
+    if (modifier, path) == ("^~", "/"):
+        raise InvalidValue(
+            "{found} is to nginx the same as the / that NPM adds itself, so that it is refused",
+            value,
+            hint='write "/", which stands in the place of NPM\'s own',
+        )
     return f"{modifier} {path}" if modifier else path
+
+
+def prefix_of(path: str) -> str:
+    """What nginx goes by in telling locations apart: `^~ /x` and `/x` are one, `= /x` another."""
+    return path.removeprefix("^~ ")
 
 
 def is_regex(path: str) -> bool:

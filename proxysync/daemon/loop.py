@@ -58,8 +58,11 @@ class Work(Protocol):
     @property
     def resync_interval(self) -> float: ...
 
-    def load(self) -> bool:
-        """Looks at the file; True if there is something new to bring NPM in line with."""
+    def load(self, *, asked: bool = False) -> bool:
+        """Looks at the file; True if there is something new to bring NPM in line with.
+
+        With `asked`, a person wants to hear what came of it, whatever that is.
+        """
 
     def reconcile(self) -> float | None:
         """Brings NPM in line; returns when to try again, None if the next resync is enough."""
@@ -109,7 +112,7 @@ class Loop:
                 self._reconcile()
         elif why is Wake.RELOAD:
             notify.reloading()
-            self._work.load()
+            self._work.load(asked=True)
             notify.ready("watching")
             self._reconcile()
         elif why is Wake.RESYNC:

@@ -59,12 +59,14 @@ class Service:
     def resync_interval(self) -> float:
         return self._config.settings.resync_interval if self._config else DEFAULT_RESYNC
 
-    def load(self) -> bool:
+    def load(self, *, asked: bool = False) -> bool:
         """Takes the file in force if it is good and new; says so if it is bad."""
         seen = fingerprint_of(self._path)
-        if seen is not None and seen == self._seen:
+        if seen is not None and seen == self._seen and not asked:
             return False
         self._seen = seen
+        if asked:
+            self._said.pop("config", None)
         try:
             config = load(self._path, self._environ)
         except ConfigError as error:
@@ -77,6 +79,10 @@ class Service:
             )
             return False
         self._said.pop("config", None)
+        if asked and self._config and self._config.fingerprint == config.fingerprint:
+            message = f"{self._path} has not changed: {len(config.proxies)} proxies are in force"
+            self._events.emit("info", "config", "config.unchanged", message)
+            return False
         self._config = config
         self._why = "edit" if self._why != "start" else "start"
         self._events.mask(config.secrets)
@@ -91,13 +97,18 @@ class Service:
 
     def reconcile(self) -> float | None:
         """One round; NPM being away or broken is no end, only a later try."""
-        if self._config is None or self._is_held(self._config):
+        if self._config is None:
             return None
+        held = self._is_held(self._config)
         options = Options(why=self._why)
         self._why = "resync"
         try:
             with write_lock(self._folder, on_wait=self._waiting, stop=self._stop):
+                if held:
+                    self._reconciler.settle(self._config.settings)
+                    return None
                 done = self._reconciler.reconcile(self._config, options, patient=True)
+            blind_spot = self._npm.blind_spot()
         except LockedError:
             return None
         except NpmError as error:
@@ -105,6 +116,10 @@ class Service:
         if done.report.error is not None:
             return self._trouble(done.report.error)
         self._well()
+        if blind_spot:
+            self._say("visibility", "warn", "npm.visibility", blind_spot, source="npm")
+        else:
+            self._said.pop("visibility", None)
         self._tell(done)
         return self._next_try()
 

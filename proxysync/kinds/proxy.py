@@ -1,6 +1,7 @@
 """Proxy hosts: the kind `proxy`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from proxysync.kinds.base import Kind
@@ -83,6 +84,32 @@ def _with_claims(fields: Fields, claims: frozenset[str]) -> Fields:
     return {**fields, "domain_names": sorted(claims)}
 
 
+def _stand_in(domain: str, in_use: AbstractSet[str]) -> str | None:
+    """`.example.com`: nginx then serves example.com, and whatever is below it.
+
+    There is none where it would draw visitors away from a host that serves those below.
+    """
+    if domain.startswith(".") or "*" in domain or {f".{domain}", f"*.{domain}"} & in_use:
+        return None
+    return f".{domain}"
+
+
+def _stands_for(domain: str) -> str:
+    return domain.removeprefix(".")
+
+
+def _idle(domain: str) -> Fields:
+    return normalise({"domain_names": [domain], "forward_host": "127.0.0.1", "forward_port": 9})
+
+
+def _resolved_at_start(fields: Fields) -> frozenset[str]:
+    """The names in locations; the main upstream's is resolved per request, as is a variable."""
+    hosts = (str(location["forward_host"]) for location in fields["locations"])
+    # NPM lets a location's host carry a path.
+    names = (host.strip().partition("/")[0].lower() for host in hosts)
+    return frozenset(name for name in names if name and "$" not in name)
+
+
 PROXY = Kind(
     name="proxy",
     collection="nginx/proxy-hosts",
@@ -93,14 +120,18 @@ PROXY = Kind(
     normalise=normalise,
     claims=_claims,
     with_claims=_with_claims,
+    stand_in=_stand_in,
+    stands_for=_stands_for,
+    idle=_idle,
+    resolved_at_start=_resolved_at_start,
 )
 
 
 def desired(proxy: "Proxy", snapshot: Snapshot) -> Desired:
     """What the entry means on this server.
 
-    A certificate or access list that NPM does not have, or a field that this version does
-    not know, becomes the `problem`.
+    A certificate or access list that NPM does not have, a list that lets everybody in, or a
+    field that this version does not know, becomes the `problem`.
     """
     problems: list[str] = []
     missing: list[str] = []
@@ -127,6 +158,11 @@ def desired(proxy: "Proxy", snapshot: Snapshot) -> Desired:
             "enabled": proxy.enabled,
         }
     )
+    if any(a.npm_id == fields["access_list_id"] and a.is_empty for a in snapshot.access_lists):
+        missing.append(
+            f'access list "{proxy.access_list}" has neither users nor clients, and NPM serves a '
+            "host with such a list to everybody; give it some in NPM, or take it out of the entry"
+        )
     # What is not served needs neither: it must be possible to take a site down without them.
     problems += missing if proxy.enabled else []
     accepted = snapshot.accepted.get(PROXY.name, frozenset(DEFAULTS))

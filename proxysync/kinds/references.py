@@ -1,6 +1,6 @@
 """Certificates and access lists by name: NPM's ids never appear in the file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from proxysync.model import AccessList, Certificate
 
@@ -23,8 +23,9 @@ def find_certificate(name: str, certificates: Sequence[Certificate]) -> int:
         [c for c in certificates if _wildcard(wanted) in c.domains],
     )
     found = next((matches for matches in rules if matches), [])
-    known = [_describe(certificate) for certificate in certificates]
-    return _only("certificate", name, [c.npm_id for c in found], known)
+    known = {certificate.npm_id: _describe(certificate) for certificate in certificates}
+    advice = "give a nice name or a domain that only one of them has"
+    return _only("certificate", name, [c.npm_id for c in found], known, advice)
 
 
 def find_access_list(name: str, access_lists: Sequence[AccessList]) -> int:
@@ -34,24 +35,28 @@ def find_access_list(name: str, access_lists: Sequence[AccessList]) -> int:
     """
     found = [a.npm_id for a in access_lists if a.name == name]
     try:
-        return _only("access list", name, found, [f'"{a.name}"' for a in access_lists])
+        known = {a.npm_id: f'"{a.name}"' for a in access_lists}
+        return _only("access list", name, found, known, "give each its own name in NPM")
     except UnknownReferenceError as error:
+        if found:
+            raise
         raise UnknownReferenceError(
             f"{error}; NPM serves a host whose list was deleted to everybody, so take it down "
             "with `enabled: false` until that is mended"
         ) from None
 
 
-def _only(what: str, name: str, ids: Sequence[int], known: Iterable[str]) -> int:
+def _only(what: str, name: str, ids: Sequence[int], known: Mapping[int, str], advice: str) -> int:
     if len(ids) == 1:
         return ids[0]
-    there_are = ", ".join(known) or "none (or this account may not see them)"
+    others = ", ".join(dict.fromkeys(text for key, text in known.items() if key not in ids))
     if not ids:
+        there_are = others or "none (or this account may not see them)"
         raise UnknownReferenceError(f'NPM has no {what} "{name}"; it has: {there_are}')
-    numbers = ", ".join(f"#{number}" for number in ids)
+    alike = " and ".join(f"#{npm_id} {known[npm_id]}" for npm_id in ids)
     raise UnknownReferenceError(
-        f'{what} "{name}" is ambiguous, NPM has {len(ids)} of that name ({numbers}); '
-        f"give each its own name in NPM; it has: {there_are}"
+        f'{what} "{name}" is ambiguous, for NPM has {alike}; {advice}'
+        + (f"; it also has: {others}" if others else "")
     )
 
 

@@ -13,6 +13,7 @@ from proxysync.npm.errors import (
     NpmNotFoundError,
     NpmRightsError,
     NpmUnconfirmedError,
+    address_hint,
 )
 from proxysync.npm.session import Session
 
@@ -86,6 +87,16 @@ class NpmClient:
                 hint="In NPM, open Users, Edit Permissions, and set Proxy Hosts to Manage.",
             )
 
+    def blind_spot(self) -> str | None:
+        """What the account cannot see, and what to do about it; None if it sees all."""
+        if self.server().sees_all:
+            return None
+        return (
+            f"the account at {self.url} sees only hosts of its own: that a domain is held by "
+            'another user\'s host shows only when NPM says "already in use"\n'
+            "  hint: In NPM, open Users, Edit Permissions, and set Item Visibility to All Items."
+        )
+
     @property
     def last_snapshot(self) -> Snapshot | None:
         """What `snapshot` read last, for those who need not ask again."""
@@ -110,7 +121,8 @@ class NpmClient:
             held=held,
             certificates=self.certificates(),
             access_lists=tuple(
-                wire.read_access_list(row) for row in self._list_if_allowed("nginx/access-lists")
+                wire.read_access_list(row)
+                for row in self._list_if_allowed("nginx/access-lists?expand=items,clients")
             ),
             accepted=server.accepted,
             canaries=tuple(live for live in lives if _is_canary(live)),
@@ -165,7 +177,7 @@ class NpmClient:
                 self.forget_server()
                 self.require_write()
             raise found from error
-        return self._read_again(kind, _id_of(row))
+        return self._read_again(kind, _id_of(row), fields)
 
     def update(self, kind: Kind, live: Live, fields: Fields, marker: Marker | None) -> Live:
         """Replaces the definition, keeping what others have put into `meta`.
@@ -175,7 +187,8 @@ class NpmClient:
         payload = wire.write_payload(fields, self._accepted_by(kind), marker, live.meta)
         if payload.get("enabled") is False:
             del payload["enabled"]
-        return self._act(kind, live.npm_id, "PUT", f"/{kind.collection}/{live.npm_id}", payload)
+        path = f"/{kind.collection}/{live.npm_id}"
+        return self._act(kind, live.npm_id, "PUT", path, payload, fields)
 
     def disable(self, kind: Kind, npm_id: int) -> Live:
         """Takes the object out of nginx."""
@@ -197,23 +210,30 @@ class NpmClient:
         method: str,
         path: str,
         payload: Mapping[str, Any] | None = None,
+        fields: Fields | None = None,
     ) -> Live:
         try:
             self._session.write(method, path, payload)
         except NpmUnconfirmedError as error:
             raise self._with_live(error, lambda: self.get(kind, npm_id)) from error
-        return self._read_again(kind, npm_id)
+        return self._read_again(kind, npm_id, fields)
 
-    def _read_again(self, kind: Kind, npm_id: int) -> Live:
+    def _read_again(self, kind: Kind, npm_id: int, fields: Fields | None) -> Live:
+        """The object after a write; `fields` are what was written, if anything but its state."""
+        names = f" ({', '.join(sorted(kind.claims(fields)))})" if fields else ""
+        what = f"{kind.name} host #{npm_id}{names}"
         try:
             live = self.get(kind, npm_id)
         except NpmError as error:
             raise NpmUnconfirmedError(
-                f"#{npm_id} was written, but could not be read again: {error.message}",
+                f"{what} was written, but could not be read again: {error.message}",
                 hint="It will be written again when NPM answers.",
             ) from error
         if live is None:
-            raise NpmUnconfirmedError(f"#{npm_id} was written, but it is gone")
+            raise NpmUnconfirmedError(
+                f"{what} was written, but it is gone",
+                hint="Somebody may have deleted it in NPM just then; the next run looks again.",
+            )
         return live
 
     @staticmethod
@@ -250,7 +270,7 @@ class NpmClient:
         if not isinstance(version, dict):
             raise NpmAddressError(
                 f"{self.url} does not answer as NPM's API does",
-                hint="Set PROXYSYNC_NPM_URL to NPM's admin address, such as http://10.0.0.2:81.",
+                hint=address_hint(self.url),
             )
         if health.get("setup") is False:
             raise NpmRightsError(

@@ -1,5 +1,7 @@
 """What can go wrong with an NPM server; each error names the request and NPM's own words."""
 
+from urllib.parse import urlsplit
+
 from proxysync.errors import ProxysyncError
 from proxysync.model import Live
 
@@ -20,6 +22,20 @@ class NpmAddressError(NpmError):
     """What answers is not NPM's API, or its certificate is not trusted."""
 
     code = "npm.address"
+
+
+def address_hint(url: str) -> str:
+    """What to do about an address that is not that of NPM's API."""
+    parts = urlsplit(url)
+    if parts.path:
+        return (
+            f"Set PROXYSYNC_NPM_URL to NPM's admin address; without its path this one is "
+            f"{parts.scheme}://{parts.netloc}."
+        )
+    return (
+        "Set PROXYSYNC_NPM_URL to NPM's admin address (usually port 81), such as "
+        "http://10.0.0.2:81, not to one of its sites or to its backend."
+    )
 
 
 class NpmLoginError(NpmError):

@@ -16,6 +16,7 @@ from proxysync.npm.errors import (
     NpmRightsError,
     NpmUnavailableError,
     NpmUnconfirmedError,
+    address_hint,
 )
 from proxysync.npm.transport import Reply, Transport
 
@@ -97,12 +98,12 @@ class Session:
             # NPM checks the token before it acts, so a rejected write had no effect.
             self._login()
             reply = self._send(method, path, payload)
-        return self._judge(reply, method, path)
+        return self._judge(reply, method, path, public=public)
 
     def _send(self, method: str, path: str, payload: Mapping[str, Any] | None) -> Reply:
         return self._transport.exchange(method, path, payload=payload, token=self._token)
 
-    def _judge(self, reply: Reply, method: str, path: str) -> Any:
+    def _judge(self, reply: Reply, method: str, path: str, *, public: bool = False) -> Any:
         request = f"{method} {path} at {self.url}"
         if reply.status in (502, 503, 504):
             raise NpmUnavailableError(
@@ -118,11 +119,17 @@ class Session:
             raise NpmAddressError(
                 f"{self.url} answers {method} {path} with a web page (HTTP {reply.status}), "
                 "not with NPM's API",
-                hint="PROXYSYNC_NPM_URL must be NPM's admin address, such as http://10.0.0.2:81, "
-                "not one of its sites.",
+                hint=address_hint(self.url),
             )
         if reply.status < 300:
             return reply.body
+        if public and reply.status < 500:
+            # Everybody may ask this, so that no right or login can be missing.
+            raise NpmAddressError(
+                f"{self.url} is not NPM's address: {method} {self.url}/api{path} is answered by "
+                f"HTTP {reply.status}",
+                hint=address_hint(self.url),
+            )
         detail = f"{request}: {reply.message}"
         if reply.status == 404 and not _is_about_path(reply):
             raise NpmNotFoundError(detail)
@@ -172,7 +179,7 @@ class Session:
         if not isinstance(token, str):
             raise NpmAddressError(
                 f"{self.url} answered the login without a token: this is not NPM's API",
-                hint="Set PROXYSYNC_NPM_URL to NPM's admin address, such as http://10.0.0.2:81.",
+                hint=address_hint(self.url),
             )
         self._token = token
         self._renew_at = time.monotonic() + _lifetime(token) * (1 - RENEW_SHARE)

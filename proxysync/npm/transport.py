@@ -10,7 +10,8 @@ from typing import Any
 import requests
 
 from proxysync import __version__
-from proxysync.npm.errors import NpmAddressError, NpmUnavailableError
+from proxysync.npm import tls
+from proxysync.npm.errors import NpmAddressError, NpmUnavailableError, address_hint
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
@@ -48,9 +49,12 @@ class Transport:
                 hint="PROXYSYNC_NPM_CA_FILE must name a PEM file with the CA of NPM's certificate.",
             )
         self.url = url
+        self._ca_file = ca_file
         self._verify: str | bool = str(ca_file) if ca_file else True
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"proxysync/{__version__}"
+        # NPM's nginx cuts idle connections with each reload, that is, after each of our writes.
+        self._session.headers["Connection"] = "close"
         # Without this, requests would send a netrc password in place of our token.
         self._session.auth = lambda request: request
 
@@ -85,7 +89,7 @@ class Transport:
                 content = self._read(response, deadline)
                 return _reply(response, content)
         except requests.exceptions.SSLError as error:
-            raise self._tls_error(error) from error
+            raise tls.explain(error, self.url, self._ca_file) from error
         except requests.exceptions.Timeout as error:
             raise NpmUnavailableError(
                 f"{self.url} did not answer {method} {path} in time",
@@ -94,7 +98,7 @@ class Transport:
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise NpmAddressError(
                 f"{self.url} is not a usable address: {error}",
-                hint="Set PROXYSYNC_NPM_URL to NPM's admin address, such as http://10.0.0.2:81.",
+                hint=address_hint(self.url),
             ) from error
         except (requests.exceptions.RequestException, OSError) as error:
             raise NpmUnavailableError(
@@ -117,29 +121,6 @@ class Transport:
             if time.monotonic() > deadline:
                 raise requests.exceptions.ReadTimeout
         return b"".join(parts)
-
-    def _tls_error(self, error: Exception) -> NpmAddressError:
-        text = str(error)
-        if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text:
-            return NpmAddressError(
-                f"{self.url} speaks plain HTTP, not https",
-                hint=f"Set PROXYSYNC_NPM_URL to {self.url.replace('https:', 'http:', 1)}.",
-            )
-        if "self-signed" in text or "self signed" in text:
-            why = "it is self-signed"
-        elif "Hostname mismatch" in text or "IP address mismatch" in text:
-            why = "it is for another name"
-        elif "expired" in text:
-            why = "it has expired"
-        elif "unable to get local issuer" in text:
-            why = "its issuer is not known here"
-        else:
-            why = _reason(error)
-        return NpmAddressError(
-            f"the certificate of {self.url} is not trusted: {why}",
-            hint="Set PROXYSYNC_NPM_CA_FILE to a PEM file with its CA (or with the certificate "
-            "itself if it is self-signed); proxysync never turns verification off.",
-        )
 
 
 def _reply(response: requests.Response, content: bytes) -> Reply:

@@ -55,7 +55,12 @@ def read_access_list(row: Mapping[str, Any]) -> AccessList:
     """Names and passwords of its users stay behind; who it turns away is told where it is known."""
     users, clients = row.get("items"), row.get("clients")
     everybody = bool(users) and (not clients or not row.get("satisfy_any"))
-    return AccessList(int(row["id"]), str(row.get("name") or ""), asks_everybody=everybody)
+    return AccessList(
+        int(row["id"]),
+        str(row.get("name") or ""),
+        asks_everybody=everybody,
+        is_empty=users == [] and clients == [],
+    )
 
 
 def read_domains(row: Mapping[str, Any]) -> Sequence[str]:

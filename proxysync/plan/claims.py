@@ -79,9 +79,12 @@ def _advice(draft: Draft, live: Live | None) -> str:
     if live is None:
         return ", which proxysync does not manage; free it there first"
     if live.marker is not None:
+        takeover = f"take it over with `proxysync adopt {draft.name}`"
         return (
-            f', which the proxysync instance "{live.marker.instance}" manages; '
-            "remove it from that one's file first"
+            f', which the proxysync instance "{live.marker.instance}" manages; if that is what '
+            "this one was called (settings.instance), call it so again"
+            + (f" or {takeover}" if draft.live is None else "")
+            + "; otherwise remove it from that one's file first"
         )
     if live.kind != draft.kind.name or draft.live is not None:
         return ", which proxysync does not manage; free the domain in NPM"

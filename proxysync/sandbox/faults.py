@@ -33,6 +33,7 @@ class Fault(StrEnum):
     HANG = "no answer ever comes"
     CUT_BEFORE = "the connection is cut, and NPM never heard of the request"
     CUT_AFTER = "the connection is cut after NPM has acted"
+    STATUS_400 = "400, and NPM never heard of the request"
     STATUS_401 = "401"
     ERROR_500_WITHOUT_EFFECT = "500, and NPM never heard of the request"
     ERROR_500_WITH_EFFECT = "500 after NPM has acted"
@@ -86,6 +87,8 @@ class _Rule:
 
     def answer(self, forwarded: _Answer | None) -> _Answer | None:
         """What the client gets; None where the connection is cut instead."""
+        if self.fault is Fault.STATUS_400:
+            return _json(400, b'{"error":{"code":400,"message":"Bad Request"}}')
         if self.fault is Fault.STATUS_401:
             return _json(401, b'{"error":{"code":401,"message":"Unauthorized"}}')
         if self.fault in (Fault.ERROR_500_WITH_EFFECT, Fault.ERROR_500_WITHOUT_EFFECT):

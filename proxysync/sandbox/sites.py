@@ -236,7 +236,7 @@ def find_server(servers: Iterable[Directive], host: str) -> Directive | None:
     for server in servers:
         for one in server.block or ():
             for name in one.args if one.name == "server_name" else ():
-                rank = _rank(name.lower().rstrip("."), host)
+                rank = _rank(name.lower(), host)
                 if rank > best:
                     best, found = rank, server
     return found

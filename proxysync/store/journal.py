@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from proxysync.model import Fields
@@ -24,7 +25,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Entry:
-    """One write. `before` and `after` are definitions, None where there is no host."""
+    """One write. `before` and `after` are definitions, None where there is no host.
+
+    `opened` is the moment right before it; None where an older proxysync did not note it.
+    """
 
     id: int
     run_id: int
@@ -37,6 +41,7 @@ class Entry:
     after: Fields | None
     outcome: str | None = None
     message: str = ""
+    opened: datetime | None = None
 
 
 class Journal:
@@ -78,7 +83,7 @@ class Journal:
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO journal (target, run_id, kind, name, old_name, action, npm_id,"
-                " before, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " before, after, opened) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._target,
                     run_id,
@@ -89,6 +94,7 @@ class Journal:
                     npm_id,
                     _json(before),
                     _json(after),
+                    clock.to_text(clock.now()),
                 ),
             )
             return int(cursor.lastrowid or 0)
@@ -138,6 +144,7 @@ class Journal:
                 after=json.loads(row["after"]) if row["after"] else None,
                 outcome=row["outcome"],
                 message=row["message"] or "",
+                opened=clock.from_text(row["opened"]) if row["opened"] else None,
             )
             for row in rows
         ]

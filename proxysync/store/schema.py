@@ -128,4 +128,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (target, key)
     ) STRICT;
     """,
+    """
+    ALTER TABLE journal ADD COLUMN opened TEXT;
+    """,
 )

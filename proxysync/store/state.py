@@ -92,15 +92,6 @@ class State:
                 ),
             )
 
-    def doubt_another(self, npm_id: int | None) -> None:
-        """Marks some host but this one as unconfirmed, so that it is written again."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE applied SET unconfirmed = 1 WHERE rowid = (SELECT rowid FROM applied"
-                " WHERE target = ? AND npm_id IS NOT ? ORDER BY npm_id LIMIT 1)",
-                (self._target, npm_id),
-            )
-
     def forget(self, names: Iterable[str]) -> None:
         """Drops all that is remembered of these names, of whatever kind."""
         with self._database.transaction() as connection:

@@ -134,6 +134,21 @@ STORIES: dict[str, list[Step]] = {
         ("remove", ("bee",)),
         BROKEN_AND_KILLED,
     ],
+    "the last host is deleted behind a 500": [put("ant", 0), RUN, ("remove", ("ant",)), BROKEN],
+    "killed behind a 500 of the deletion of the last host": [
+        put("ant", 0),
+        RUN,
+        ("remove", ("ant",)),
+        BROKEN_AND_KILLED,
+    ],
+    "killed in the middle of a swap whose other half is bad": [
+        put("ant", 0),
+        put("bee", 1),
+        RUN,
+        ("swap", ("ant", "bee")),
+        ("killed_at_request", (11, True)),
+        ("text", ("bee", BAD)),
+    ],
     "a canary that cannot be removed is not taken for the host, whose marker is lost": [
         put("ant", 0),
         RUN,

@@ -52,7 +52,7 @@ def ten_changes(urls: list[str]) -> Entries:
     }
 
 
-KEPT = ("steady", "port", "flags", "renamed", "config")
+KEPT = ("steady", "port", "flags", "renamed", "config", "left", "right")
 """Sites that work before and after: whatever happens, and whenever, they are served."""
 
 TEXTS = {"one", "two", "three"}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxysync.apply.order import Step, in_order
+from proxysync.apply.order import NO_NAMES, Part, Step, in_order, wanted
 from proxysync.kinds import PROXY
 from proxysync.model import Live
 from proxysync.plan.model import Change
@@ -31,20 +31,28 @@ def change(name: str, old: Names | None, new: Names | None, npm_id: int = 1) -> 
     )
 
 
-def carry_out(steps: Sequence[Step], start: Mapping[str, Names]) -> dict[str, Names]:
-    """Plays the steps on a server that lets no two hosts hold one name."""
-    held = dict(start)
+def carry_out(steps: Sequence[Step], start: Mapping[str, Names]) -> list[dict[str, Names]]:
+    """Plays the steps on a server that lets no two hosts hold one name; how it is after each."""
+    moments = [dict(start)]
     for step in steps:
-        name, target = step.change.name, step.change.target
-        wanted = step.keep or frozenset(target["domain_names"] if target else ())
-        others = frozenset[str]().union(*(held[other] for other in held if other != name))
-        assert not wanted & others, f"{name} takes what another one holds"
-        if target is None:
-            del held[name]
-        else:
-            assert wanted
-            held[name] = wanted
-    return held
+        held = dict(moments[-1])
+        name, wants = step.change.name, wanted(step.change)
+        if step.part is Part.RELEASE:
+            wants = step.names
+        elif step.part is Part.TAKE:
+            wants |= step.names
+        others = NO_NAMES.union(*(held[other] for other in held if other != name))
+        assert not wants & others, f"{name} takes what another one holds"
+        held.pop(name, None)
+        if step.change.target is not None or step.part is Part.RELEASE:
+            assert wants
+            held[name] = wants
+        moments.append(held)
+    return moments
+
+
+def served(held: Mapping[str, Names]) -> Names:
+    return frozenset(name.removeprefix(".") for names in held.values() for name in names)
 
 
 def split(assignment: Mapping[str, str]) -> dict[str, Names]:
@@ -72,26 +80,81 @@ def test_any_move_of_names_between_hosts_is_carried_out_without_a_clash(
     ]
     random.shuffle(changes)  # type: ignore[attr-defined]
     steps = in_order(changes)
-    assert carry_out(steps, old) == new
-    assert sorted(s.change.name for s in steps if s.keep is None) == sorted(c.name for c in changes)
+    moments = carry_out(steps, old)
+    assert moments[-1] == new
+    stay = served(old) & served(new)
+    assert all(stay <= served(moment) for moment in moments), "a name is served by nobody"
+    whole = [step.change.name for step in steps if step.part in (Part.WHOLE, Part.SETTLE)]
+    assert sorted(whole) == sorted(change.name for change in changes)
 
 
-def test_a_swap_costs_one_step_more_than_the_two_changes() -> None:
+@given(ASSIGNMENTS, ASSIGNMENTS, st.integers(0, 30))
+def test_moves_that_were_cut_short_are_finished_without_a_gap(
+    before: dict[str, str], after: dict[str, str], made: int
+) -> None:
+    old, new = split(before), split(after)
+    ids = {name: number for number, name in enumerate(sorted(old.keys() | new.keys()))}
+
+    def steps(now: Mapping[str, Names]) -> list[Step]:
+        return in_order(
+            [
+                change(name, now.get(name), new.get(name), number)
+                for name, number in ids.items()
+                if now.get(name) != new.get(name)
+            ]
+        )
+
+    first = carry_out(steps(old)[:made], old)
+    moments = first + carry_out(steps(first[-1]), first[-1])
+    assert moments[-1] == new
+    stay = served(old) & served(new)
+    assert all(stay <= served(moment) for moment in moments), "a name is served by nobody"
+
+
+def parts(steps: Sequence[Step]) -> list[tuple[str, str]]:
+    return [(step.change.name, str(step.part)) for step in steps]
+
+
+def test_a_swap_of_two_names() -> None:
     x, y = frozenset({"x"}), frozenset({"y"})
     steps = in_order([change("a", x, y, 1), change("b", y, x, 2)])
-    assert [(step.change.name, step.keep is not None) for step in steps] == [
-        ("a", True),
-        ("b", False),
-        ("a", False),
+    assert parts(steps) == [
+        ("a", "release"),
+        ("b", "release"),
+        ("a", "take"),
+        ("b", "take"),
+        ("a", "settle"),
+        ("b", "settle"),
     ]
-    assert steps[0].keep == frozenset({"moving-1.proxysync.invalid"})
+    assert steps[0].names == frozenset({".x"})
 
 
-def test_the_taker_comes_straight_after_the_one_that_gives_up_the_name() -> None:
+def test_no_stand_in_is_used_that_would_draw_visitors_from_another_host() -> None:
+    x, y = frozenset({"x.example"}), frozenset({"y.example"})
+    for other in (".x.example", "*.x.example"):
+        steps = in_order([change("a", x, y, 1), change("b", y, x, 2)], {other, *x, *y})
+        assert steps[0].names == frozenset({"moving-1.proxysync.invalid"})
+        assert steps[1].names == frozenset({".y.example"})
+
+
+def test_changes_that_move_no_names_are_single_steps_and_deletions_come_first() -> None:
+    changes = [
+        change("c", frozenset({"c"}), frozenset({"c", "new"}), 1),
+        change("a", None, frozenset({"a"})),
+        change("b", frozenset({"b"}), None, 2),
+    ]
+    assert parts(in_order(changes)) == [("b", "whole"), ("c", "whole"), ("a", "whole")]
+
+
+def test_whoever_gives_and_takes_is_carried_out_together() -> None:
     changes = [
         change("taker", frozenset({"t"}), frozenset({"t", "moved"}), 1),
-        change("giver", frozenset({"g", "moved"}), frozenset({"g"}), 2),
         change("other", None, frozenset({"o"})),
+        change("giver", frozenset({"g", "moved"}), frozenset({"g"}), 2),
     ]
-    names = [step.change.name for step in in_order(changes)]
-    assert names.index("taker") == names.index("giver") + 1
+    assert parts(in_order(changes)) == [
+        ("giver", "release"),
+        ("taker", "whole"),
+        ("giver", "settle"),
+        ("other", "whole"),
+    ]

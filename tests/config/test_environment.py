@@ -89,7 +89,9 @@ def test_without_a_home_the_state_folder_must_be_named(monkeypatch: pytest.Monke
         ("http://npm:81", "http://npm:81"),
         (" HTTPS://npm.example.com/api ", "https://npm.example.com"),
         ("http://npm:81//", "http://npm:81"),
-        ("http://npm/admin/api/", "http://npm/admin"),
+        ("http://npm/admin//api/", "http://npm/admin"),
+        ("http://npm:81/API", "http://npm:81"),
+        ("http://npm:81/myapi", "http://npm:81/myapi"),
         ("http://[fd00::2]:81/api", "http://[fd00::2]:81"),
     ],
 )

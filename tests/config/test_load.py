@@ -242,6 +242,23 @@ def test_a_location_keeps_the_path_of_its_upstream() -> None:
     assert exact.advanced_config == "expires 1d;"
 
 
+def test_locations_that_nginx_tells_apart_may_stand_together() -> None:
+    paths = ["/", "= /", "/x", "= /x", "/x/", "^~ /y", "= /y", "~ /x", "~* /x"]
+    locations = "".join(
+        f'      - {{path: "{path}", upstream: "http://10.0.0.6:9000"}}\n' for path in paths
+    )
+    assert [one.path for one in only(MEDIA + "    locations:\n" + locations).locations] == paths
+
+
+def test_an_exact_location_may_stand_where_nothing_is_cached() -> None:
+    exact, regex = (
+        f'locations: [{{path: "{path}", upstream: "http://10.0.0.6:9000"}}]'
+        for path in ("= /x", "~ /x")
+    )
+    assert media("cache_assets: false", exact).locations
+    assert media("cache_assets: true", regex).locations
+
+
 def test_a_variable_is_replaced_and_remembered_as_a_secret() -> None:
     config = text(
         MEDIA + '    advanced_config: "set $key ${KEY}; # $host $${KEY} ${OTHER:-none}"\n',

@@ -1,8 +1,11 @@
 """NPM broken by somebody else: one write at the most, and all of them again when it is well."""
 
+from typing import Any
+
 import pytest
 
 from proxysync.demo.toys import Toy
+from proxysync.health import latent
 from proxysync.sandbox import Sandbox
 from tests.world import SUFFIX, World, domain
 
@@ -90,3 +93,46 @@ def test_a_canary_does_not_outlive_a_broken_npm(
     world.apply()
     assert all(SUFFIX in name for row in sandbox.proxy_hosts() for name in row["domain_names"])
     world.assert_in_line()
+
+
+@pytest.mark.parametrize("how", ["drops it", "disables its host", "deletes its host"])
+def test_what_breaks_nginx_is_cured_by_the_edit_that(
+    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """As long as nginx has a name that does not resolve, NPM can write no host at all."""
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    monkeypatch.setattr(latent, "SECOND_TRY", 0.01)
+    one, two, three = ({"upstream": toy.url} for toy in services)
+    lost = {
+        "locations": [{"path": "/x", "upstream": "http://lost.invalid.test:9"}],
+        "validation": {"mode": "off", "allow_unresolved": True},
+    }
+    small_world.write({"one": {**one, **lost}, "two": two})
+    small_world.apply()
+    sandbox.unresolvable.add("lost.invalid.test")
+
+    cures: dict[str, Any] = {
+        "drops it": {"one": one},
+        "disables its host": {"one": {**one, "enabled": False}},
+        "deletes its host": {},
+    }
+    changed = {**two, "advanced_config": "client_max_body_size 9m;"}
+    small_world.write({**cures[how], "two": changed, "three": three})
+    small_world.apply()
+    assert ("one" in small_world.npm.visit(domain("one"))[1]) is (how == "drops it")
+    for name in ("two", "three"):
+        assert name in small_world.npm.visit(domain(name))[1]
+    small_world.assert_in_line()
+
+
+def test_a_foreign_fault_is_no_reason_to_take_a_site_down(
+    broken: tuple[World, Sandbox], services: list[Toy]
+) -> None:
+    world, sandbox = broken
+    one, two, three = ({"upstream": toy.url} for toy in services)
+    location = {"path": "/x", "upstream": services[1].url}
+    world.write({"one": {**one, "locations": [location]}, "two": two, "three": three})
+    assert world.run("apply", "--yes").code == 1
+    assert not [path for _, path in sandbox.writes if path.endswith("/disable")]
+    assert "one" in world.npm.visit(domain("one"))[1]

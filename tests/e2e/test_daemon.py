@@ -128,7 +128,7 @@ def test_a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(
 ) -> None:
     good = one.file.read_text()
     one.file.write_text(good.replace("version: 1", "version: 1\nsettings: {resync_interval: 1s}"))
-    with one.daemon():
+    with one.daemon() as process:
         eventually(serving(one, "one", "one"))
         one.file.write_text("proxies: [\n")
         eventually(lambda: "config.invalid" in one.event_names())
@@ -136,6 +136,8 @@ def test_a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(
         one.npm.call("PUT", f"/nginx/proxy-hosts/{host['id']}", {"forward_port": services[1].port})
         eventually(serving(one, "one", "one"))
         assert one.event_names().count("config.invalid") == 1
+        process.send_signal(signal.SIGHUP)
+        eventually(lambda: one.event_names().count("config.invalid") == 2)
         save_by_rename(one, good.replace(services[0].url, services[2].url))
         eventually(serving(one, "one", "three"))
 
@@ -220,6 +222,7 @@ def test_sighup_reloads_and_sigint_ends_it(one: World) -> None:
         reads = len(_requests(one))
         process.send_signal(signal.SIGHUP)
         eventually(lambda: len(_requests(one)) > reads)
+        assert one.event_names().count("config.unchanged") == 1
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
     assert one.event_names()[-1] == "daemon.stopped"

@@ -2,6 +2,8 @@
 
 import pytest
 
+from proxysync.cli.history import HEADS, fitted
+from proxysync.cli.terminal import table
 from proxysync.demo.toys import Toy
 from tests.world import World, domain, eventually
 
@@ -48,6 +50,19 @@ def test_history_lists_what_was_applied_and_how_it_ended(changed: World) -> None
     assert "delete gone" in changed.run("history").out
 
 
+@pytest.mark.parametrize("width", [200, 100, 80])
+def test_history_fits_the_terminal_by_cutting_its_free_texts(width: int) -> None:
+    rows = [
+        ["12", "2026-01-31T12:00:00.000Z", "edit", "NPM cannot be reached " * 10, "update one"],
+        ["11", "2026-01-31T11:00:00.000Z", "apply", "done", ", ".join(["create two"] * 5)],
+    ]
+    shown = fitted(rows, width)
+    assert max(len(line) for line in table(HEADS, shown).splitlines()) <= width
+    assert [row[:3] for row in shown] == [row[:3] for row in rows]
+    assert shown[1][3] == "done"
+    assert fitted(rows, 1000) == rows
+
+
 def test_rollback_shows_the_way_back_and_goes_it_with_yes(
     changed: World, services: list[Toy]
 ) -> None:
@@ -75,8 +90,10 @@ def test_the_daemon_holds_after_a_rollback_until_it_is_told_to_go_on(changed: Wo
     with changed.daemon():
         eventually(lambda: "daemon.held" in changed.event_names())
         assert definitions(changed) == rolled_back
+        assert "rolled back to before run 2" in changed.run("plan").err
         assert "over" in changed.run("resume").out
         eventually(lambda: "new" in definitions(changed))
+    assert "rolled back" not in changed.run("plan").err
 
 
 def test_the_hold_ends_when_the_file_changes(changed: World, services: list[Toy]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from proxysync.demo.toys import Toy
+from proxysync.sandbox.faults import Fault, FaultProxy
 from tests.world import World, domain, eventually
 
 pytestmark = pytest.mark.timeout(240)
@@ -261,3 +262,59 @@ def test_a_host_that_was_disabled_by_a_put_is_taken_down(
     small_world.apply()
     assert "one" not in small_world.npm.visit(domain("one"))[1]
     small_world.assert_in_line()
+
+
+def test_a_site_may_move_to_a_host_that_asks_for_a_password(
+    small_world: World, services: list[Toy]
+) -> None:
+    """While it moves its old host still answers strangers, and that is no fault of the new one."""
+    one, two, _ = services
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    sandbox.add_access_list("staff", items=[{"username": "anna", "password": "pw"}])
+    settings = {"verify": {"url": small_world.npm.sites_url}}
+    both = {"domains": [domain("one"), domain("moved")], "upstream": one.url}
+    small_world.write({"one": both}, settings=settings)
+    small_world.apply()
+    taker = {"domains": [domain("moved")], "upstream": two.url, "access_list": "staff"}
+    small_world.write({"one": {"upstream": one.url}, "taker": taker}, settings=settings)
+    small_world.apply()
+    assert small_world.npm.visit(domain("moved"))[0] == 401
+    small_world.assert_in_line()
+
+
+def test_a_site_whose_new_host_npm_refuses_stays_with_its_old_one(
+    small_world: World, services: list[Toy]
+) -> None:
+    one, two, _ = services
+    both = {"domains": [domain("one"), domain("moved")], "upstream": one.url}
+    small_world.write({"one": both})
+    small_world.apply()
+    small_world.write(
+        {
+            "one": {"upstream": one.url},
+            "taker": {"domains": [domain("moved")], "upstream": two.url},
+        }
+    )
+    with FaultProxy(small_world.npm.url) as proxy:
+        proxy.inject(Fault.STATUS_400, method="POST", path="/nginx/proxy-hosts")
+        small_world.env["PROXYSYNC_NPM_URL"] = proxy.url
+        done = small_world.call("apply", "--yes")
+        assert done.code == 1
+        assert "keeps moved" in done.out
+        assert small_world.npm.host("one")["domain_names"] == sorted(both["domains"])
+        assert "one" in small_world.npm.visit(domain("moved"))[1]
+        small_world.apply()
+        small_world.assert_in_line()
+    assert "two" in small_world.npm.visit(domain("moved"))[1]
+
+
+def test_a_disabled_site_may_come_back_before_its_service_does(
+    small_world: World, services: list[Toy]
+) -> None:
+    settings = {"verify": {"url": small_world.npm.sites_url}, "validation": {"mode": "off"}}
+    small_world.write({"one": {"upstream": services[0].url, "enabled": False}}, settings=settings)
+    small_world.apply()
+    services[0].stop()
+    small_world.write({"one": {"upstream": services[0].url}}, settings=settings)
+    small_world.apply()

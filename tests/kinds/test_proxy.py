@@ -105,6 +105,35 @@ def test_access_lists_are_found_by_their_exact_name() -> None:
         find_access_list("LAN", lists)
 
 
+def test_an_ambiguous_name_is_told_with_each_that_has_it_once() -> None:
+    lists = (AccessList(2, "staff"), AccessList(1, "lan"), AccessList(3, "staff"))
+    with pytest.raises(UnknownReferenceError) as caught:
+        find_access_list("staff", lists)
+    assert str(caught.value) == (
+        'access list "staff" is ambiguous, for NPM has #2 "staff" and #3 "staff"; give each its '
+        'own name in NPM; it also has: "lan"'
+    )
+    with pytest.raises(UnknownReferenceError) as caught:
+        find_certificate("twice", CERTIFICATES)
+    assert str(caught.value).count("x.example.org") == 1
+
+
+@pytest.mark.parametrize(("enabled", "refused"), [("true", True), ("false", False)])
+def test_an_entry_is_not_served_with_a_list_that_lets_everybody_in(
+    enabled: str, refused: bool
+) -> None:
+    text = (
+        "proxies: {a: {domains: [a.example], upstream: 'http://h', access_list: lan, "
+        f"enabled: {enabled}}}}}\n"
+    )
+    (proxy,) = load_text(text, "f", {}).proxies
+    empty = desired(proxy, Snapshot((), access_lists=(AccessList(7, "lan", is_empty=True),)))
+    assert empty.fields["access_list_id"] == 7
+    assert ("neither users nor clients" in (empty.problem or "")) is refused
+    filled = desired(proxy, Snapshot((), access_lists=(AccessList(7, "lan"),)))
+    assert filled.problem is None
+
+
 def test_a_field_that_the_server_does_not_know_is_a_problem_only_if_it_is_asked_for() -> None:
     text = "proxies: {a: {domains: [a.example], upstream: 'http://h', trust_forwarded_proto: %s}}"
     old = Snapshot((), accepted={"proxy": frozenset(DEFAULTS) - {"trust_forwarded_proto"}})

@@ -1,6 +1,7 @@
 """The API client against the sandbox over real HTTP: what a server can do to it."""
 
 import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -126,6 +127,34 @@ def test_an_account_that_may_only_look_can_plan_but_not_write(sandbox: Sandbox) 
     assert sandbox.proxy_hosts() == []
 
 
+def test_an_account_that_sees_only_its_own_hosts_is_told_so(sandbox: Sandbox) -> None:
+    sandbox.add_user("own@example.com", "pw", permissions={"proxy_hosts": "manage"})
+    assert "All Items" in (connect(sandbox, "own@example.com", "pw").blind_spot() or "")
+    assert connect(sandbox).blind_spot() is None
+
+
+def test_an_access_list_without_users_and_clients_is_known_as_empty(sandbox: Sandbox) -> None:
+    sandbox.add_access_list("nobody")
+    sandbox.add_access_list("staff", items=[{"username": "anna", "password": "pw"}])
+    sandbox.add_access_list("lan", clients=[{"address": "10.0.0.0/8", "directive": "allow"}])
+    lists = connect(sandbox).snapshot().access_lists
+    assert {one.name: one.is_empty for one in lists} == {
+        "nobody": True,
+        "staff": False,
+        "lan": False,
+    }
+
+
+def test_a_host_that_is_gone_after_a_write_is_called_by_its_domains(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm = connect(sandbox)
+    made = npm.create(PROXY, host(), MARKER)
+    monkeypatch.setattr(npm, "get", lambda *_: None)
+    with pytest.raises(NpmUnconfirmedError, match=rf"#{made.npm_id} \(media\.example\.com\)"):
+        npm.update(PROXY, made, host(), MARKER)
+
+
 def test_an_account_without_rights_is_refused(sandbox: Sandbox) -> None:
     sandbox.add_user("none@example.com", "pw", permissions={"proxy_hosts": "hidden"})
     with pytest.raises(NpmRightsError, match="may not see proxy hosts"):
@@ -249,6 +278,8 @@ def answering(status: int, body: bytes, kind: str = "text/html", **headers: str)
         (404, b"<html>no</html>", "text/html", "web page"),
         (200, b'{"hello": 1}', "application/json", "does not answer as NPM's API does"),
         (200, b"[]", "application/json", "does not answer as NPM's API does"),
+        (404, b'{"error": {"code": 404, "message": "Not Found - /api/"}}', "", "not NPM's address"),
+        (401, b'{"error": "who are you?"}', "application/json", "is not NPM's address"),
     ],
 )
 def test_what_is_not_npm_is_said_to_be_none(
@@ -260,6 +291,12 @@ def test_what_is_not_npm_is_said_to_be_none(
     ):
         client(url).snapshot()
     assert "PROXYSYNC_NPM_URL" in str(caught.value)
+
+
+def test_an_address_with_a_path_too_many_is_told_without_it(sandbox: Sandbox) -> None:
+    with pytest.raises(NpmAddressError, match="is not NPM's address") as caught:
+        client(f"{sandbox.url}/api/nginx").snapshot()
+    assert f"without its path this one is {sandbox.url}." in str(caught.value)
 
 
 def test_a_redirect_is_not_followed_but_told() -> None:
@@ -313,6 +350,49 @@ def test_a_certificate_of_an_unknown_authority_is_refused_and_a_ca_file_helps(
 
 def test_https_to_a_plain_server_says_so(sandbox: Sandbox) -> None:
     url = sandbox.url.replace("http:", "https:")
-    with pytest.raises(NpmAddressError, match="speaks plain HTTP") as caught:
+    with pytest.raises(NpmAddressError, match="does not speak TLS") as caught:
         client(url).snapshot()
     assert sandbox.url in str(caught.value)
+
+
+@contextmanager
+def ending_handshakes(answer: bytes) -> Iterator[str]:
+    """A server that answers whatever opens a TLS connection with these bytes; its address."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told", "kind"),
+    [
+        (b"\x15\x03\x03\0\2\2\x70", "no https site of that name", NpmAddressError),
+        (b"\x15\x03\x03\0\2\2\x28", "no version or cipher of TLS in common", NpmAddressError),
+        (b"\x15\x03\x03\0\2\2\x50", "alert internal error", NpmUnavailableError),
+        (b"SSH-2.0-OpenSSH\r\n", "does not speak TLS", NpmAddressError),
+        (b"", "TLS connection to .* failed", NpmUnavailableError),
+    ],
+    ids=["unrecognized name", "handshake failure", "internal error", "no TLS", "cut off"],
+)
+def test_only_a_certificate_that_is_not_trusted_is_called_so(
+    answer: bytes, told: str, kind: type[NpmError]
+) -> None:
+    with ending_handshakes(answer) as url, pytest.raises(kind, match=told) as caught:
+        client(url).snapshot()
+    assert "certificate" not in str(caught.value)
+
+
+def test_a_ca_file_without_a_certificate_is_told_by_its_name(tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text("nothing\n")
+    with ending_handshakes(b"") as url, pytest.raises(NpmAddressError, match=r"ca\.pem holds no"):
+        client(url, ca_file=ca_file).snapshot()

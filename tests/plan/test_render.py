@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxysync.model import Snapshot
 from proxysync.plan.model import Change, FieldChange, Hold, HoldKind, Plan
 from proxysync.plan.planner import make_plan
-from proxysync.plan.policy import Policy
+from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.render import to_json, to_markdown, to_text
 
 from .world import fields, live, npm, only, row, want
@@ -142,6 +142,13 @@ def test_many_domains_are_counted() -> None:
 def test_other_holds_are_counted_as_held() -> None:
     plan = make_plan([want("a")], npm(live(1, "a"), live(2, "b")), (), Policy(prune=False))
     assert text(plan).endswith("0 to delete; 1 unchanged, 1 held.")
+
+
+def test_what_failed_says_that_it_waits_for_an_edit() -> None:
+    failure = Failure("a", want("a").fields, None, "nginx refuses it: [emerg] no")
+    plan = make_plan([want("a")], npm(), (), Policy(), failures=[failure])
+    for shown in (text(plan), to_markdown(plan)):
+        assert "nginx refuses it: [emerg] no; it is tried again when the entry is edited" in shown
 
 
 def test_colour_is_only_where_it_is_asked_for() -> None:

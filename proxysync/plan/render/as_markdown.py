@@ -23,6 +23,7 @@ from proxysync.plan.render.values import (
     masked,
     safe,
     short,
+    why_held,
     worth_showing,
 )
 
@@ -63,7 +64,7 @@ def _change(change: Change, mask: Mask, names: Names) -> str:
     )
     parts = [f"<details><summary>{head}</summary>", f"<p>{_code(change.reason, mask)}</p>"]
     if change.hold is not None:
-        parts.append(f"<p>Held: {_code(change.hold.reason, mask)}</p>")
+        parts.append(f"<p>Held: {_code(why_held(change.hold, mask))}</p>")
     diff = [
         line
         for name, field in worth_showing(change).items()

@@ -16,6 +16,7 @@ from proxysync.plan.render.values import (
     masked,
     safe,
     short,
+    why_held,
     worth_showing,
 )
 
@@ -72,7 +73,7 @@ def _change(change: Change, colour: bool, mask: Mask, names: Names) -> Iterator[
     head = f"{symbol} {safe(change.name)}{number}" + (f" ({where})" if where else "")
     yield f"{_paint(head, symbol, on=colour)}: {safe(masked(change.reason, mask))}"
     if change.hold is not None:
-        yield f"    held, {change.hold.kind}: {safe(masked(change.hold.reason, mask))}"
+        yield f"    held, {change.hold.kind}: {why_held(change.hold, mask)}"
     for name, field in worth_showing(change).items():
         if is_long(field):
             yield f"    {name}:"

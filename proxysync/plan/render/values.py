@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from proxysync.kinds import KINDS
-from proxysync.plan.model import Change, FieldChange
+from proxysync.plan.model import Change, FieldChange, Hold, HoldKind
 from proxysync.redact import redact_text
 
 Mask = Mapping[str, str]
@@ -19,6 +19,8 @@ Names = Mapping[tuple[str, int], str]
 
 NO_MASK: Mask = MappingProxyType({})
 NO_NAMES: Names = MappingProxyType({})
+
+UNTIL_EDITED = "; it is tried again when the entry is edited, or the host is changed in NPM"
 
 UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -62,6 +64,12 @@ def domains(change: Change, mask: Mask, most: int = 3) -> str:
     names = sorted(kind.claims(fields)) if fields else []
     shown = ", ".join(safe(masked(name, mask)) for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def why_held(hold: Hold, mask: Mask) -> str:
+    """Why a change is not made; for one that waits for a person, what ends that, too."""
+    end = UNTIL_EDITED if hold.kind is HoldKind.FAILED else ""
+    return safe(masked(hold.reason, mask)) + end
 
 
 def is_one_sided(change: Change) -> bool:

@@ -1,0 +1,36 @@
+"""Throwaway hosts: made, looked at and removed again, under a name that can be nobody's."""
+
+import secrets
+from contextlib import suppress
+
+from proxysync.kinds import PROXY, Kind
+from proxysync.model import Fields, Live, Marker
+from proxysync.npm.client import CANARY_SUFFIX, NpmClient
+from proxysync.npm.errors import NpmError, NpmUnconfirmedError
+
+
+def try_out(npm: NpmClient, kind: Kind, fields: Fields, marker: Marker) -> Live:
+    """The definition as NPM and nginx took it, on a host that is gone again.
+
+    Raises NpmError; then nothing else was written to, so there is nothing to confirm.
+    """
+    name = f"canary-{secrets.token_hex(4)}{CANARY_SUFFIX}"
+    try:
+        canary = npm.create(kind, kind.with_claims(fields, frozenset({name})), marker)
+        npm.delete(kind, canary.npm_id)
+    except NpmUnconfirmedError as error:
+        if error.live is not None:
+            # What cannot be removed now is removed at the start of the next run.
+            with suppress(NpmError):
+                npm.delete(kind, error.live.npm_id)
+        raise NpmError(error.message, hint=error.hint, code=error.code) from error
+    return canary
+
+
+def reload_nginx(npm: NpmClient, instance: str) -> None:
+    """Has nginx load what NPM has on disk by now, without a write to any real host.
+
+    Raises NpmError.
+    """
+    marker = Marker("reload", instance, canary=True)
+    try_out(npm, PROXY, PROXY.idle(f"reload{CANARY_SUFFIX}"), marker)

@@ -1,0 +1,37 @@
+"""What became of a plan, in lines for a person."""
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proxysync.reconcile import Round
+
+
+def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
+    """Prints each change with how it ended, and what could not be made."""
+    from proxysync.apply.report import Result
+    from proxysync.cli.terminal import colours, paint, safe
+    from proxysync.plan.render.values import why_held
+    from proxysync.redact import redact
+
+    on = colours(sys.stdout)
+
+    def line(word: str, text: str, hint: str | None = None, colour: str = "red") -> None:
+        print(f"{paint(word.ljust(11), colour, on=on)} {safe(redact(text, secrets))}")
+        if hint:
+            print(f"            hint: {safe(redact(hint, secrets))}")
+
+    if done.plan.refused:
+        line("refused", done.plan.refused)
+    for outcome in done.report.outcomes:
+        tail = f": {outcome.message}" if outcome.message else ""
+        colour = "green" if outcome.result is Result.DONE else "red"
+        line(outcome.result, f"{outcome.action} {outcome.name}{tail}", outcome.hint, colour)
+    hints = {verdict.name: verdict.hint for verdict in done.verdicts}
+    for change in done.unsettled:
+        word = change.hold.kind if change.hold else change.action
+        reason = why_held(change.hold, secrets) if change.hold else change.reason
+        line(word, f"{change.name}: {reason}", hints.get(change.name))
+    if done.report.stopped:
+        line("stopped", done.report.stopped)

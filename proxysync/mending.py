@@ -1,0 +1,45 @@
+"""What of a plan may put a broken nginx right: then it has to come before all else."""
+
+from dataclasses import replace
+
+from proxysync.apply.order import held, takes_down, wanted
+from proxysync.kinds import KINDS
+from proxysync.model import Fields
+from proxysync.plan.model import Change, Plan
+
+
+def cure(plan: Plan, resolver: str | None) -> tuple[Plan, frozenset[int]]:
+    """The part of the plan that takes out of nginx what may break it; empty if there is none.
+
+    That is: whatever is deleted or disabled, and hosts with a name in a location that does not
+    resolve and that the plan drops. NPM tests nginx before it writes their new definition, so
+    that these, the second value, have to be disabled first.
+    """
+    from proxysync.health.latent import find_unresolved
+
+    dropped = {change.name: _dropped(change) for change in plan.to_make}
+    names = frozenset[str]().union(*dropped.values())
+    gone = find_unresolved(names, resolver).keys() if names else set()
+    culprits = [change for change in plan.to_make if dropped[change.name] & gone]
+    changes = [c for c in plan.to_make if c in culprits or _only_takes_down(c, plan)]
+    ids = frozenset(change.npm_id for change in culprits if change.npm_id is not None)
+    return replace(plan, changes=tuple(changes), records=(), forget=()), ids
+
+
+def _dropped(change: Change) -> frozenset[str]:
+    return _names(change, change.live.fields if change.live else None) - _names(
+        change, change.target
+    )
+
+
+def _names(change: Change, fields: Fields | None) -> frozenset[str]:
+    if fields is None or not fields.get("enabled", True):
+        return frozenset()
+    return KINDS[change.kind].resolved_at_start(fields)
+
+
+def _only_takes_down(change: Change, plan: Plan) -> bool:
+    """Whether the host goes, and nobody else is to take over a name that it serves."""
+    return takes_down(change) and not any(
+        held(change) & wanted(other) for other in plan.to_make if other is not change
+    )

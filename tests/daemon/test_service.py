@@ -1,0 +1,90 @@
+"""What the daemon says about what it finds, in the process of the test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proxysync.daemon.oversight import Oversight
+from proxysync.daemon.service import Service
+from proxysync.health.monitor import Monitor
+from proxysync.npm.client import NpmClient
+from proxysync.npm.session import Session
+from proxysync.npm.transport import Transport
+from proxysync.reconcile import Reconciler
+from proxysync.sandbox import Sandbox
+from proxysync.store.database import open_for_writing
+from proxysync.store.events import EventLog
+from proxysync.store.health import HealthStore
+from proxysync.store.journal import Journal
+from proxysync.store.state import State
+
+GOOD = "proxies: {one: {domains: [one.example.com], upstream: 'http://127.0.0.1:1'}}\n"
+BAD = "proxies: [\n"
+
+
+class Stage:
+    """A service that nothing drives, and what it said."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox) -> None:
+        self.file = folder / "proxies.yaml"
+        self.database, _ = open_for_writing(folder / "state.db")
+        self.events = EventLog(self.database, folder / "events.jsonl")
+        sandbox.add_user("own@example.com", "pw", permissions={"proxy_hosts": "manage"})
+        npm = NpmClient(
+            Session(Transport(sandbox.url), "own@example.com", "pw", pause=lambda _seconds: None)
+        )
+        state = State(self.database)
+        self.service = Service(
+            self.file,
+            folder,
+            npm,
+            state,
+            self.events,
+            Reconciler(npm, state, Journal(self.database), self.events.emit),
+            Oversight(npm, Monitor(HealthStore(self.database), self.events)),
+            environ={},
+            stop=lambda: False,
+        )
+
+    def said(self) -> list[str]:
+        rows = self.database.query("SELECT event FROM event_log ORDER BY id")
+        return [row["event"] for row in rows]
+
+    def load(self, text: str, *, asked: bool = False) -> bool:
+        self.file.write_text(text)
+        return self.service.load(asked=asked)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with Sandbox() as sandbox:
+        made = Stage(tmp_path, sandbox)
+        yield made
+        made.database.close()
+
+
+def test_an_account_that_does_not_see_all_is_told_of_once(stage: Stage) -> None:
+    stage.load("settings: {validation: {mode: 'off'}}\n" + GOOD)
+    for _ in range(2):
+        stage.service.reconcile()
+    assert stage.said().count("npm.visibility") == 1
+
+
+def test_who_asks_hears_what_came_of_it_and_nobody_else_twice(stage: Stage) -> None:
+    assert stage.load(GOOD)
+    assert not stage.load(GOOD)
+    assert not stage.load(GOOD, asked=True)
+    assert not stage.load(BAD)
+    assert not stage.load(BAD)
+    assert not stage.load(BAD, asked=True)
+    assert stage.load(GOOD, asked=False)
+    assert stage.load(GOOD + "# edited\n", asked=True)
+    assert stage.said() == [
+        "config.loaded",
+        "config.unchanged",
+        "config.invalid",
+        "config.invalid",
+        "config.loaded",
+        "config.loaded",
+    ]
