@@ -10,7 +10,7 @@ from proxysync.kinds import PROXY
 from proxysync.model import Applied, Fields, Live, Snapshot
 from proxysync.plan.model import Change, Plan
 from proxysync.store.clock import to_text
-from proxysync.store.state import BlockedEntry
+from proxysync.store.state import BlockedEntry, Hold
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config, Proxy
@@ -33,14 +33,15 @@ class ProxyStatus:
     unconfirmed, disabled, foreign, or unknown where NPM could not be asked. `since` is when
     it was blocked. `health` is where it stood when it was last checked, and `interval` is how
     often that is to happen, in seconds, None for never. `uptime` is the share of good checks
-    in the last 24h, 7d and 30d.
+    in the last 24h, 7d and 30d. `holder` is what it is if it is no proxy but a foreign host
+    of another kind (`redirection host #3`); that has no upstream.
     """
 
     name: str | None
     managed: bool
     npm_id: int | None
     domains: tuple[str, ...]
-    upstream: str
+    upstream: str | None
     enabled: bool
     sync: str
     detail: str | None = None
@@ -51,6 +52,7 @@ class ProxyStatus:
     interval: float | None = None
     uptime: Mapping[str, float | None] = field(default_factory=lambda: NO_UPTIME)
     changes: "tuple[Event, ...] | None" = None
+    holder: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `status --format json`; `changes` are there for a single proxy only."""
@@ -61,6 +63,7 @@ class ProxyStatus:
             "npm_id": self.npm_id,
             "domains": list(self.domains),
             "upstream": self.upstream,
+            "holder": self.holder,
             "enabled": self.enabled,
             "sync": self.sync,
             "detail": self.detail,
@@ -126,13 +129,18 @@ def collect(
 
 
 def foreign(snapshot: Snapshot, instance: str, known: Sequence[ProxyStatus]) -> list[ProxyStatus]:
-    """The proxy hosts in NPM that are not ours, saying whose they are where a marker tells."""
+    """The hosts in NPM that are not ours, saying whose they are where a marker tells."""
     ours = {status.npm_id for status in known if status.managed}
-    return [
+    proxies = [
         _of_live(live, name=live.marker.name if live.marker else None, sync=_owner(live, instance))
         for live in snapshot.objects
         if live.kind == PROXY.name and live.npm_id not in ours
     ]
+    domains: dict[str, list[str]] = {}
+    for domain, holder in snapshot.held.items():
+        domains.setdefault(holder, []).append(domain)
+    others = [_of_holder(holder, tuple(names)) for holder, names in domains.items()]
+    return proxies + others + [_of_holder(stream, ()) for stream in snapshot.streams]
 
 
 def with_health(
@@ -168,6 +176,17 @@ def warnings(notices: "Mapping[str, Notice]") -> list[dict[str, Any]]:
         {"event": notice.event, "message": notice.message, "since": to_text(notice.since)}
         for notice in by_message.values()
     ]
+
+
+def held(hold: Hold | None, fingerprint: str) -> list[dict[str, Any]]:
+    """A warning while a rollback keeps a daemon from applying the file with this fingerprint."""
+    if hold is None or hold.fingerprint != fingerprint:
+        return []
+    message = (
+        f"NPM was rolled back to before run {hold.run_id}; a daemon leaves it so until the file "
+        "changes or `proxysync resume` is given"
+    )
+    return [{"event": "daemon.held", "message": message, "since": to_text(hold.since)}]
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -206,6 +225,19 @@ def _of_live(live: Live, *, name: str | None, sync: str) -> ProxyStatus:
         upstream=_upstream(fields),
         enabled=bool(fields["enabled"]),
         sync=sync,
+    )
+
+
+def _of_holder(holder: str, domains: tuple[str, ...]) -> ProxyStatus:
+    return ProxyStatus(
+        name=None,
+        managed=False,
+        npm_id=None,
+        domains=domains,
+        upstream=None,
+        enabled=True,
+        sync="foreign",
+        holder=holder,
     )
 
 

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from proxysync.config.environment import Environment
     from proxysync.config.models import Config
     from proxysync.npm.client import NpmClient
+    from proxysync.store.bus import Bus
     from proxysync.store.database import Database
-    from proxysync.store.events import Event, EventLog
+    from proxysync.store.events import EventLog
     from proxysync.store.health import HealthStore
     from proxysync.store.journal import Journal
     from proxysync.store.state import State
@@ -109,17 +110,18 @@ def read_journal(env: "Environment") -> "Journal | None":
     return Journal(database) if database else None
 
 
-def open_store(
-    env: "Environment", listeners: tuple[Callable[["Event"], object], ...] = ()
-) -> "Store":
-    """The state and the event log for writing; a damaged database is set aside, and said so."""
+def open_store(env: "Environment", bus: "Bus | None" = None) -> "Store":
+    """The state and the event log for writing; a damaged database is set aside, and said so.
+
+    The events go over `bus`, too, if there are listeners to them already.
+    """
     from proxysync.store.database import open_for_writing
     from proxysync.store.events import EventLog
     from proxysync.store.journal import Journal
     from proxysync.store.state import State
 
     database, set_aside = open_for_writing(env.state_dir / "state.db")
-    events = EventLog(database, env.state_dir / "events.jsonl", listeners)
+    events = EventLog(database, env.state_dir / "events.jsonl", bus=bus)
     if set_aside:
         events.emit(
             "error",

@@ -1,15 +1,76 @@
 """The daemon's log: each event, for people on a terminal and as JSON elsewhere."""
 
+import os
+import select
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+
+from proxysync.store.bus import Bus, Gap, Subscription
 
 if TYPE_CHECKING:
     from proxysync.store.events import Event
 
+WAITING = 1000
+"""Events that wait while nobody reads stderr; of more, the oldest are left out."""
 
-def event_logger() -> "Callable[[Event], None]":
-    """A listener that writes events to stderr."""
+DRAIN = 2.0
+"""Seconds that the last events have to be read before the process ends without them."""
+
+
+@contextmanager
+def printed(bus: Bus) -> Iterator[None]:
+    """Prints on stderr what comes over the bus, and what still waits when it is left.
+
+    A thread of its own does so: a stderr that nobody reads (a stopped pipe) holds up neither
+    those who emit nor, for more than DRAIN seconds, the end.
+    """
+    import logging
+
+    # What it has to say while it ends is no news, and would come unformatted, past the thread.
+    logging.getLogger("watchdog").addHandler(logging.NullHandler())
+    subscription = bus.subscribe(WAITING)
+    thread = threading.Thread(
+        target=_print, args=(subscription, _logger()), name="log", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        subscription.close()
+        thread.join(DRAIN)
+        if thread.is_alive():
+            # Whatever is still to be said would wait for that reader, too.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def _print(subscription: Subscription, log: Any) -> None:
+    for item in subscription:
+        with suppress(OSError):  # the reader has gone or the disk is full: work goes on
+            if isinstance(item, Gap):
+                log.warning(
+                    f"{item.missed} events are left out here, for nobody read this in time",
+                    source="daemon",
+                    code="log.gap",
+                    hint="`proxysync events` shows them.",
+                )
+            else:
+                _print_event(item, log)
+
+
+def _print_event(event: "Event", log: Any) -> None:
+    level = {"info": log.info, "warn": log.warning, "error": log.error}[event.severity]
+    fields: dict[str, Any] = {"source": event.source, "code": event.event, "id": event.id}
+    if event.proxy:
+        fields["proxy"] = event.proxy
+    if event.data.get("hint"):
+        fields["hint"] = event.data["hint"]
+    level(event.message, **fields)
+
+
+def _logger() -> Any:
     import structlog
 
     from proxysync.cli.terminal import colours
@@ -25,20 +86,25 @@ def event_logger() -> "Callable[[Event], None]":
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
-    structlog.configure(
-        processors=processors,
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    log = structlog.get_logger()
+    return structlog.wrap_logger(_Lines(sys.stderr.fileno()), processors=processors)
 
-    def write(event: "Event") -> None:
-        level = {"info": log.info, "warn": log.warning, "error": log.error}[event.severity]
-        fields: dict[str, Any] = {"source": event.source, "code": event.event, "id": event.id}
-        if event.proxy:
-            fields["proxy"] = event.proxy
-        if event.data.get("hint"):
-            fields["hint"] = event.data["hint"]
-        level(event.message, **fields)
 
-    return write
+class _Lines:
+    """Writes lines to a file descriptor.
+
+    Not through `sys.stderr`: Python takes that one's lock when it ends, and dies of it if a
+    thread that is stuck in a write holds it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def _write(self, line: str) -> None:
+        rest = f"{line}\n".encode(errors="replace")
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:  # whoever started us made it so
+                select.select((), (self._descriptor,), ())
+
+    info = warning = error = _write

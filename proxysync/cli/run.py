@@ -23,13 +23,14 @@ def run(arguments: argparse.Namespace) -> int:
     from proxysync.apply.engine import Hooks
     from proxysync.apply.lock import daemon_lock
     from proxysync.cli import context
-    from proxysync.cli.log import event_logger
+    from proxysync.cli.log import printed
     from proxysync.daemon.loop import Loop, Stop, Wake
     from proxysync.daemon.oversight import Oversight, npm_probe
     from proxysync.daemon.service import Service
     from proxysync.daemon.watch import FileWatcher
     from proxysync.health.monitor import Monitor
     from proxysync.reconcile import Reconciler
+    from proxysync.store.bus import Bus
     from proxysync.store.database import make_folder
     from proxysync.store.health import HealthStore
 
@@ -38,8 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     npm = context.client(env, pause=stop.wait)
     _check(npm)
     make_folder(env.state_dir)
-    with daemon_lock(env.state_dir):
-        store = context.open_store(env, (event_logger(),))
+    bus = Bus()
+    with daemon_lock(env.state_dir), printed(bus):
+        store = context.open_store(env, bus)
         state, events = store.state, store.events
         events.emit(
             "info", "daemon", "daemon.started", f"keeping {npm.url} in line with {env.file}"
@@ -52,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
             npm,
             state,
             events,
-            Reconciler(npm, state, store.journal, events.emit, Hooks(stop=stop)),
+            Reconciler(npm, state, store.journal, events.emit, Hooks(stop=stop, pause=stop.wait)),
             Oversight(npm, monitor),
             environ=os.environ,
             stop=stop,

@@ -25,6 +25,8 @@ HELP = "show every proxy and how it is"
 REFRESH = 2.0
 """Seconds between two pictures with --watch."""
 
+DATABASE = "the state (state.db)"
+
 ASK_NPM = 10.0
 """Seconds for which --watch takes NPM as it was."""
 
@@ -73,20 +75,29 @@ class View:
         self._health: HealthStore | None = None
         self._snapshot: Snapshot | None = None
         self._asked = 0.0
+        self._fingerprint = ""
         self.trouble: str | None = None
 
     def proxies(self) -> "list[ProxyStatus]":
         """The proxies to show; a single one with the last things that happened to it.
 
-        Raises ProxysyncError if the file is bad or there is no proxy of that name.
+        Raises ProxysyncError if the file is bad, the state damaged, or no proxy has that name.
         """
         from proxysync.cli import context
+        from proxysync.store.database import damage_told
+
+        config = context.config(self._env)
+        self._fingerprint = config.fingerprint
+        if self._state is None:
+            self._state = context.read_state(self._env)
+            self._health = context.read_health(self._env) if self._state else None
+        with damage_told(DATABASE):
+            return self._collect(config)
+
+    def _collect(self, config: "Config") -> "list[ProxyStatus]":
         from proxysync.status import collect, foreign, with_health
         from proxysync.store import clock
 
-        config = context.config(self._env)
-        self._state = self._state or context.read_state(self._env)
-        self._health = self._health or context.read_health(self._env)
         plan = self._plan(config)
         proxies = collect(config, self._snapshot, plan, self._state)
         if self._everything and self._snapshot is not None:
@@ -98,9 +109,12 @@ class View:
         return with_health(proxies, self._health, clock.now())
 
     def warnings(self) -> list[dict[str, Any]]:
-        from proxysync.status import warnings
+        from proxysync.status import held, warnings
+        from proxysync.store.database import damage_told
 
-        return warnings(self._health.notices()) if self._health else []
+        with damage_told(DATABASE):
+            found = warnings(self._health.notices()) if self._health else []
+            return found + held(self._state.hold() if self._state else None, self._fingerprint)
 
     def _plan(self, config: "Config") -> "Plan | None":
         from proxysync.cli import context

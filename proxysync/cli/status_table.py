@@ -13,6 +13,7 @@ from proxysync.status import ProxyStatus, overdue
 from proxysync.store.clock import in_words
 
 NOTHING = "–"
+NETWORK_DOWN = "health.network_down"
 SYNC_COLOURS = {
     "in sync": "green",
     "pending": "yellow",
@@ -46,7 +47,7 @@ def render(
     if troubles:
         parts.append("\n".join(troubles))
     old = [proxy.name or "" for proxy in proxies if overdue(proxy, now)]
-    if old:
+    if old and all(warning["event"] != NETWORK_DOWN for warning in warnings):
         parts.append(
             f"The health of {len(old)} with a ? is from before, for they are not checked now: "
             "does `proxysync run` run?"
@@ -117,6 +118,13 @@ def _name(proxy: ProxyStatus, _: datetime) -> Cell:
     return Cell(safe(proxy.name or NOTHING), None if proxy.managed else "dim")
 
 
+def _name_or_domain(proxy: ProxyStatus, now: datetime) -> Cell:
+    """For where there is no room for domains: foreign hosts have no name."""
+    if proxy.name:
+        return _name(proxy, now)
+    return Cell(_first_domain(proxy, now).text or safe(proxy.holder or NOTHING), "dim")
+
+
 def _domains(proxy: ProxyStatus, _: datetime) -> Cell:
     return Cell(safe(", ".join(proxy.domains)))
 
@@ -127,6 +135,8 @@ def _first_domain(proxy: ProxyStatus, _: datetime) -> Cell:
 
 
 def _upstream(proxy: ProxyStatus, _: datetime) -> Cell:
+    if proxy.upstream is None:
+        return Cell(safe(proxy.holder or NOTHING), "dim")
     return Cell(safe(proxy.upstream))
 
 
@@ -184,6 +194,7 @@ def _trouble(proxy: ProxyStatus, *, on: bool) -> list[str]:
 
 COLUMNS: dict[str, Column] = {
     "NAME": _name,
+    "NAME-": _name_or_domain,
     "DOMAINS": _domains,
     "DOMAINS-": _first_domain,
     "UPSTREAM": _upstream,
@@ -197,8 +208,9 @@ LAYOUTS = (
     ("NAME", "DOMAINS", "UPSTREAM", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
     ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
     ("NAME", "DOMAINS-", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
-    ("NAME", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
-    ("NAME", "SYNC", "HEALTH", "SINCE"),
-    ("NAME", "SYNC", "HEALTH"),
+    ("NAME-", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
+    ("NAME-", "SYNC", "HEALTH", "SINCE"),
+    ("NAME-", "SYNC", "HEALTH"),
 )
-"""From the widest to the narrowest; DOMAINS- shows the first domain and how many more."""
+"""From the widest to the narrowest; DOMAINS- shows the first domain and how many more, NAME-
+the same for what has no name."""

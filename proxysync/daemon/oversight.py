@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 
 DAILY = 86400.0
 WHILE_GONE = 300.0
-"""Seconds between two inspections, and while some name does not resolve."""
+"""Seconds between two looks at the same names, and while some of them does not resolve."""
 
 
 class Oversight:
-    """Tells the monitor what is live, and inspects it once a day. For the daemon's own thread."""
+    """Tells the monitor what is live, and inspects it. For the daemon's own thread."""
 
     def __init__(self, npm: NpmClient, monitor: Monitor) -> None:
         self._npm = npm
         self._monitor = monitor
         self._followed: tuple[Config, Sequence[Applied]] | None = None
-        self._inspect_at = 0.0
+        self._names: Mapping[str, Sequence[str]] = {}
+        self._resolve_at = 0.0
         self._resolving: threading.Thread | None = None
 
     def follow(self, config: "Config", applied: Sequence[Applied]) -> None:
@@ -48,19 +49,22 @@ class Oversight:
             self._monitor.watch(targets(config, applied))
 
     def inspect(self, config: "Config") -> None:
-        """Looks for names that are gone and certificates that run out, if it is time again.
+        """Looks for certificates that run out, and, daily or if others are in use, for lost names.
 
         By what was read of NPM last: a reconciliation reads it often enough.
         """
         snapshot = self._npm.last_snapshot
-        if snapshot is None or time.monotonic() < self._inspect_at or self._busy:
+        if snapshot is None:
             return
-        self._inspect_at = time.monotonic() + DAILY
         self._monitor.writer.put(lambda writer: _tell_expiry(writer, _in_use(snapshot)))
+        names = names_at_start(snapshot)
+        if self._busy or (names == self._names and time.monotonic() < self._resolve_at):
+            return
+        self._names, self._resolve_at = names, time.monotonic() + DAILY
         # A dead name server takes its time, and a reconciliation must not wait for it.
         self._resolving = threading.Thread(
             target=self._resolve,
-            args=(names_at_start(snapshot), config.settings.validation.resolver),
+            args=(names, config.settings.validation.resolver),
             name="latent outages",
             daemon=True,
         )
@@ -73,7 +77,7 @@ class Oversight:
     def _resolve(self, names: Mapping[str, Sequence[str]], resolver: str | None) -> None:
         unresolved = latent.find_unresolved(names, resolver)
         if unresolved:
-            self._inspect_at = time.monotonic() + WHILE_GONE
+            self._resolve_at = time.monotonic() + WHILE_GONE
         self._monitor.writer.put(lambda writer: _tell_gone(writer, names, unresolved))
 
 
@@ -87,7 +91,9 @@ def targets(config: "Config", applied: Sequence[Applied]) -> list[Target]:
     found = []
     for proxy in config.proxies:
         row, health = rows.get(proxy.name), proxy.health
-        if row is None or not (row.fields["enabled"] and proxy.enabled and health.enabled):
+        if row is None or not row.fields:
+            continue  # NPM has not confirmed that it is live
+        if not (row.fields["enabled"] and proxy.enabled and health.enabled):
             continue
         probe = health_probe(proxy, config.settings)
         if probe.skip >= {"tcp", "http"}:
@@ -115,18 +121,17 @@ def names_at_start(snapshot: Snapshot) -> dict[str, list[str]]:
     Those are the names in locations and in streams: the main one is resolved per request.
     """
     uses = [
-        (str(location["forward_host"]), _holder(live), live.marker is not None)
+        (name, _holder(live), live.marker is not None)
         for live in snapshot.objects
         if live.kind == PROXY.name and live.fields["enabled"]
-        for location in live.fields["locations"]
+        for name in sorted(PROXY.resolved_at_start(live.fields))
     ]
-    uses += [(host, holder, False) for holder, host in snapshot.streams.items()]
+    streams = snapshot.streams.items()
+    uses += [(host.strip().lower(), holder, False) for holder, host in streams if "$" not in host]
     found: dict[str, list[str]] = {}
-    for host, holder, ours in uses:
-        # NPM lets a location's host carry a path; a variable is resolved per request.
-        name = host.strip().partition("/")[0].lower()
+    for name, holder, ours in uses:
         # A name without a dot may be a container's, which only NPM's own network knows.
-        if name and "$" not in name and (ours or "." in name or ":" in name):
+        if name and (ours or "." in name or ":" in name):
             holders = found.setdefault(name, [])
             if holder not in holders:
                 holders.append(holder)
@@ -166,10 +171,9 @@ def _tell_gone(
     for name, reason in unresolved.items():
         writer.say_once(latent.gone(name, names[name], reason), latent.PREFIX + name)
     said = [key.removeprefix(latent.PREFIX) for key in writer.notices() if _is_latent(key)]
-    for saying in latent.over([name for name in said if name not in unresolved], names):
-        writer.say(saying)
-        assert saying.data is not None
-        writer.take_back(latent.PREFIX + saying.data["name"])
+    for name in said:
+        if name not in unresolved:
+            writer.say_over(latent.over(name, in_use=name in names), latent.PREFIX + name)
 
 
 def _is_latent(key: str) -> bool:

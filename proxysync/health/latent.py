@@ -1,7 +1,7 @@
 """Names that nginx resolves when it starts: one that is gone takes all sites down with it."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from proxysync.health.writer import Saying
 from proxysync.probe.names import Names, Unresolved, literal
@@ -53,15 +53,12 @@ def gone(name: str, holders: Sequence[str], reason: str) -> Saying:
     )
 
 
-def over(names: Sequence[str], in_use: Mapping[str, Sequence[str]]) -> list[Saying]:
-    """What to say of names that were gone and are no trouble any more."""
-    return [
-        Saying(
-            "info",
-            "npm",
-            "npm.latent_outage_over",
-            f"{name} resolves again" if name in in_use else f"{name} is not used any more",
-            data={"name": name},
-        )
-        for name in names
-    ]
+def over(name: str, *, in_use: bool) -> Saying:
+    """What to say of a name that was gone and is no trouble any more."""
+    return Saying(
+        "info",
+        "npm",
+        "npm.latent_outage_over",
+        f"{name} resolves again" if in_use else f"{name} is not used any more",
+        data={"name": name},
+    )

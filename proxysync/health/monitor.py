@@ -117,16 +117,16 @@ class _Checks:
         self._tasks: set[asyncio.Task[None]] = set()
         down = store.notices().get(NETWORK)
         self._verdicts = Verdicts(
-            store.recover(), writer, self._look, npm=npm, down_since=down.since if down else None
+            store.standings(), writer, self._look, npm=npm, down_since=down.since if down else None
         )
 
     def watch(self, targets: dict[str, Target]) -> None:
         self._targets = targets
-        self._verdicts.watch(targets)
+        moved = self._verdicts.watch(targets)
         self._schedule.replace(
             {name: target.interval for name, target in targets.items()},
             time.monotonic(),
-            self._verdicts.unknown,
+            self._verdicts.unknown | moved,
         )
         self._at_a_time = math.ceil(self._schedule.rate * TURN * CATCH_UP)
 

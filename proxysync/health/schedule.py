@@ -37,14 +37,14 @@ class Schedule:
     ) -> None:
         """From now on these are the targets; whoever was one keeps its next moment.
 
-        Those that are `unknown` are new: their first check comes within SETTLING seconds.
+        Those of which it is `unknown` how they are are checked within SETTLING seconds.
         """
         due = {}
         for name, interval in intervals.items():
-            if self._intervals.get(name) == interval:
-                due[name] = self._due[name]
-            else:
-                due[name] = _first(name, interval, now, settle=name in unknown)
+            kept = self._intervals.get(name) == interval
+            due[name] = self._due[name] if kept else next_slot(name, interval, now)
+            if name in unknown:
+                due[name] = min(due[name], now + phase(name) * SETTLING)
         self._intervals, self._due = dict(intervals), due
         self._heap = [(when, name) for name, when in due.items()]
         heapq.heapify(self._heap)
@@ -77,11 +77,6 @@ class Schedule:
     def finish(self, name: str) -> None:
         """Its check has ended."""
         self._running.discard(name)
-
-
-def _first(name: str, interval: float, now: float, *, settle: bool) -> float:
-    slot = next_slot(name, interval, now)
-    return min(slot, now + phase(name) * SETTLING) if settle else slot
 
 
 def _following(name: str, interval: float, due: float, now: float) -> float:

@@ -20,9 +20,13 @@ class Target:
     rules: Rules = field(default_factory=Rules)
 
     def same_place(self, other: "Target") -> bool:
-        """Whether a check of one says something about the other."""
+        """Whether a check of one says something about the other: it asks the same of the same."""
         mine, its = self.probe, other.probe
-        return (mine.upstream, mine.path) == (its.upstream, its.path)
+        return (mine.upstream, mine.path, mine.expect_text) == (
+            its.upstream,
+            its.path,
+            its.expect_text,
+        )
 
 
 @dataclass(frozen=True)

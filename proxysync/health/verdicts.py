@@ -55,15 +55,26 @@ class Verdicts:
         known = {name for name, standing in self._standings.items() if standing.checked_at}
         return frozenset(self._targets.keys() - known)
 
-    def watch(self, targets: Mapping[str, Target]) -> None:
-        """From now on these are the targets; where the others stand is forgotten."""
-        self._targets = targets
+    def watch(self, targets: Mapping[str, Target]) -> frozenset[str]:
+        """From now on these are the targets; where the others stand is forgotten.
+
+        Returns those that have moved: they keep their status until enough checks of the new
+        place tell otherwise.
+        """
+        before, self._targets = self._targets, targets
+        moved = frozenset(
+            n for n in targets if n in before and not before[n].same_place(targets[n])
+        )
+        for name in moved & self._standings.keys():
+            self._standings[name] = replace(self._standings[name], streak=0)
+            self._suspects.pop(name, None)
         gone = [name for name in self._standings if name not in targets]
         for name in gone:
             del self._standings[name]
             self._suspects.pop(name, None)
         if gone:
             self._writer.put(lambda writer: writer.forget(gone))
+        return moved
 
     async def take(self, target: Target, seen: Seen) -> None:
         """Takes in a check of a target, unless that one has gone or moved meanwhile."""
@@ -162,12 +173,7 @@ class Verdicts:
         assert self._down_since is not None
         saying = _network_back(reached, (now() - self._down_since).total_seconds())
         self._down_since = None
-
-        def tell(writer: Writer) -> None:
-            writer.say(saying)
-            writer.take_back(NETWORK)
-
-        self._writer.put(tell)
+        self._writer.put(lambda writer: writer.say_over(saying, NETWORK))
 
     def _standing(self, name: str) -> Standing:
         return self._standings.get(name, Standing())

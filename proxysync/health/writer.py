@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from proxysync.health.status import Check, Standing
 from proxysync.store import clock
 from proxysync.store.database import StateError
-from proxysync.store.events import EventLog
+from proxysync.store.events import EventLog, LateLineError
 from proxysync.store.health import HealthStore, Notice, Record
 
 PAUSE = 1.0
@@ -53,8 +54,8 @@ Job = Callable[["Writer"], object]
 class Writer:
     """Takes findings, and other work on the same tables, from any thread.
 
-    An event is recorded before the row that says it was: a kill in between is seen by
-    `HealthStore.recover`. What cannot be written now is tried again.
+    An event is committed with the rows that say it was raised, so that a kill at any moment
+    makes none be raised twice. What cannot be written now is tried again.
     """
 
     def __init__(self, store: HealthStore, events: EventLog) -> None:
@@ -78,17 +79,18 @@ class Writer:
     def put(self, item: Finding | Job) -> None:
         self._queue.put(item)
 
-    def say(self, saying: Saying) -> int:
-        """Raises the event now and returns its id; for jobs."""
-        recorded = self._events.emit(
-            saying.severity,
-            saying.source,
-            saying.event,
-            saying.message,
-            proxy=saying.proxy,
-            data=saying.data,
-        )
-        return recorded.id
+    def say(self, saying: Saying, also: Callable[[], object] = lambda: None) -> None:
+        """Raises the event now, and writes with it what `also` writes; for jobs."""
+        with suppress(LateLineError):
+            self._events.emit(
+                saying.severity,
+                saying.source,
+                saying.event,
+                saying.message,
+                proxy=saying.proxy,
+                data=saying.data,
+                also=also,
+            )
 
     def notices(self) -> dict[str, Notice]:
         """What was said and still holds; for jobs."""
@@ -99,9 +101,14 @@ class Writer:
         said = self._store.notices()
         if all(key in said for key in keys):
             return
-        self.say(saying)
         now = clock.now()
-        self._store.note([Notice(key, saying.event, saying.message, now) for key in keys])
+        notices = [Notice(key, saying.event, saying.message, now) for key in keys]
+        self.say(saying, lambda: self._store.note(notices))
+
+    def say_over(self, saying: Saying, key: str) -> None:
+        """Raises the event that ends what was said under `key`, if it was; for jobs."""
+        if key in self._store.notices():
+            self.say(saying, lambda: self._store.take_back([key]))
 
     def take_back(self, *keys: str) -> None:
         """These may be said again; for jobs."""
@@ -146,12 +153,19 @@ class Writer:
         while self._todo:
             item = self._todo[0]
             if isinstance(item, Finding):
-                event_id = self.say(item.saying) if item.saying else 0
-                self._records.append(Record(item.name, item.standing, item.check, event_id))
+                self._take(item)
             else:
                 item(self)
             self._todo.popleft()
         self._write_records()
+
+    def _take(self, finding: Finding) -> None:
+        record = Record(finding.name, finding.standing, finding.check)
+        if finding.saying is None:
+            self._records.append(record)
+        else:
+            self._write_records()  # those before it come first
+            self.say(finding.saying, lambda: self._store.save([record]))
 
     def _write_records(self) -> None:
         if self._records:

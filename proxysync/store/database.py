@@ -1,11 +1,12 @@
 """Opening `state.db`: WAL, migrations by `user_version`, and what to do with a damaged file."""
 
+import errno
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from proxysync.errors import ProxysyncError
@@ -16,6 +17,13 @@ BUSY_TIMEOUT = 10.0
 """Seconds that a statement waits for another proxysync that is writing."""
 
 OTHER_FOLDER = "Name one that this user may write to with PROXYSYNC_STATE_DIR or --state-dir."
+
+
+OTHER_USER = (
+    "Run this as the user that `proxysync run` runs as (with sudo -u, say): SQLite writes to the "
+    "folder even to read."
+)
+SET_ASIDE = "`proxysync run` and `proxysync apply` set a damaged file aside and go on."
 
 
 class StateError(ProxysyncError):
@@ -33,15 +41,22 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction: committed at the end, rolled back on any error."""
+        """A write transaction: committed at the end, rolled back on any error.
+
+        One within another is a part of it.
+        """
         with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                with suppress(sqlite3.OperationalError):  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def query(self, sql: str, *values: object) -> list[sqlite3.Row]:
         with self._lock:
@@ -83,17 +98,24 @@ def open_for_writing(path: Path) -> tuple[Database, Path | None]:
 def open_for_reading(path: Path) -> Database | None:
     """Opens the database without changing it; None if there is none that can be read.
 
-    Raises StateError if it is there but damaged or of another version.
+    Raises StateError if it is there but damaged, of a newer release, or not ours to read.
     """
-    if not path.exists():
-        return None
+    try:
+        if not path.exists():
+            return None
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except PermissionError as error:
+        raise StateError(
+            f"{path} cannot be read: {error.strerror}",
+            hint=OTHER_USER,
+        ) from error
     try:
         connection = _connect(f"{path.resolve().as_uri()}?mode=ro")
         version = _version(connection)
     except sqlite3.DatabaseError as error:
         raise StateError(
-            f"{path} cannot be read: {error}",
-            hint="`proxysync run` and `proxysync apply` set a damaged file aside and go on.",
+            f"{path} cannot be read: {error}", hint=SET_ASIDE if _is_damage(error) else OTHER_USER
         ) from error
     if version != len(MIGRATIONS):
         connection.close()
@@ -101,6 +123,17 @@ def open_for_reading(path: Path) -> Database | None:
             raise _newer(path, version)
         return None
     return Database(connection)
+
+
+@contextmanager
+def damage_told(what: str) -> Iterator[None]:
+    """Makes a StateError of what SQLite complains of while it reads: `what` cannot be read."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise StateError(
+            f"{what} cannot be read: {error}", hint=SET_ASIDE if _is_damage(error) else OTHER_USER
+        ) from error
 
 
 def make_folder(folder: Path) -> None:

@@ -22,6 +22,10 @@ BATCH = 1000
 """Rows that are written to the file, or pruned, at a time: others get their turn between."""
 
 
+class LateLineError(StateError):
+    """An event is recorded, but its line in the file has to wait until one can be written."""
+
+
 @dataclass(frozen=True)
 class Event:
     """One thing that happened; `to_json` is the shape that scripts rely on."""
@@ -69,23 +73,22 @@ class EventLog:
     under a lock. So a kill at any moment loses nothing that SQLite has: the next writer,
     of whatever process, adds what is missing.
 
-    `listeners` are called in place and hold up the one who emits; see `subscribe`.
+    Listeners hear of them over the bus, which never waits for them; see `subscribe`.
     """
 
     def __init__(
         self,
         database: Database,
         path: Path,
-        listeners: tuple[Callable[[Event], object], ...] = (),
         *,
+        bus: Bus | None = None,
         retention: Retention = Retention(),
     ) -> None:
         self._database = database
         self._path = path
-        self._listeners = listeners
         self._retention = retention
         self._secrets: Mapping[str, str] = {}
-        self._bus = Bus()
+        self._bus = bus or Bus()
         self._file = EventFile(path, max_bytes=retention.file_bytes, kept=retention.older_files)
         with self._writing():
             self._catch_up()
@@ -108,29 +111,37 @@ class EventLog:
         *,
         proxy: str | None = None,
         data: Mapping[str, Any] | None = None,
+        also: Callable[[], object] = lambda: None,
     ) -> Event:
         """Records one event and returns it with its id and time.
 
-        Raises StateError if it cannot be written, because the disk is full, say.
+        What `also` writes to the same database is committed with the event or not at all.
+        Raises StateError if it cannot be written, because the disk is full, say, and
+        LateLineError if only its line cannot be.
         """
         message = _writable(redact(message, self._secrets))
         proxy = None if proxy is None else _writable(proxy)
         text = _writable(json.dumps(redact(data or {}, self._secrets), ensure_ascii=False))
-        with self._writing():
-            # Read under the lock, so that times are in the order of ids.
-            ts = clock.to_text(clock.now())
-            with self._database.transaction() as connection:
-                cursor = connection.execute(
-                    "INSERT INTO event_log (ts, severity, source, event, proxy, message, data)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (ts, severity, source, event, proxy, message, text),
-                )
-                number = int(cursor.lastrowid or 0)
-            self._catch_up()
-            recorded = Event(number, ts, severity, source, event, proxy, message, json.loads(text))
-            self._bus.publish(recorded)
-        for listener in self._listeners:
-            listener(recorded)
+        recorded: Event | None = None
+        try:
+            with self._writing():
+                # Read under the lock, so that times are in the order of ids.
+                ts = clock.to_text(clock.now())
+                row = (ts, severity, source, event, proxy, message)
+                with self._database.transaction() as connection:
+                    cursor = connection.execute(
+                        "INSERT INTO event_log (ts, severity, source, event, proxy, message, data)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        (*row, text),
+                    )
+                    also()
+                recorded = Event(int(cursor.lastrowid or 0), *row, json.loads(text))
+                self._bus.publish(recorded)
+                self._catch_up()
+        except StateError as error:
+            if recorded is None:
+                raise
+            raise LateLineError(error.message, hint=error.hint) from error
         return recorded
 
     def prune(self) -> int:

@@ -1,7 +1,7 @@
 """What health checks found: where each proxy stands, what was said, and the history."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from proxysync.health.figures import Figures, summarise
@@ -22,15 +22,11 @@ WINDOWS = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
 
 @dataclass(frozen=True)
 class Record:
-    """A target's new standing and the check behind it, None if that one is not to count.
-
-    `event_id` is that of the event which told of it, 0 if there was nothing to tell.
-    """
+    """A target's new standing and the check behind it, None if that one is not to count."""
 
     name: str
     standing: Standing
     check: Check | None = None
-    event_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,35 +63,19 @@ class HealthStore:
             for row in rows
         }
 
-    def recover(self) -> dict[str, Standing]:
-        """Where each proxy stands after a kill that may have come between an event and its row.
-
-        What was told counts, so that it is not told again.
-        """
-        found = self.standings()
-        rows = self._database.query(
-            "SELECT * FROM event_log WHERE event = 'health.changed' AND id >"
-            " (SELECT coalesce(max(event_id), 0) FROM health WHERE target = ?) ORDER BY id",
-            self._target,
-        )
-        for event in map(to_event, rows):
-            if event.proxy is not None:
-                found[event.proxy] = _with_event(found.get(event.proxy, Standing()), event)
-        return found
-
     def save(self, records: Sequence[Record]) -> None:
         """Remembers where these proxies stand, the last record of each, and all the checks."""
         with self._database.transaction() as connection:
             connection.executemany(
                 """
                 INSERT INTO health (target, name, status, since, streak, stale, checked_at,
-                    latency_ms, detail, hint, event_id)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    latency_ms, detail, hint)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (target, name) DO UPDATE SET
                     status = excluded.status, since = excluded.since, streak = excluded.streak,
                     stale = excluded.stale, checked_at = excluded.checked_at,
                     latency_ms = excluded.latency_ms, detail = excluded.detail,
-                    hint = excluded.hint, event_id = max(event_id, excluded.event_id)
+                    hint = excluded.hint
                 """,
                 [self._row(record) for record in records],
             )
@@ -216,21 +196,24 @@ class HealthStore:
             standing.latency_ms,
             standing.detail,
             standing.hint,
-            record.event_id,
         )
 
     def _summarise(self, health_id: int, span: str, seconds: int, now: int) -> None:
-        """Figures of each whole span since the last one that has some."""
+        """Figures of each whole span since the last one that has some.
+
+        There may be later ones than now, if the clock was wrong: those count for nothing.
+        """
         rows = self._database.query(
             "SELECT at / 1000 / ? * ? AS start, ok, latency_ms FROM check_result"
             " WHERE health_id = ? AND at >= 1000 * (SELECT coalesce(max(start) + ?, 0)"
-            " FROM check_figures WHERE health_id = ? AND span = ?) AND at < ?",
+            " FROM check_figures WHERE health_id = ? AND span = ? AND start < ?) AND at < ?",
             seconds,
             seconds,
             health_id,
             seconds,
             health_id,
             span,
+            now,
             now // seconds * seconds * 1000,
         )
         if not rows:
@@ -264,9 +247,10 @@ class HealthStore:
         """From hourly figures, and from single results for the hours that have none yet."""
         rolled = self._database.query(
             "SELECT coalesce(max(start) + ?, 0) AS until FROM check_figures"
-            " WHERE health_id = ? AND span = 'hour'",
+            " WHERE health_id = ? AND span = 'hour' AND start < ?",
             HOUR,
             health_id,
+            now,
         )[0]["until"]
         shares = {}
         for label, seconds in WINDOWS.items():
@@ -274,28 +258,18 @@ class HealthStore:
             row = self._database.query(
                 "SELECT sum(total) AS total, sum(ok) AS ok FROM ("
                 " SELECT total, ok FROM check_figures"
-                " WHERE health_id = ? AND span = 'hour' AND start >= ?"
+                " WHERE health_id = ? AND span = 'hour' AND start BETWEEN ? AND ?"
                 " UNION ALL SELECT count(*), sum(ok) FROM check_result"
-                " WHERE health_id = ? AND at >= ?)",
+                " WHERE health_id = ? AND at BETWEEN ? AND ?)",
                 health_id,
                 begin,
+                now,
                 health_id,
                 max(begin, rolled) * 1000,
+                (now + 1) * 1000,
             )[0]
             shares[label] = round(row["ok"] / row["total"], 5) if row["total"] else None
         return shares
-
-
-def _with_event(known: Standing, event: Event) -> Standing:
-    return replace(
-        known,
-        status=event.data["to"],
-        since=clock.from_text(event.ts),
-        streak=0,
-        stale=False,
-        hint=event.data.get("hint"),
-        detail=event.data.get("detail"),
-    )
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -1,14 +1,11 @@
 """Asking the event log: pages of it, and what is new."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from proxysync.store import clock
-from proxysync.store.database import Database, StateError, open_for_reading
+from proxysync.store.database import Database, StateError, damage_told, open_for_reading
 from proxysync.store.events import BATCH, SEVERITIES, Event, to_event
 
 LARGEST_ID = 2**63 - 1
@@ -111,7 +108,7 @@ class Follower:
         newest = select(database, EventQuery(limit=1))
         if self._last_id and newest and newest[0].id >= self._last_id:
             return
-        with _damage_told():
+        with damage_told("the event log"):
             rows = database.query(
                 "SELECT id FROM event_log WHERE ts <= ? ORDER BY ts DESC, id DESC LIMIT 1",
                 self._last_ts,
@@ -129,7 +126,7 @@ def _select(database: Database, query: EventQuery, *, after: int, order: str) ->
 
     So a page costs what it holds, however many rows there are.
     """
-    with _damage_told():
+    with damage_told("the event log"):
         if query.since is not None:
             after = max(after, _last_before(database, query.since))
         where, values = _conditions(query, after)
@@ -167,14 +164,3 @@ def _conditions(query: EventQuery, after: int) -> tuple[str, list[object]]:
         # index of times, for it would then have to sort by id.
         conditions.append(("+ts >= ?", clock.to_text(query.since)))
     return " AND ".join(text for text, _ in conditions), [value for _, value in conditions]
-
-
-@contextmanager
-def _damage_told() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise StateError(
-            f"the event log cannot be read: {error}",
-            hint="`proxysync run` and `proxysync apply` set a damaged file aside and go on.",
-        ) from error

@@ -131,4 +131,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE journal ADD COLUMN opened TEXT;
     """,
+    """
+    ALTER TABLE health DROP COLUMN event_id;
+    """,
 )

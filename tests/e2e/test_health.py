@@ -1,8 +1,12 @@
 """Health checks of the daemon as its users see them: events, status, restarts."""
 
 import json
+import os
+import select
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -241,6 +245,30 @@ def test_a_check_that_hangs_delays_neither_the_others_nor_the_end(
             assert time.monotonic() - begin < 2
 
 
+def test_a_log_that_nobody_reads_holds_up_neither_the_work_nor_the_end(
+    small_world: World, services: list[Toy]
+) -> None:
+    blocked = {f"p{number}": {"upstream": "http://127.0.0.1:1"} for number in range(200)}
+    small_world.write(blocked, settings=QUICK)
+    reader, stderr = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "proxysync", "run"], env=small_world.env, stderr=stderr
+    )
+    try:
+        eventually(lambda: small_world.event_names().count("proxy.blocked") == 200)
+        small_world.write({"one": {"upstream": services[0].url}}, settings=QUICK)
+        eventually(lambda: health(small_world) == {"one": "healthy"})
+        assert select.select((), (stderr,), (), 0)[1] == [], "it must be full for this to count"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert small_world.event_names()[-1] == "daemon.stopped"
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
+        os.close(stderr)
+
+
 @pytest.fixture
 def name_server() -> Any:
     server = NameServer()
@@ -310,17 +338,32 @@ def test_status_fits_a_narrow_terminal_and_colours_only_where_wanted(three: Worl
     assert max(len(line) for line in narrow.splitlines()) <= 50
 
 
-def test_status_of_all_marks_whose_the_foreign_ones_are(three: World) -> None:
+def test_status_of_all_marks_whose_the_foreign_ones_are_of_whatever_kind(three: World) -> None:
     three.apply()
     three.npm.add_host(domain("theirs"))
-    text = three.run("status", "--all").out
+    dead = three.npm.call("POST", "/nginx/dead-hosts", {"domain_names": [domain("dead")]})
+    text = three.call("status", "--all").out
     assert [line.split()[-5] for line in text.splitlines() if "theirs" in line] == ["foreign"]
+    assert sum(domain("dead") in line for line in text.splitlines()) == 1
+    found = [p for p in status(three, "--all")["proxies"] if p["holder"]]
+    assert [(p["holder"], p["managed"], p["upstream"]) for p in found] == [
+        (f"404 host #{dead['id']}", False, None)
+    ]
+
+
+def test_a_state_that_cannot_be_read_is_a_sentence(three: World) -> None:
+    three.apply()
+    database = three.state / "state.db"
+    content = database.read_bytes()
+    database.write_bytes(content[:4096] + b"x" * (len(content) - 4096))
+    for command in ("status", "events"):
+        done = three.call(command)
+        assert done.code == 1
+        assert "cannot be read" in done.err
+        assert "set a damaged file aside" in done.err
 
 
 def test_status_that_watches_shows_it_again_until_it_is_interrupted(three: World) -> None:
-    import subprocess
-    import sys
-
     three.apply()
     process = subprocess.Popen(
         [sys.executable, "-m", "proxysync", "status", "--watch"],

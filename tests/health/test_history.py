@@ -39,20 +39,6 @@ def test_targets_do_not_see_each_other(database: Database) -> None:
     assert other.uptimes(NOW) == {}
 
 
-def test_a_change_that_was_told_counts_even_if_a_kill_came_before_its_row(
-    store: HealthStore, events: EventLog
-) -> None:
-    data = {"from": "healthy", "to": "unhealthy", "hint": "start it", "detail": "refused"}
-    told = events.emit("warn", "health", "health.changed", "m", proxy="media", data=data)
-    store.save([Record("media", Standing("unhealthy", NOW), None, told.id)])
-    assert store.recover()["media"].since == NOW
-    events.emit("info", "health", "health.changed", "m", proxy="media", data={"to": "healthy"})
-    events.emit("warn", "health", "health.changed", "m", proxy="wiki", data=data)
-    recovered = store.recover()
-    assert recovered["media"].status == "healthy"
-    assert (recovered["wiki"].status, recovered["wiki"].hint) == ("unhealthy", "start it")
-
-
 def test_uptime_is_the_same_before_and_after_results_become_figures(store: HealthStore) -> None:
     begin = NOW - timedelta(hours=23)
     store.save(results("media", begin, NOW - timedelta(hours=5), 5, ok=True))
@@ -130,3 +116,15 @@ def test_the_last_events_of_a_proxy_come_newest_first(store: HealthStore, events
         events.emit("info", "apply", "proxy.updated", str(number), proxy="media")
     events.emit("info", "apply", "proxy.updated", "other", proxy="wiki")
     assert [event.message for event in store.last_events("media")] == list("65432")
+
+
+def test_a_clock_that_was_ahead_for_a_while_spoils_nothing_that_comes_after(
+    store: HealthStore,
+) -> None:
+    ahead = NOW + timedelta(days=300)
+    store.save(results("media", ahead - timedelta(hours=3), ahead, 5, ok=False))
+    store.roll_up(ahead)
+    store.save(results("media", NOW - timedelta(hours=5), NOW, 5, ok=True))
+    store.roll_up(NOW)
+    assert set(store.uptimes(NOW)["media"].values()) == {1.0}
+    assert [start for start, _ in store.figures("media", "hour") if start < NOW] != []

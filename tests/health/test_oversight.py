@@ -1,6 +1,7 @@
 """What the daemon has watched, and the names without which nginx does not start."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from proxysync.npm.client import NpmClient
 from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
 from proxysync.sandbox import Sandbox
+from proxysync.store import clock
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 from tests.probe.servers import NameServer
@@ -79,6 +81,11 @@ def test_managed_enabled_proxies_with_health_are_watched_as_they_are_live() -> N
     assert list(found) == ["live"]
     assert found["live"].probe.upstream.port == 8096
     assert found["live"].probe.host_header == "live.example"
+
+
+def test_a_host_that_npm_has_not_confirmed_is_not_watched_yet() -> None:
+    row = Applied("proxy", "new", 1, {}, unconfirmed=True)
+    assert watched("proxies:\n" + entry("new"), row) == {}
 
 
 def test_a_target_is_checked_as_the_file_says() -> None:
@@ -161,6 +168,43 @@ def test_a_name_that_is_gone_is_said_once_until_it_resolves_again(
         "npm.latent_outage_over",
         "npm.latent_outage",
     ]
+
+
+def test_what_comes_into_use_is_looked_at_without_waiting_for_the_next_day(
+    sandbox: Sandbox,
+    store: HealthStore,
+    events: EventLog,
+    name_server: NameServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(latent, "SECOND_TRY", 0.0)
+    npm = NpmClient(Session(Transport(sandbox.url), "admin@example.com", "changeme"))
+    settings = f"settings: {{validation: {{resolver: '{name_server.address}'}}}}\n"
+    config = load_text(f"{settings}proxies:\n" + entry("a"), "proxies.yaml", {})
+    tomorrow = (clock.now() + timedelta(days=1)).isoformat()
+    certificate = sandbox.add_certificate("short", ["a.example"], tomorrow)
+
+    def host(number: int, **fields: Any) -> None:
+        names = [f"h{number}.example"]
+        row = PROXY.complete({"domain_names": names, "forward_host": "10.0.0.1", **fields})
+        npm.create(PROXY, row, Marker(f"h{number}", "another instance"))
+
+    with Monitor(store, events) as monitor:
+        watcher = Oversight(npm, monitor)
+
+        def inspect() -> None:
+            npm.snapshot()
+            watcher.inspect(config)
+            eventually(lambda: not watcher._busy)
+
+        inspect()
+        assert store.notices() == {}
+        host(1, certificate_id=certificate)
+        inspect()
+        eventually(lambda: len(store.notices()) == 2)
+        host(2, locations=[{"path": "/a", "forward_host": "nas.lan", "forward_port": 80}])
+        inspect()
+        eventually(lambda: "latent nas.lan" in store.notices())
 
 
 def test_streams_are_read_where_we_may_see_them(sandbox: Sandbox) -> None:

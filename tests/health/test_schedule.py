@@ -93,7 +93,7 @@ def test_a_new_list_of_the_same_targets_changes_nothing(
     targets: dict[str, float], now: float
 ) -> None:
     schedule = Schedule()
-    schedule.replace(targets, now)
+    schedule.replace(targets, now, set(targets))
     before = schedule.next_at
     schedule.replace(dict(reversed(targets.items())), now + 0.5, set(targets))
     assert schedule.next_at == before
@@ -121,3 +121,11 @@ def test_those_of_whom_nothing_is_known_are_looked_at_soon_but_in_no_burst() -> 
     for name, when in first + later:
         assert when - gaps.get(name, -1e9) >= 1800
         gaps[name] = when
+
+
+def test_one_that_has_become_unknown_is_checked_soon_however_often_it_is_told() -> None:
+    schedule = Schedule()
+    schedule.replace({"a": 3600.0, "b": 3600.0}, 0.0)
+    for now in range(100, 130):
+        schedule.replace({"a": 3600.0, "b": 3600.0}, float(now), {"a"})
+    assert [name for name, _ in schedule.take(100.0 + SETTLING)] == ["a"]

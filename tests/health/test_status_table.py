@@ -64,6 +64,23 @@ def test_health_that_is_from_long_ago_is_not_shown_as_if_it_were_true_now() -> N
     assert "?" not in render([MEDIA, FOREIGN], [], NOW + timedelta(seconds=100))
 
 
+def test_while_the_network_is_down_nobody_is_asked_whether_the_daemon_runs() -> None:
+    down = {"event": "health.network_down", "message": "every check fails at once"}
+    text = render([MEDIA], [down], NOW + timedelta(hours=1))
+    assert "healthy?" in text
+    assert "does `proxysync run` run?" not in text
+
+
+def test_a_foreign_host_is_known_by_its_domain_where_only_names_have_room() -> None:
+    redirection = replace(FOREIGN, upstream=None, holder="redirection host #3")
+    stream = replace(redirection, domains=(), holder="stream #1 (port 25)")
+    assert "redirection host #3" in table([redirection], NOW, width=None, on=False)
+    narrow = table([MEDIA, FOREIGN, redirection, stream], NOW, width=70, on=False).splitlines()
+    assert [line.split()[0] for line in narrow[1:]] == [
+        "media", "media.example.com", "media.example.com", "stream",
+    ]  # fmt: skip
+
+
 def test_colours_do_not_change_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = table([MEDIA, ILL, FOREIGN], NOW, width=100, on=False)
     coloured = table([MEDIA, ILL, FOREIGN], NOW, width=100, on=True)
@@ -74,7 +91,11 @@ def test_colours_do_not_change_the_text(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_is_wrong_and_what_threatens_stands_below(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    text = render([MEDIA, ILL], [{"message": "nas.lan does not resolve\033[2J"}], NOW)
+    text = render(
+        [MEDIA, ILL],
+        [{"event": "npm.latent_outage", "message": "nas.lan does not resolve\033[2J"}],
+        NOW,
+    )
     assert "wiki: unhealthy: refused\n  hint: go" in text
     assert "! nas.lan does not resolve" in text
     assert "\033" not in text

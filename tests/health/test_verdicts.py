@@ -39,7 +39,7 @@ class Scene:
         self.writer.start()
         down = self.store.notices().get(NETWORK)
         self.verdicts = Verdicts(
-            self.store.recover(),
+            self.store.standings(),
             self.writer,
             self.look,
             npm=NPM,
@@ -206,6 +206,25 @@ def test_a_check_of_one_that_moved_or_left_meanwhile_counts_for_nothing(
         asyncio.run(made.verdicts.take(old, good))
         asyncio.run(made.verdicts.take(target("b"), good))
     assert store.standings() == {}
+
+
+def test_one_that_moved_keeps_its_status_until_enough_checks_of_the_new_place(
+    store: HealthStore, events: EventLog
+) -> None:
+    with scene(store, events, *ALL) as made:
+        made.targets = {n: replace(t, rules=Rules(2, 1)) for n, t in made.targets.items()}
+        made.verdicts.watch(made.targets)
+        made.check(*ALL)
+        made.alive.discard("a.lan")
+        made.check("a")
+        elsewhere = replace(target("a", "elsewhere.lan"), rules=Rules(2, 1))
+        made.targets = {**made.targets, "a": elsewhere}
+        assert made.verdicts.watch(made.targets) == {"a"}
+        made.check("a")
+        assert words(store) == []
+        made.check("a")
+        assert made.verdicts.watch(made.targets) == frozenset()
+    assert words(store) == [("health.changed", "a")]
 
 
 def test_where_one_stood_that_left_is_forgotten(store: HealthStore, events: EventLog) -> None:

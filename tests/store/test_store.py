@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from proxysync.model import Applied
+from proxysync.store.bus import Bus
 from proxysync.store.database import Database, StateError, open_for_reading, open_for_writing
-from proxysync.store.events import EventLog
+from proxysync.store.events import Event, EventLog
 from proxysync.store.schema import MIGRATIONS
 from proxysync.store.state import FailedEntry, State
 
@@ -131,8 +132,9 @@ def test_events_go_to_both_places_with_the_same_ids_and_to_listeners(
     database: Database, tmp_path: Path
 ) -> None:
     path = tmp_path / "events.jsonl"
-    heard: list[int] = []
-    events = EventLog(database, path, (lambda event: heard.append(event.id),))
+    bus = Bus()
+    listener = bus.subscribe(10)
+    events = EventLog(database, path, bus=bus)
     events.emit("info", "daemon", "daemon.started", "up")
     events.emit("warn", "health", "health.changed", "ill", proxy="media", data={"to": "unhealthy"})
     rows = [dict(row) for row in database.query("SELECT id, event, proxy FROM event_log")]
@@ -147,7 +149,8 @@ def test_events_go_to_both_places_with_the_same_ids_and_to_listeners(
         "message": "ill",
         "data": {"to": "unhealthy"},
     }
-    assert heard == [1, 2]
+    listener.close()
+    assert [event.id for event in listener if isinstance(event, Event)] == [1, 2]
 
 
 def test_a_value_that_came_from_a_variable_is_masked(database: Database, tmp_path: Path) -> None:
@@ -220,3 +223,30 @@ def test_two_busy_writers_killed_again_and_again_lose_and_repeat_nothing(tmp_pat
     ids = [line["id"] for line in lines(path)]
     assert ids == [row["id"] for row in database.query("SELECT id FROM event_log ORDER BY id")]
     database.close()
+
+
+def test_a_state_of_another_user_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.db"
+    open_for_writing(path)[0].close()
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may read everything
+    with pytest.raises(StateError, match="Permission denied") as caught:
+        open_for_reading(path)
+    assert caught.value.hint is not None
+    assert "sudo -u" in caught.value.hint
+
+
+def test_a_transaction_within_another_is_a_part_of_it(database: Database) -> None:
+    def forget_and_fail() -> None:
+        with database.transaction(), database.transaction() as connection:
+            connection.execute("DELETE FROM hold")
+            raise KeyError
+
+    State(database).set_hold("f", 1)
+    with pytest.raises(KeyError):
+        forget_and_fail()
+    assert State(database).hold() is not None
+    with database.transaction(), database.transaction() as connection:
+        connection.execute("DELETE FROM hold")
+    assert State(database).hold() is None
