@@ -96,12 +96,14 @@ class AccessList:
     """An access list in NPM; `asks_everybody` means that nobody gets in without a password.
 
     NPM serves a host whose list `is_empty`, without users and clients, to everybody.
+    `clients` are who is let in or kept out (`deny 10.0.0.1`).
     """
 
     npm_id: int
     name: str
     asks_everybody: bool = False
     is_empty: bool = False
+    clients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Snapshot:
     holds to a description of its holder (`redirection host #3`). `accepted` are the fields
     that this server knows, per kind. `canaries` are throwaway hosts that were left behind.
     `streams` maps what each enabled stream is (`stream #3 (port 25)`) to the host it forwards to.
+    `certificates_elsewhere` are those that live objects of other kinds use.
     """
 
     objects: tuple[Live, ...]
@@ -121,3 +124,4 @@ class Snapshot:
     accepted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     canaries: tuple[Live, ...] = ()
     streams: Mapping[str, str] = field(default_factory=dict)
+    certificates_elsewhere: frozenset[int] = frozenset()

@@ -11,6 +11,7 @@ from proxysync.apply.settle import Settler
 from proxysync.apply.visit import Visitor
 from proxysync.apply.write import Writer
 from proxysync.kinds import proxy as proxy_kind
+from proxysync.kinds.references import surroundings
 from proxysync.mending import cure
 from proxysync.model import Snapshot
 from proxysync.npm.client import NpmClient
@@ -95,17 +96,17 @@ def build_plan(
         state.applied() if state else (),
         policy,
         blocked=blocked or {},
-        failures=_failures(state),
+        failures=_failures(state, snapshot),
     )
     return _only_adoptions(plan, options.adopting) if options.adopting else plan
 
 
-def _failures(state: State | None) -> list[Failure]:
-    """Definitions that are not to be tried again as they are."""
+def _failures(state: State | None, snapshot: Snapshot) -> list[Failure]:
+    """Definitions that are not to be tried again as they are, and as NPM is."""
     return [
         Failure(entry.name, entry.fields, entry.live, entry.reason)
         for entry in (state.failures() if state else ())
-        if not entry.retry
+        if not entry.retry and entry.surroundings == surroundings(entry.fields, snapshot)
     ]
 
 
@@ -217,7 +218,7 @@ class Reconciler:
             self._state.applied(),
             snapshot,
             settings.instance,
-            _failures(self._state),
+            _failures(self._state, snapshot),
         )
 
     def _settled(self, settings: "Settings") -> tuple[Snapshot, NpmError | None]:

@@ -242,6 +242,7 @@ class Engine:
             live=refusal.live.fields if refusal.live else None,
             reason=refusal.message,
             retry=refusal.retry,
+            surroundings=self._writer.surroundings(change),
         )
         if entry not in self._state.failures():
             self._state.add_failure(entry)

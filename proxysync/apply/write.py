@@ -5,6 +5,7 @@ from proxysync.apply.order import NO_NAMES, Names, held, placeholder
 from proxysync.apply.visit import Visitor, is_served
 from proxysync.errors import ProxysyncError
 from proxysync.kinds import KINDS, Kind
+from proxysync.kinds.references import surroundings
 from proxysync.model import Applied, Fields, Live, Marker
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmRejectedError
@@ -55,6 +56,11 @@ class Writer:
             return
         before = self._look(kind, change) if change.live else None
         self._rehearse(kind, change, before, change.target, last)
+
+    def surroundings(self, change: Change) -> str:
+        """What the change's definition refers to in NPM."""
+        snapshot = self._npm.last_snapshot
+        return surroundings(change.desired or {}, snapshot) if snapshot else ""
 
     def names_in_use(self) -> frozenset[str]:
         """All names in NPM as it was read last, whoever holds them."""

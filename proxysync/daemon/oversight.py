@@ -144,7 +144,7 @@ def _holder(live: Live) -> str:
 
 def _in_use(snapshot: Snapshot) -> list[Certificate]:
     live = [live.fields for live in snapshot.objects if live.fields.get("enabled", True)]
-    used = {fields.get("certificate_id") for fields in live}
+    used = {fields.get("certificate_id") for fields in live} | snapshot.certificates_elsewhere
     return [certificate for certificate in snapshot.certificates if certificate.npm_id in used]
 
 

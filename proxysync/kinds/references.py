@@ -1,8 +1,9 @@
 """Certificates and access lists by name: NPM's ids never appear in the file."""
 
+import json
 from collections.abc import Mapping, Sequence
 
-from proxysync.model import AccessList, Certificate
+from proxysync.model import AccessList, Certificate, Fields, Snapshot
 
 
 class UnknownReferenceError(LookupError):
@@ -44,6 +45,14 @@ def find_access_list(name: str, access_lists: Sequence[AccessList]) -> int:
             f"{error}; NPM serves a host whose list was deleted to everybody, so take it down "
             "with `enabled: false` until that is mended"
         ) from None
+
+
+def surroundings(fields: Fields, snapshot: Snapshot) -> str:
+    """What a definition refers to, as NPM has it: another text means that it may fare otherwise."""
+    certificates = [c for c in snapshot.certificates if c.npm_id == fields.get("certificate_id")]
+    lists = [a for a in snapshot.access_lists if a.npm_id == fields.get("access_list_id")]
+    parts = [[c.domains, c.expires_on] for c in certificates], [a.clients for a in lists]
+    return json.dumps(parts)
 
 
 def _only(what: str, name: str, ids: Sequence[int], known: Mapping[int, str], advice: str) -> int:

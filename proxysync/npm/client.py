@@ -110,12 +110,15 @@ class NpmClient:
             for kind in KINDS.values()
             for row in self._list(kind.collection)
         ]
+        others = {what: self._list_if_allowed(path) for path, what in OTHER_HOLDERS.items()}
         held = {
             domain: f"{what} #{row['id']}"
-            for collection, what in OTHER_HOLDERS.items()
-            for row in self._list_if_allowed(collection)
+            for what, rows in others.items()
+            for row in rows
             for domain in wire.read_domains(row)
         }
+        streams = self._list_if_allowed("nginx/streams")
+        elsewhere = [row for rows in (*others.values(), streams) for row in rows]
         self._last_snapshot = Snapshot(
             objects=tuple(live for live in lives if not _is_canary(live)),
             held=held,
@@ -126,20 +129,18 @@ class NpmClient:
             ),
             accepted=server.accepted,
             canaries=tuple(live for live in lives if _is_canary(live)),
-            streams=self._streams(),
+            streams=_forwarding(streams),
+            certificates_elsewhere=frozenset(
+                int(row["certificate_id"])
+                for row in elsewhere
+                if row.get("enabled", True) and row.get("certificate_id")
+            ),
         )
         return self._last_snapshot
 
     def certificates(self) -> tuple[Certificate, ...]:
         rows = self._list_if_allowed("nginx/certificates")
         return tuple(wire.read_certificate(row) for row in rows)
-
-    def _streams(self) -> Mapping[str, str]:
-        return {
-            f"stream #{row['id']} (port {row.get('incoming_port')})": str(row["forwarding_host"])
-            for row in self._list_if_allowed("nginx/streams")
-            if row.get("enabled", True) and row.get("forwarding_host")
-        }
 
     def access_list(self, npm_id: int) -> AccessList | None:
         """The list as it is now, None if it is gone: a host without it is open to everybody."""
@@ -294,6 +295,14 @@ class NpmClient:
                 if version is None or version < tuple(int(part) for part in since.split("."))
             }
             return frozenset(kind.defaults) - newer
+
+
+def _forwarding(streams: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {
+        f"stream #{row['id']} (port {row.get('incoming_port')})": str(row["forwarding_host"])
+        for row in streams
+        if row.get("enabled", True) and row.get("forwarding_host")
+    }
 
 
 def _is_canary(live: Live) -> bool:

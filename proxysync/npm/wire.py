@@ -60,6 +60,7 @@ def read_access_list(row: Mapping[str, Any]) -> AccessList:
         str(row.get("name") or ""),
         asks_everybody=everybody,
         is_empty=users == [] and clients == [],
+        clients=tuple(f"{c.get('directive')} {c.get('address')}" for c in clients or ()),
     )
 
 

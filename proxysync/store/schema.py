@@ -134,4 +134,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE health DROP COLUMN event_id;
     """,
+    """
+    ALTER TABLE failure ADD COLUMN surroundings TEXT NOT NULL DEFAULT '';
+    """,
 )

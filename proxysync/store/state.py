@@ -16,6 +16,7 @@ class FailedEntry:
     """A definition that nginx or NPM refused, and what NPM had once it was put right again.
 
     With `retry` it may work later without an edit (a domain that is taken, say).
+    `surroundings` is what it referred to in NPM, for it may work once that is another.
     """
 
     kind: str
@@ -24,6 +25,7 @@ class FailedEntry:
     live: Fields | None
     reason: str
     retry: bool
+    surroundings: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class State:
                 live=json.loads(row["live"]) if row["live"] else None,
                 reason=row["reason"],
                 retry=bool(row["retry"]),
+                surroundings=row["surroundings"],
             )
             for row in rows
         )
@@ -121,7 +124,7 @@ class State:
     def add_failure(self, failure: FailedEntry) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._target,
                     failure.kind,
@@ -131,6 +134,7 @@ class State:
                     failure.reason,
                     int(failure.retry),
                     clock.to_text(clock.now()),
+                    failure.surroundings,
                 ),
             )
 

@@ -318,3 +318,25 @@ def test_a_disabled_site_may_come_back_before_its_service_does(
     services[0].stop()
     small_world.write({"one": {"upstream": services[0].url}}, settings=settings)
     small_world.apply()
+
+
+def test_a_refused_entry_is_tried_again_once_what_it_refers_to_is_another(
+    small_world: World, services: list[Toy]
+) -> None:
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    bad = [{"address": "999.1.1.1", "directive": "deny"}]
+    number = sandbox.add_access_list("lan", clients=bad)
+    small_world.write({"one": {"upstream": services[0].url}})
+    small_world.apply()
+    small_world.write({"one": {"upstream": services[0].url, "access_list": "lan"}})
+    for _ in range(2):
+        done = small_world.call("apply", "--yes")
+        assert done.code == 1
+        assert "999.1.1.1" in done.out
+    writes = len(sandbox.writes)
+    good = {"name": "lan", "clients": [{"address": "127.0.0.0/8", "directive": "allow"}]}
+    small_world.npm.call("PUT", f"/nginx/access-lists/{number}", good)
+    small_world.apply()
+    assert len(sandbox.writes) > writes + 1
+    small_world.assert_in_line()

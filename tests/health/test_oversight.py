@@ -213,12 +213,19 @@ def test_streams_are_read_where_we_may_see_them(sandbox: Sandbox) -> None:
             if path != "/nginx/streams":
                 return super().get(path, public=public)
             return [
-                {"id": 1, "incoming_port": 25, "forwarding_host": "mail.lan", "enabled": True},
-                {"id": 2, "incoming_port": 26, "forwarding_host": "old.lan", "enabled": 0},
+                {
+                    "id": 1,
+                    "incoming_port": 25,
+                    "forwarding_host": "mail.lan",
+                    "enabled": True,
+                    "certificate_id": 5,
+                },
+                {"id": 2, "forwarding_host": "old.lan", "enabled": 0, "certificate_id": 6},
             ]
 
     streams = NpmClient(Streams(Transport(sandbox.url), "admin@example.com", "changeme"))
     assert streams.snapshot().streams == {"stream #1 (port 25)": "mail.lan"}
+    assert streams.snapshot().certificates_elsewhere == {5}
     assert streams.last_snapshot == streams.snapshot()
     sandbox.add_user("viewer@example.com", "secret", {"streams": "hidden"})
     viewer = NpmClient(Session(Transport(sandbox.url), "viewer@example.com", "secret"))
