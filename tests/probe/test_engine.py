@@ -20,7 +20,7 @@ from tests.probe.servers import OK, answering, closed, full, hanging
 def test_results_stand_in_the_order_of_the_probes() -> None:
     with answering(OK) as server, closed() as port, hanging() as dead:
         ports = list(islice(cycle([server.port, port, dead]), 30))
-        results = probe_many([probe(port, timeout=0.3) for port in ports])
+        results = probe_many([probe(port, timeout=1.0) for port in ports])
 
     names = [result.failure.name if result.failure else "none" for result in results]
     assert names == list(islice(cycle(["none", "tcp", "http"]), 30))
