@@ -153,7 +153,7 @@ def test_killed_after_any_write_and_before_its_answer(rounds: Rounds, part: int)
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_dead_before_any_commit(rounds: Rounds, part: int) -> None:
-    """Right after a commit, nothing is left to lose before the next one or the next request."""
+    """Of the state or the journal; right after one, nothing is left to lose before the next."""
     for number in count(1 + part, PARTS):
         if not rounds.dies_at_commit(number):
             break

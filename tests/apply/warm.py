@@ -118,18 +118,27 @@ def _carry_out(order: Mapping[str, Any]) -> int:
 
 
 def _die_before_commit(number: int) -> None:
+    """Counts what the state and the journal commit; events have kills of their own elsewhere."""
     from proxysync.store.database import Database
+    from proxysync.store.journal import Journal
+    from proxysync.store.state import State
 
-    transaction, commits = Database.transaction, count(1)
+    commits = count(1)
 
-    @contextmanager
-    def mortal(self: Database) -> Iterator[Any]:
-        with transaction(self) as connection:
-            yield connection
-            if next(commits) == number:
-                os._exit(DIED)
+    class Mortal(Database):
+        @contextmanager
+        def transaction(self) -> Iterator[Any]:
+            with super().transaction() as connection:
+                yield connection
+                if next(commits) == number:
+                    os._exit(DIED)
 
-    Database.transaction = mortal  # type: ignore[method-assign]
+    def make_mortal(kind: Any) -> None:
+        whole = kind.__init__
+        kind.__init__ = lambda self, database: whole(self, Mortal(database._connection))
+
+    make_mortal(State)
+    make_mortal(Journal)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ Names = Mapping[tuple[str, int], str]
 NO_MASK: Mask = MappingProxyType({})
 NO_NAMES: Names = MappingProxyType({})
 
-UNTIL_EDITED = "; it is tried again when the entry is edited, or the host is changed in NPM"
+UNTIL_EDITED = (
+    "; it is tried again when the entry is edited, or its host, certificate or access list is "
+    "another in NPM"
+)
 
 UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
