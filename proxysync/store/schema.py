@@ -13,6 +13,7 @@ MIGRATIONS: tuple[str, ...] = (
         applied_at TEXT NOT NULL,
         PRIMARY KEY (target, kind, name)
     ) STRICT;
+
     CREATE TABLE failure (
         target TEXT NOT NULL,
         kind TEXT NOT NULL,
@@ -22,8 +23,10 @@ MIGRATIONS: tuple[str, ...] = (
         reason TEXT NOT NULL,
         retry INTEGER NOT NULL,
         failed_at TEXT NOT NULL,
+        surroundings TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (target, kind, name)
     ) STRICT;
+
     CREATE TABLE blocked (
         target TEXT NOT NULL,
         name TEXT NOT NULL,
@@ -35,18 +38,7 @@ MIGRATIONS: tuple[str, ...] = (
         next_try TEXT NOT NULL,
         PRIMARY KEY (target, name)
     ) STRICT;
-    CREATE TABLE event_log (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        ts TEXT NOT NULL,
-        severity TEXT NOT NULL,
-        source TEXT NOT NULL,
-        event TEXT NOT NULL,
-        proxy TEXT,
-        message TEXT NOT NULL,
-        data TEXT NOT NULL
-    ) STRICT;
-    """,
-    """
+
     CREATE TABLE run (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         target TEXT NOT NULL,
@@ -56,6 +48,7 @@ MIGRATIONS: tuple[str, ...] = (
         ended TEXT,
         outcome TEXT
     ) STRICT;
+
     CREATE TABLE journal (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         target TEXT NOT NULL,
@@ -67,26 +60,36 @@ MIGRATIONS: tuple[str, ...] = (
         npm_id INTEGER,
         before TEXT,
         after TEXT,
+        opened TEXT,
         outcome TEXT,
         message TEXT
     ) STRICT;
     CREATE INDEX journal_unsettled ON journal (target) WHERE outcome IS NULL;
     CREATE INDEX journal_run ON journal (run_id);
+
     CREATE TABLE hold (
         target TEXT PRIMARY KEY,
         fingerprint TEXT NOT NULL,
         run_id INTEGER NOT NULL,
         since TEXT NOT NULL
     ) STRICT;
-    """,
-    """
+
+    CREATE TABLE event_log (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        ts TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        source TEXT NOT NULL,
+        event TEXT NOT NULL,
+        proxy TEXT,
+        message TEXT NOT NULL,
+        data TEXT NOT NULL
+    ) STRICT;
     CREATE INDEX event_log_ts ON event_log (ts);
     CREATE INDEX event_log_severity ON event_log (severity);
     CREATE INDEX event_log_source ON event_log (source, severity);
     CREATE INDEX event_log_proxy ON event_log (proxy, severity);
     CREATE INDEX event_log_proxy_source ON event_log (proxy, source, severity);
-    """,
-    """
+
     CREATE TABLE health (
         id INTEGER PRIMARY KEY,
         target TEXT NOT NULL,
@@ -99,9 +102,9 @@ MIGRATIONS: tuple[str, ...] = (
         latency_ms INTEGER,
         detail TEXT,
         hint TEXT,
-        event_id INTEGER NOT NULL,
         UNIQUE (target, name)
     ) STRICT;
+
     CREATE TABLE check_result (
         health_id INTEGER NOT NULL REFERENCES health (id),
         at INTEGER NOT NULL,
@@ -109,6 +112,7 @@ MIGRATIONS: tuple[str, ...] = (
         latency_ms INTEGER,
         PRIMARY KEY (health_id, at)
     ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE check_figures (
         health_id INTEGER NOT NULL REFERENCES health (id),
         span TEXT NOT NULL,
@@ -119,6 +123,7 @@ MIGRATIONS: tuple[str, ...] = (
         p95 INTEGER,
         PRIMARY KEY (health_id, span, start)
     ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE notice (
         target TEXT NOT NULL,
         key TEXT NOT NULL,
@@ -127,14 +132,5 @@ MIGRATIONS: tuple[str, ...] = (
         since TEXT NOT NULL,
         PRIMARY KEY (target, key)
     ) STRICT;
-    """,
-    """
-    ALTER TABLE journal ADD COLUMN opened TEXT;
-    """,
-    """
-    ALTER TABLE health DROP COLUMN event_id;
-    """,
-    """
-    ALTER TABLE failure ADD COLUMN surroundings TEXT NOT NULL DEFAULT '';
     """,
 )

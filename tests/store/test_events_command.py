@@ -205,7 +205,7 @@ def test_a_state_of_an_older_release_is_told_apart_from_an_empty_one(
 ) -> None:
     database, _ = home.open()
     with database.transaction() as connection:
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute("PRAGMA user_version = 0")
     database.close()
     done = home.run()
     assert (done.returncode, done.stdout) == (0, "")
