@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from proxysync.errors import ProxysyncError
 
 MAX_SECRET_BYTES = 64 * 1024
+_URL_EXAMPLE = "Write it like http://10.0.0.2:81 or http://[fd00::2]:81."
 CREDENTIALS = ("npm_secret", "npm-secret")
 """Names that the secret may have as a systemd credential."""
 
@@ -176,9 +177,9 @@ def _npm_url(text: str) -> str:
             "Give those as PROXYSYNC_NPM_IDENTITY and PROXYSYNC_NPM_SECRET.",
         )
     if not separator:
-        raise _url_error(f'"{url}" has no scheme', f"Did you mean http://{url.lstrip('/')}?")
+        raise _url_error(f'"{url}" has no scheme', _suggestion(url.lstrip("/")))
     if scheme.lower() not in ("http", "https"):
-        raise _url_error(f'"{url}" is neither http:// nor https://', f"Did you mean http://{rest}?")
+        raise _url_error(f'"{url}" is neither http:// nor https://', _suggestion(rest))
     if "?" in rest or "#" in rest:
         raise _url_error(
             f'"{url}" has a query or a fragment', "Leave out ? and # and what follows."
@@ -188,17 +189,25 @@ def _npm_url(text: str) -> str:
     return f"{scheme.lower()}://{parts.netloc}{path}"
 
 
+def _suggestion(rest: str) -> str:
+    """What was meant by a URL that lacks its scheme: only a URL that is right as a whole."""
+    try:
+        _npm_url(f"http://{rest}")
+    except SettingError:
+        return _URL_EXAMPLE
+    return f"Did you mean http://{rest}?"
+
+
 def _split(url: str) -> SplitResult:
-    example = "Write it like http://10.0.0.2:81 or http://[fd00::2]:81."
     if not url.isprintable() or " " in url:
-        raise _url_error("holds a blank or a control character", example)
+        raise _url_error("holds a blank or a control character", _URL_EXAMPLE)
     try:
         parts = urlsplit(url)
         wrong = not parts.hostname or parts.port == 0 or parts.netloc.endswith(":")
     except ValueError as error:
-        raise _url_error(f'"{url}" has no valid host and port', example) from error
+        raise _url_error(f'"{url}" has no valid host and port', _URL_EXAMPLE) from error
     if wrong or ("[" not in parts.netloc and parts.netloc.count(":") > 1):
-        raise _url_error(f'"{url}" has no valid host and port', example)
+        raise _url_error(f'"{url}" has no valid host and port', _URL_EXAMPLE)
     return parts
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -128,6 +128,17 @@ def quote(text: str) -> str:
     cut = text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
     return f'"{safe}"'
+
+
+def suggestion(
+    text: str, check: Callable[[object], object], shown: Callable[[str], str] = str
+) -> str | None:
+    """`did you mean TEXT?`, or None where `check` refuses the text or it is too long to show."""
+    try:
+        check(text)
+    except InvalidValue:
+        return None
+    return f"did you mean {shown(text)}?" if len(text) <= LONGEST_QUOTE else None
 
 
 def describe(value: object) -> str:

@@ -6,7 +6,7 @@ All raise InvalidValue with an example of a right value.
 import re
 from ipaddress import IPv4Address, IPv6Address
 
-from proxysync.config.errors import InvalidValue, quote
+from proxysync.config.errors import InvalidValue, suggestion
 
 EXAMPLE = "media.example.com"
 MAX_DOMAINS = 100
@@ -115,19 +115,15 @@ def _refuse_what_is_no_name(text: str) -> None:
         raise InvalidValue(
             f"{{found}} is a URL: give the domain alone, such as {EXAMPLE}",
             text,
-            hint=_meant(re.split(r"[/:?#]", text.partition("://")[2])[0]),
+            hint=suggestion(re.split(r"[/:?#]", text.partition("://")[2])[0], domain),
         )
     for character, what in (("/", "path"), (":", "port")):
         if character in text:
             raise InvalidValue(
                 f"{{found}} holds a {what}: give the domain alone, such as {EXAMPLE}",
                 text,
-                hint=_meant(re.split("[/:]", text)[0]),
+                hint=suggestion(re.split("[/:]", text)[0], domain),
             )
-
-
-def _meant(text: str) -> str | None:
-    return f"did you mean {quote(text)[1:-1]}?" if text and len(text) <= LONGEST_NAME else None
 
 
 def _remap(text: str) -> str:

@@ -4,9 +4,10 @@ All raise InvalidValue with an example of a right value.
 """
 
 import re
+from collections.abc import Callable
 from ipaddress import IPv6Address
 
-from proxysync.config.errors import InvalidValue, quote
+from proxysync.config.errors import InvalidValue, quote, suggestion
 from proxysync.config.names import host as checked_host
 from proxysync.config.names import is_ipv6, white_space
 from proxysync.model import Upstream
@@ -24,7 +25,7 @@ _REFUSED = "\"'`;{}$\\<>|^"
 
 def proxy_upstream(value: object) -> Upstream:
     """Where a proxy forwards to; it has no path."""
-    upstream = location_upstream(value)
+    upstream = _parse(value, proxy_upstream)
     if upstream.path == "/":
         return Upstream(upstream.scheme, upstream.host, upstream.port)
     if upstream.path:
@@ -39,6 +40,11 @@ def proxy_upstream(value: object) -> Upstream:
 
 def location_upstream(value: object) -> Upstream:
     """Where a location forwards to; a path, even a lone `/`, replaces the location's own."""
+    return _parse(value, location_upstream)
+
+
+def _parse(value: object, check: Callable[[object], object]) -> Upstream:
+    """An upstream, with or without a path; what is suggested instead passes `check`."""
     if isinstance(value, Upstream):
         return value
     if not isinstance(value, str) or not value:
@@ -47,14 +53,16 @@ def location_upstream(value: object) -> Upstream:
     match = _UPSTREAM.fullmatch(value)
     if match is None:
         raise InvalidValue(
-            f"{{found}} has no scheme: write it like {EXAMPLE}", value, hint=_mended(value)
+            f"{{found}} has no scheme: write it like {EXAMPLE}",
+            value,
+            hint=_with_scheme(value, check),
         )
     scheme = match["scheme"].lower()
     if scheme not in PORTS:
         raise InvalidValue(
             f"{{found}} has a scheme other than http and https: write it like {EXAMPLE}", value
         )
-    host, port = _host_and_port(match["authority"], value)
+    host, port = _host_and_port(match["authority"], value, check)
     return Upstream(scheme, host, PORTS[scheme] if port is None else port, match["tail"])
 
 
@@ -69,7 +77,7 @@ def location_path(value: object) -> str:
         raise InvalidValue(
             "{found} does not start with a slash: write /api, = /api, ^~ /api or ~ regex",
             value,
-            hint=None if modifier or white_space(path) else f"did you mean {quote('/' + path)}?",
+            hint=None if modifier else suggestion(f"/{path}", location_path, shown=quote),
         )
     if not path:
         raise InvalidValue("{found} lacks what follows the modifier, such as ~ ^/api", value)
@@ -119,12 +127,14 @@ def _refuse_characters(text: str) -> None:
         raise InvalidValue(f"{{found}} holds a {bad} which cannot stand here", text)
 
 
-def _host_and_port(authority: str, value: str) -> tuple[str, int | None]:
-    if is_ipv6(authority):
+def _host_and_port(
+    authority: str, value: str, check: Callable[[object], object]
+) -> tuple[str, int | None]:
+    if bracketed := _bracket(authority):
         raise InvalidValue(
             "{found} has an IPv6 address without brackets: write it like http://[fd00::5]:8096",
             value,
-            hint=f"did you mean {value.replace(authority, f'[{authority}]', 1)}?",
+            hint=suggestion(value.replace(authority, bracketed, 1), check),
         )
     if authority.startswith("["):
         match = _BRACKETED.fullmatch(authority)
@@ -158,19 +168,30 @@ def _bracketed(address: str, value: str) -> str:
 
 
 def _port(text: str, value: str) -> int:
-    if re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= 65535:
+    if _is_port(text):
         return int(text)
     raise InvalidValue(f"{{found}} has no port from 1 to 65535: write it like {EXAMPLE}", value)
 
 
-def _mended(text: str) -> str | None:
-    """The text with a scheme, if that makes it right."""
+def _is_port(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and 1 <= int(text) <= 65535
+
+
+def _bracket(authority: str) -> str | None:
+    """The authority with brackets around its IPv6 address; None where it begins with none.
+
+    What may be a port at its end is taken for one, for upstreams mostly have a port.
+    """
+    address, _, port = authority.rpartition(":")
+    if is_ipv6(address) and _is_port(port):
+        return f"[{address}]:{port}"
+    return f"[{authority}]" if is_ipv6(authority) else None
+
+
+def _with_scheme(text: str, check: Callable[[object], object]) -> str | None:
     rest = re.sub("^(https?:)?/*", "", text, count=1)
-    for candidate in (rest, f"[{rest}]"):
-        scheme = "https" if candidate.endswith(":443") else "http"
-        try:
-            location_upstream(f"{scheme}://{candidate}")
-        except InvalidValue:
-            continue
-        return f"did you mean {scheme}://{candidate}?"
-    return None
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if bracketed := _bracket(authority):
+        rest = rest.replace(authority, bracketed, 1)
+    scheme = "https" if rest.endswith(":443") else "http"
+    return suggestion(f"{scheme}://{rest}", check)

@@ -104,6 +104,8 @@ def test_the_url_may_end_in_api(written: str, url: str) -> None:
     [
         ("10.0.0.2:81", "Did you mean http://10.0.0.2:81?"),
         ("ftp://npm", "Did you mean http://npm?"),
+        ("ftp://npm/a?b", "Write it like http://10.0.0.2:81"),
+        ("::1:81", "Write it like http://10.0.0.2:81"),
         ("http://", "no valid host"),
         ("http://npm:0", "no valid host"),
         ("http://npm:", "no valid host"),

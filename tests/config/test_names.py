@@ -122,6 +122,7 @@ def test_an_upstream_gets_its_port_and_a_host_in_normal_form(written: str, read:
         ("//jellyfin:8096", "http://jellyfin:8096"),
         ("nas:443", "https://nas:443"),
         ("::1", "http://[::1]"),
+        ("::1:8096", "http://[::1]:8096"),
         ("http:10.0.0.5", "http://10.0.0.5"),
     ],
 )
@@ -129,6 +130,45 @@ def test_an_upstream_that_lacks_only_its_scheme_is_shown_mended(written: str, me
     with pytest.raises(InvalidValue) as caught:
         proxy_upstream(written)
     assert caught.value.hint == f"did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("http://::1:8096", "http://[::1]:8096"),
+        ("http://fd00::5:28096", "http://[fd00::5]:28096"),
+        ("https://fd00::cafe", "https://[fd00::cafe]"),
+        ("http://2001:db8:0:0:0:0:0:1", "http://[2001:db8:0:0:0:0:0:1]"),
+        ("http://2001:db8:0:0:0:0:0:1:80", "http://[2001:db8:0:0:0:0:0:1]:80"),
+    ],
+)
+def test_an_address_without_brackets_keeps_its_port(written: str, meant: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        proxy_upstream(written)
+    assert caught.value.hint == f"did you mean {meant}?"
+
+
+nearly = st.one_of(
+    anything,
+    st.builds(
+        "{}{}{}{}".format,
+        st.sampled_from(["", "http://", "//", "ftp://", "http:", "https://"]),
+        st.one_of(st.ip_addresses(v=6).map(str), st.ip_addresses(v=4).map(str), names),
+        st.one_of(st.just(""), st.integers(0, 70000).map(lambda port: f":{port}")),
+        st.sampled_from(["", "/", "/a", "/a b", "/a;b", "?x", "." + "a" * 70]),
+    ),
+)
+
+
+@RELAXED
+@given(nearly, st.sampled_from([domain, location_path, location_upstream, proxy_upstream]))
+def test_what_is_suggested_would_be_taken(text: str, read: Callable[[object], object]) -> None:
+    try:
+        read(text)
+    except InvalidValue as error:
+        if error.hint and error.hint.startswith("did you mean "):
+            meant = error.hint.removeprefix("did you mean ").removesuffix("?")
+            read(meant[1:-1] if meant.startswith('"') else meant)
 
 
 @pytest.mark.parametrize(
