@@ -1,12 +1,12 @@
 """The way from a loaded file to an NPM in line with it: plan, validate, apply, remember."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from proxysync.apply.engine import Emit, Engine, Hooks
-from proxysync.apply.report import Report
+from proxysync.apply.report import Report, Result
 from proxysync.apply.settle import Settler
 from proxysync.apply.visit import Visitor
 from proxysync.apply.write import Writer
@@ -16,7 +16,7 @@ from proxysync.mending import cure
 from proxysync.model import Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
-from proxysync.plan.model import UNFINISHED, Change, Plan
+from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
 from proxysync.rollback import plan_back
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FIRST_RETRY = timedelta(seconds=15)
 LAST_RETRY = timedelta(minutes=10)
 """A blocked entry is tried again after these, the pause doubling in between."""
+
+APPLIED_ANYWAY = "applied although validation failed (mode: warn)"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,12 @@ class Round:
     def ok(self) -> bool:
         """Whether NPM is in line with the file, but for what the file itself leaves alone."""
         return self.report.ok and not self.plan.refused and not self.unsettled
+
+    @property
+    def warned(self) -> tuple[Verdict, ...]:
+        """What failed validation and was applied all the same, for the file asks for that."""
+        done = {o.name for o in self.report.outcomes if o.result is Result.DONE}
+        return tuple(v for v in self.verdicts if v.warns and v.name in done)
 
     @property
     def unsettled(self) -> tuple[Change, ...]:
@@ -120,11 +128,16 @@ def _only_adoptions(plan: Plan, names: frozenset[str]) -> Plan:
 
 
 def to_validate(config: "Config", plan: Plan) -> list["Proxy"]:
-    """The entries that the plan would bring live: created, updated or adopted, and enabled."""
+    """The enabled entries whose definition the plan would create or change.
+
+    To write again what NPM has, or to mark it as ours, makes no site worse than it is.
+    """
     names = {
         change.name
         for change in plan.to_make
-        if change.target is not None and change.target.get("enabled", True)
+        if change.target is not None
+        and change.target.get("enabled", True)
+        and (change.live is None or set(change.fields) - {MARKER_FIELD})
     }
     return [proxy for proxy in config.proxies if proxy.name in names]
 
@@ -175,7 +188,11 @@ class Reconciler:
         blocked = waiting | {v.name: v.reason for v in verdicts if v.blocks}
         if blocked:
             plan = build_plan(config, snapshot, self._state, options, blocked)
-        self._remember_blocked(config, verdicts, set(blocked))
+        # Where only some entries were looked at, the others are blocked as before.
+        looked_at = {entry.name for entry in self._state.blocked()}
+        if options.adopting:
+            looked_at &= {change.name for change in plan.changes}
+        self._remember_blocked(config, verdicts, looked_at - set(blocked))
 
         def again() -> Plan:
             return build_plan(config, self._npm.snapshot(), self._state, options, blocked)
@@ -288,7 +305,7 @@ class Reconciler:
         )
 
     def _remember_blocked(
-        self, config: "Config", verdicts: Sequence[Verdict], blocked: set[str]
+        self, config: "Config", verdicts: Sequence[Verdict], unblocked: Set[str]
     ) -> None:
         by_name = {proxy.name: proxy for proxy in config.proxies}
         known = {entry.name: entry for entry in self._state.blocked()}
@@ -303,7 +320,7 @@ class Reconciler:
                 if not same:
                     self._tell("error", "proxy.blocked", "is blocked", verdict)
             elif not verdict.ok:
-                self._tell("warn", "proxy.suspect", "goes live all the same", verdict)
+                self._tell("warn", "proxy.suspect", f"will be {APPLIED_ANYWAY}", verdict)
             elif before is not None:
                 self._emit(
                     "info",
@@ -312,7 +329,7 @@ class Reconciler:
                     f"{verdict.name} passes validation now",
                     proxy=verdict.name,
                 )
-        self._state.unblock(set(known) - blocked)
+        self._state.unblock(unblocked)
 
     def _tell(self, severity: str, event: str, what: str, verdict: Verdict) -> None:
         self._emit(

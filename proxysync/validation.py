@@ -17,7 +17,8 @@ class Verdict:
     """What the probes of one entry found: its upstream's result, and one for each location.
 
     `failure` is the first failing step that counts, with the upstream it failed for;
-    `blocks` tells whether the entry must stay out of NPM for it.
+    `blocks` tells whether the entry must stay out of NPM for it. `skipped` says why nothing
+    was probed at all.
     """
 
     name: str
@@ -26,6 +27,12 @@ class Verdict:
     locations: tuple[tuple[str, Upstream, Result], ...] = ()
     failure: tuple[Upstream, Step] | None = None
     blocks: bool = False
+    skipped: str | None = None
+
+    @property
+    def warns(self) -> bool:
+        """Whether it failed, and the entry may be applied all the same."""
+        return self.failure is not None and not self.blocks
 
     @property
     def ok(self) -> bool:
@@ -49,6 +56,7 @@ class Verdict:
             **self.result.to_json(),
             "ok": self.ok,
             "blocks": self.blocks,
+            "skipped": self.skipped,
             "locations": [
                 {"path": path, "upstream": str(upstream), **result.to_json()}
                 for path, upstream, result in self.locations
@@ -77,6 +85,11 @@ def validate(
         _verdict(proxy, settings, [next(results) for _ in group])
         for proxy, group in zip(proxies, groups, strict=True)
     ]
+
+
+def not_probed(proxy: "Proxy", why: str) -> Verdict:
+    """The verdict on an entry that is left alone."""
+    return Verdict(proxy.name, proxy.upstream, Result(ok=True, steps=()), skipped=why)
 
 
 def health_probe(proxy: "Proxy", settings: "Settings") -> Probe:
@@ -153,7 +166,22 @@ def _verdict(proxy: "Proxy", settings: "Settings", results: Sequence[Result]) ->
     ]
     blocks = bool(fatal) or (bool(failed) and _mode(proxy, settings) == "enforce")
     first = next(iter(fatal + failed), None)
-    return Verdict(proxy.name, proxy.upstream, main, locations, failure=first, blocks=blocks)
+    return Verdict(
+        proxy.name,
+        proxy.upstream,
+        main,
+        locations,
+        failure=first,
+        # An entry that is off serves nobody, so that nothing is asked of its upstream.
+        blocks=blocks and proxy.enabled,
+        skipped=_why_skipped(proxy, settings),
+    )
+
+
+def _why_skipped(proxy: "Proxy", settings: "Settings") -> str | None:
+    if _mode(proxy, settings) == "off":
+        return "validation.mode is off"
+    return "validation.skip has every step" if len(proxy.validation.skip) == 3 else None
 
 
 def _unresolved(result: Result) -> bool:

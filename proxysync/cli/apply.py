@@ -74,10 +74,19 @@ def carry_out(
         terminal.print_json(_json(done, config.secrets))
     else:
         print_round(done, config.secrets)
-        if not options.adopting:
+        if options.adopting:
+            _print_idle(done, options.adopting)
+        else:
             word = "is" if done.ok else "is not"
             print(f"NPM {word} in line with the file.")
     return 0 if done.ok else 1
+
+
+def _print_idle(done: "Round", names: frozenset[str]) -> None:
+    """Says of whom there was nothing to take over; of all of them in one line."""
+    idle = sorted(names - {change.name for change in done.plan.changes})
+    if idle and not done.plan.refused:
+        print(f"Nothing to adopt for {', '.join(idle)}: no foreign host holds their domains.")
 
 
 def _ask(
@@ -156,6 +165,7 @@ def _progress(what: str) -> None:
 
 def _json(done: "Round", secrets: Mapping[str, str]) -> dict[str, object]:
     from proxysync.plan import render
+    from proxysync.reconcile import APPLIED_ANYWAY
     from proxysync.redact import redact
 
     value = {
@@ -174,6 +184,14 @@ def _json(done: "Round", secrets: Mapping[str, str]) -> dict[str, object]:
             for outcome in done.report.outcomes
         ],
         "stopped": done.report.stopped,
+        "warnings": [
+            {
+                "name": verdict.name,
+                "message": f"{APPLIED_ANYWAY}: {verdict.reason}",
+                "hint": verdict.hint,
+            }
+            for verdict in done.warned
+        ],
     }
     masked: dict[str, object] = redact(value, secrets)
     return masked

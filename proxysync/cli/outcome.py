@@ -13,6 +13,7 @@ def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
     from proxysync.apply.report import Result
     from proxysync.cli.terminal import colours, paint, safe
     from proxysync.plan.render.values import why_held
+    from proxysync.reconcile import APPLIED_ANYWAY
     from proxysync.redact import redact
 
     on = colours(sys.stdout)
@@ -28,6 +29,9 @@ def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
         tail = f": {outcome.message}" if outcome.message else ""
         colour = "green" if outcome.result is Result.DONE else "red"
         line(outcome.result, f"{outcome.action} {outcome.name}{tail}", outcome.hint, colour)
+    for verdict in done.warned:
+        text = f"{verdict.name}: {APPLIED_ANYWAY}: {verdict.reason}"
+        line("warning", text, verdict.hint, "yellow")
     hints = {verdict.name: verdict.hint for verdict in done.verdicts}
     for change in done.unsettled:
         word = change.hold.kind if change.hold else change.action

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context, terminal
-    from proxysync.reconcile import build_plan, to_validate
+    from proxysync.reconcile import APPLIED_ANYWAY, build_plan, to_validate
 
     env = context.environment(arguments)
     config = context.config(env)
@@ -38,12 +38,17 @@ def run(arguments: argparse.Namespace) -> int:
     state = context.read_state(env)
     plan = build_plan(config, snapshot, state)
     if arguments.probe:
+        from proxysync.redact import redact
         from proxysync.validation import count_upstreams, validate
 
         candidates = to_validate(config, plan)
         bar = terminal.progress("probing")(count_upstreams(candidates))
         verdicts = validate(candidates, config.settings, on_result=bar)
         blocked = {verdict.name: verdict.reason for verdict in verdicts if verdict.blocks}
+        for verdict in verdicts:
+            if verdict.warns:
+                text = f"Warning: {verdict.name} would be {APPLIED_ANYWAY}: {verdict.reason}"
+                terminal.note(terminal.safe(redact(text, config.secrets)))
         plan = build_plan(config, snapshot, state, blocked=blocked)
     show(plan, config, snapshot, arguments.format)
     if blind_spot := npm.blind_spot():

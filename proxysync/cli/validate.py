@@ -1,6 +1,7 @@
 """Checks the file, then every upstream in it: syntax, DNS, TCP, HTTP.
 
-Nothing is sent to NPM. Exits with 0 if all is well and with 1 on any failure.
+Nothing is sent to NPM. Exits with 1 if an entry would be kept out of NPM, else with 0: under
+`validation.mode: warn` a failure is a warning. Entries that are off are probed only if named.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from proxysync.cli.flags import add_format
 
 if TYPE_CHECKING:
-    from proxysync.config.models import Config, Proxy
+    from proxysync.config.models import Config, Proxy, Settings
     from proxysync.probe.model import Result
     from proxysync.validation import Verdict
 
@@ -44,16 +45,24 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{env.file} is good: {len(config.proxies)} proxies")
         return 0
 
-    from proxysync.validation import count_upstreams, validate
-
-    bar = terminal.progress("probing")(count_upstreams(proxies))
-    verdicts = validate(proxies, config.settings, on_result=bar)
+    verdicts = _validate(proxies, config.settings, named=bool(arguments.names))
     if arguments.format == "json":
         results = [verdict.to_json() for verdict in verdicts]
         terminal.print_json(redact({"results": results}, config.secrets))
     else:
         print(redact(_text(verdicts), config.secrets))
-    return 0 if all(verdict.ok for verdict in verdicts) else 1
+    return 1 if any(verdict.blocks for verdict in verdicts) else 0
+
+
+def _validate(proxies: "list[Proxy]", settings: "Settings", *, named: bool) -> "list[Verdict]":
+    """A verdict for each, in the same order; one that is off is probed only on request."""
+    from proxysync.cli.terminal import progress
+    from proxysync.validation import count_upstreams, not_probed, validate
+
+    probed = [proxy for proxy in proxies if proxy.enabled or named]
+    bar = progress("probing")(count_upstreams(probed))
+    verdicts = {v.name: v for v in validate(probed, settings, on_result=bar)}
+    return [verdicts.get(p.name) or not_probed(p, "enabled is false") for p in proxies]
 
 
 def _chosen(config: "Config", names: list[str]) -> "list[Proxy]":
@@ -76,16 +85,34 @@ def _text(verdicts: "list[Verdict]") -> str:
     width = max((len(verdict.name) for verdict in verdicts), default=0)
     lines: list[str] = []
     for verdict in verdicts:
-        word = paint("ok  ", "green", on=on) if verdict.ok else paint("FAIL", "red", on=on)
-        lines.append(f"{word}  {verdict.name.ljust(width)}  {verdict.upstream}")
+        word, colour = _word(verdict)
+        why = f"  ({verdict.skipped})" if verdict.ok and verdict.skipped else ""
+        name = verdict.name.ljust(width)
+        lines.append(f"{paint(word.ljust(4), colour, on=on)}  {name}  {verdict.upstream}{why}")
         lines += _steps(verdict.result, on=on)
         for path, upstream, result in verdict.locations:
             if result.failure:
                 lines.append(f"      location {safe(path)}  {upstream}")
                 lines += _steps(result, on=on)
-    failed = sum(not verdict.ok for verdict in verdicts)
-    lines.append(f"{len(verdicts) - failed} of {len(verdicts)} proxies pass")
-    return "\n".join(lines)
+    return "\n".join([*lines, _total(verdicts)])
+
+
+def _word(verdict: "Verdict") -> tuple[str, str]:
+    if verdict.blocks:
+        return "FAIL", "red"
+    if verdict.warns:
+        return "WARN", "yellow"
+    return ("skip", "dim") if verdict.skipped else ("ok", "green")
+
+
+def _total(verdicts: "list[Verdict]") -> str:
+    words = [_word(verdict)[0] for verdict in verdicts]
+    total = f"{words.count('ok')} of {len(words)} proxies pass"
+    if warned := words.count("WARN"):
+        total += f", {warned} with a warning"
+    if skipped := words.count("skip"):
+        total += f", {skipped} not probed"
+    return total
 
 
 def _steps(result: "Result", *, on: bool) -> list[str]:

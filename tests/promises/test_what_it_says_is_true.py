@@ -1,0 +1,97 @@
+"""What a command prints, in text, in JSON and by its exit code, is how it is."""
+
+from proxysync.demo.toys import Toy
+from tests.world import World, domain
+
+DEAD = "http://127.0.0.1:1"
+WARN = {"validation": {"mode": "warn"}}
+
+
+def states(world: World) -> dict[str, str]:
+    shown = world.call("status", "--format", "json").json["proxies"]
+    return {proxy["name"]: proxy["sync"] for proxy in shown}
+
+
+def test_validate_shows_a_failure_under_mode_warn_as_a_warning(small_world: World) -> None:
+    small_world.write({"dead": {"upstream": DEAD}}, settings=WARN)
+    done = small_world.call("validate")
+    assert done.code == 0
+    assert "WARN  dead" in done.out
+    assert "Port 1 is not accepting connections" in done.out
+    assert "0 of 1 proxies pass, 1 with a warning" in done.out
+    result = small_world.call("validate", "--format", "json").json["results"][0]
+    assert (result["ok"], result["blocks"]) == (False, False)
+
+
+def test_validate_does_not_fail_for_an_entry_that_is_off(
+    small_world: World, services: list[Toy]
+) -> None:
+    small_world.write(
+        {"off": {"upstream": DEAD, "enabled": False}, "one": {"upstream": services[0].url}}
+    )
+    done = small_world.call("validate")
+    assert done.code == 0
+    assert "skip  off  http://127.0.0.1:1  (enabled is false)" in done.out
+    assert "1 of 2 proxies pass, 1 not probed" in done.out
+    off, one = small_world.call("validate", "--format", "json").json["results"]
+    assert (off["skipped"], off["steps"], one["skipped"]) == ("enabled is false", [], None)
+    named = small_world.call("validate", "off")
+    assert named.code == 0
+    assert "WARN  off" in named.out, "who asks by name wants to know whether it would work"
+
+
+def test_validate_does_not_call_ok_what_it_did_not_probe(small_world: World) -> None:
+    small_world.write({"dead": {"upstream": DEAD}}, settings={"validation": {"mode": "off"}})
+    done = small_world.call("validate")
+    assert done.code == 0
+    assert "skip  dead  http://127.0.0.1:1  (validation.mode is off)" in done.out
+    assert "0 of 1 proxies pass, 1 not probed" in done.out
+
+
+def test_apply_warns_of_what_it_applied_although_validation_failed(small_world: World) -> None:
+    small_world.write({"dead": {"upstream": DEAD}}, settings=WARN)
+    assert "dead would be applied although validation" in small_world.call("plan", "--probe").err
+    done = small_world.call("apply", "--yes")
+    assert done.code == 0
+    assert "warning     dead: applied although validation failed (mode: warn): tcp" in done.out
+    small_world.write({"dead": {"upstream": "http://127.0.0.1:2"}}, settings=WARN)
+    (warning,) = small_world.apply()["warnings"]
+    assert warning["name"] == "dead"
+    assert warning["hint"].startswith("Port 2 is not accepting connections")
+    assert small_world.apply()["warnings"] == []
+
+
+def test_adopt_does_not_call_blocked_what_it_adopts(small_world: World) -> None:
+    small_world.npm.add_host(domain("one"), port=1)
+    small_world.write({"one": {"upstream": DEAD}})
+    done = small_world.call("adopt", "one", "--yes")
+    assert done.code == 0
+    assert "blocked" not in done.out + done.err
+    assert small_world.event_names() == ["proxy.adopted"]
+    assert states(small_world) == {"one": "in sync"}
+    small_world.assert_in_line()
+
+
+def test_adopt_still_blocks_an_upstream_that_would_take_a_site_down(
+    small_world: World, services: list[Toy]
+) -> None:
+    small_world.npm.add_host(domain("one"), port=services[0].port)
+    small_world.write({"one": {"upstream": DEAD}})
+    assert small_world.call("adopt", "one", "--yes").code == 1
+    assert small_world.npm.hosts()[0]["forward_port"] == services[0].port
+
+
+def test_adopt_of_one_leaves_the_others_blocked(small_world: World) -> None:
+    small_world.npm.add_host(domain("one"), port=1)
+    small_world.write({"one": {"upstream": DEAD}, "dead": {"upstream": DEAD}})
+    assert small_world.call("apply", "--yes").code == 1
+    small_world.call("adopt", "--all", "--yes")
+    status = small_world.call("status", "dead", "--format", "json").json["proxies"][0]
+    assert (status["sync"], status["since"] is None) == ("blocked", False)
+
+
+def test_adopt_says_that_there_is_nothing_to_adopt(small_world: World, services: list[Toy]) -> None:
+    small_world.write({"one": {"upstream": services[0].url}})
+    done = small_world.call("adopt", "one", "--yes")
+    assert done.code == 0
+    assert "Nothing to adopt for one" in done.out
