@@ -54,7 +54,11 @@ def config(env: "Environment") -> "Config":
     return load(env.file, os.environ)
 
 
-def client(env: "Environment", pause: Callable[[float], object] | None = None) -> "NpmClient":
+def client(
+    env: "Environment",
+    pause: Callable[[float], object] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> "NpmClient":
     """A client of the NPM that the environment names; nothing is sent yet."""
     env.require_npm()
     import time
@@ -67,7 +71,7 @@ def client(env: "Environment", pause: Callable[[float], object] | None = None) -
     assert env.identity is not None
     assert env.secret is not None
     session = Session(
-        Transport(env.npm_url, env.ca_file),
+        Transport(env.npm_url, env.ca_file, stop),
         env.identity,
         env.secret.reveal(),
         pause=pause or time.sleep,

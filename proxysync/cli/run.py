@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     env = context.environment(arguments)
     stop = Stop()
-    npm = context.client(env, pause=stop.wait)
+    npm = context.client(env, pause=stop.wait, stop=stop)
     _check(npm)
     make_folder(env.state_dir)
     bus = Bus()

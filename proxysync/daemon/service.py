@@ -10,7 +10,7 @@ from proxysync.config.load import fingerprint as fingerprint_of
 from proxysync.daemon.backoff import Backoff
 from proxysync.daemon.oversight import Oversight
 from proxysync.npm.client import NpmClient
-from proxysync.npm.errors import NpmError, NpmUnconfirmedError
+from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
 from proxysync.plan.model import HoldKind
 from proxysync.reconcile import Options, Reconciler, Round
 from proxysync.store import clock
@@ -149,6 +149,8 @@ class Service:
         self._events.emit("info", "daemon", "daemon.waiting", message)
 
     def _trouble(self, error: NpmError) -> float:
+        if isinstance(error, NpmStoppedError):
+            return 0.0  # that is not NPM's fault, and there will be no next try
         if not isinstance(error, NpmUnconfirmedError):
             self._npm.forget_server()
         if self._said.get("npm") != error.code:

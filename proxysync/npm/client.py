@@ -9,6 +9,7 @@ from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snaps
 from proxysync.npm import wire
 from proxysync.npm.errors import (
     NpmAddressError,
+    NpmAnswerError,
     NpmError,
     NpmNotFoundError,
     NpmRightsError,
@@ -112,7 +113,7 @@ class NpmClient:
         ]
         others = {what: self._list_if_allowed(path) for path, what in OTHER_HOLDERS.items()}
         held = {
-            domain: f"{what} #{row['id']}"
+            domain: f"{what} #{row.get('id')}"
             for what, rows in others.items()
             for row in rows
             for domain in wire.read_domains(row)
@@ -124,23 +125,29 @@ class NpmClient:
             held=held,
             certificates=self.certificates(),
             access_lists=tuple(
-                wire.read_access_list(row)
+                wire.read_access_list(row, npm_id)
                 for row in self._list_if_allowed("nginx/access-lists?expand=items,clients")
+                if (npm_id := wire.read_id(row)) is not None
             ),
             accepted=server.accepted,
             canaries=tuple(live for live in lives if _is_canary(live)),
             streams=_forwarding(streams),
             certificates_elsewhere=frozenset(
-                int(row["certificate_id"])
+                npm_id
                 for row in elsewhere
-                if row.get("enabled", True) and row.get("certificate_id")
+                if row.get("enabled", True)
+                and (npm_id := wire.read_id({"id": row.get("certificate_id")})) is not None
             ),
         )
         return self._last_snapshot
 
     def certificates(self) -> tuple[Certificate, ...]:
         rows = self._list_if_allowed("nginx/certificates")
-        return tuple(wire.read_certificate(row) for row in rows)
+        return tuple(
+            wire.read_certificate(row, npm_id)
+            for row in rows
+            if (npm_id := wire.read_id(row)) is not None
+        )
 
     def access_list(self, npm_id: int) -> AccessList | None:
         """The list as it is now, None if it is gone: a host without it is open to everybody."""
@@ -148,7 +155,8 @@ class NpmClient:
             row = self._session.get(f"/nginx/access-lists/{npm_id}?expand=items,clients")
         except NpmNotFoundError:
             return None
-        return wire.read_access_list(row)
+        _expect_row(row)
+        return wire.read_access_list(row, npm_id) if wire.read_id(row) == npm_id else None
 
     def get(self, kind: Kind, npm_id: int) -> Live | None:
         """The object as it is now; None if it is gone."""
@@ -156,7 +164,9 @@ class NpmClient:
             row = self._session.get(f"/{kind.collection}/{npm_id}")
         except NpmNotFoundError:
             return None
-        return wire.read_live(kind, row)
+        _expect_row(row)
+        # Before 2.12, NPM answers 200 and `{}` for what is gone.
+        return wire.read_live(kind, row) if row.get("id") is not None else None
 
     def find(self, kind: Kind, marker: Marker, claims: frozenset[str]) -> Live | None:
         """The object with this marker, or else the unmarked one that holds exactly these names."""
@@ -197,6 +207,9 @@ class NpmClient:
 
     def delete(self, kind: Kind, npm_id: int) -> None:
         """Deletes the object; that it is gone already is no error."""
+        version = self.server().version
+        if version is not None and version < (2, 12, 0) and self.get(kind, npm_id) is None:
+            return  # NPM would answer 500, as if nginx were broken
         try:
             self._session.write("DELETE", f"/{kind.collection}/{npm_id}")
         except NpmNotFoundError:
@@ -255,13 +268,14 @@ class NpmClient:
         if not isinstance(rows, list):
             raise NpmAddressError(
                 f"{self.url} answered /{collection} with something else than a list",
-                hint="This is hardly NPM's API; check PROXYSYNC_NPM_URL.",
+                hint="This does not look like NPM's API; check PROXYSYNC_NPM_URL.",
             )
         return rows
 
     def _list_if_allowed(self, collection: str) -> Sequence[Mapping[str, Any]]:
+        """The rows, but none where the account may not see them, and none that is no object."""
         try:
-            return self._list(collection)
+            return wire.rows_of(self._list(collection))
         except NpmRightsError:
             return ()
 
@@ -278,7 +292,9 @@ class NpmClient:
                 f"NPM at {self.url} has no user yet",
                 hint="Open that address in a browser and make the first user.",
             )
-        numbers = tuple(int(version.get(key) or 0) for key in ("major", "minor", "revision"))
+        numbers = [version.get(key) or 0 for key in ("major", "minor", "revision")]
+        if not all(type(number) is int for number in numbers):
+            return None
         known = (numbers[0], numbers[1], numbers[2])
         return None if known == (2, 0, 0) else known
 
@@ -299,10 +315,18 @@ class NpmClient:
 
 def _forwarding(streams: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {
-        f"stream #{row['id']} (port {row.get('incoming_port')})": str(row["forwarding_host"])
+        f"stream #{row.get('id')} (port {row.get('incoming_port')})": str(row["forwarding_host"])
         for row in streams
         if row.get("enabled", True) and row.get("forwarding_host")
     }
+
+
+def _expect_row(row: Any) -> None:
+    if not isinstance(row, dict):
+        raise NpmAnswerError(
+            "NPM answered with something else than the object that was asked for",
+            hint="This does not look like NPM's API; check PROXYSYNC_NPM_URL.",
+        )
 
 
 def _is_canary(live: Live) -> bool:
@@ -317,12 +341,14 @@ def _rights(user: Any) -> Mapping[str, str]:
         return {}
     rights = user.get("permissions")
     listed = rights if isinstance(rights, dict) else {}
-    if "admin" in (user.get("roles") or ()):
+    roles = user.get("roles")
+    if isinstance(roles, list) and "admin" in roles:
         return {"visibility": "all", **listed, "proxy_hosts": "manage"}
     return listed
 
 
 def _id_of(row: Any) -> int:
-    if isinstance(row, dict) and isinstance(row.get("id"), int):
-        return int(row["id"])
+    npm_id = wire.read_id(row)
+    if npm_id is not None:
+        return npm_id
     raise NpmUnconfirmedError("NPM answered a creation without an id")

@@ -18,6 +18,18 @@ class NpmUnavailableError(NpmError):
     code = "npm.unavailable"
 
 
+class NpmStoppedError(NpmError):
+    """This process was told to end while it waited for an answer to a reading."""
+
+    code = "npm.stopped"
+
+
+class NpmAnswerError(NpmError):
+    """NPM's answer is none that can be understood."""
+
+    code = "npm.answer"
+
+
 class NpmAddressError(NpmError):
     """What answers is not NPM's API, or its certificate is not trusted."""
 

@@ -9,11 +9,13 @@ from typing import Any
 
 from proxysync.npm.errors import (
     NpmAddressError,
+    NpmAnswerError,
     NpmError,
     NpmLoginError,
     NpmNotFoundError,
     NpmRejectedError,
     NpmRightsError,
+    NpmStoppedError,
     NpmUnavailableError,
     NpmUnconfirmedError,
     address_hint,
@@ -77,7 +79,7 @@ class Session:
         self._ensure_token()
         try:
             return self._request(method, path, payload)
-        except NpmUnavailableError as error:
+        except (NpmUnavailableError, NpmStoppedError, NpmAnswerError) as error:
             raise NpmUnconfirmedError(
                 f"{error.message}; {method} {path} may have been carried out or not",
                 hint="It will be written again when NPM answers.",
@@ -115,6 +117,8 @@ class Session:
                 f"{self.url} redirects to {reply.location or 'another place'}",
                 hint="Set PROXYSYNC_NPM_URL to the address it redirects to.",
             )
+        if not reply.is_json and reply.status < 300 and method != "GET" and path != "/tokens":
+            raise NpmAnswerError(f"{request} was answered by HTTP {reply.status} without JSON")
         if not reply.is_json:
             raise NpmAddressError(
                 f"{self.url} answers {method} {path} with a web page (HTTP {reply.status}), "
@@ -176,7 +180,7 @@ class Session:
                 "that may manage proxy hosts and see all items.",
             )
         token = body.get("token") if isinstance(body, dict) else None
-        if not isinstance(token, str):
+        if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
             raise NpmAddressError(
                 f"{self.url} answered the login without a token: this is not NPM's API",
                 hint=address_hint(self.url),
@@ -205,5 +209,5 @@ def _lifetime(token: str) -> float:
         claims = token.split(".")[1]
         values = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
         return max(0.0, float(values["exp"]) - float(values["iat"]))
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return 3600.0

@@ -1,25 +1,42 @@
 """One HTTP exchange with an NPM server, bounded in time and size, its failures as our errors."""
 
 import json
-import time
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import requests
 
 from proxysync import __version__
 from proxysync.npm import tls
-from proxysync.npm.errors import NpmAddressError, NpmUnavailableError, address_hint
+from proxysync.npm.deadline import Deadline, DeadlineAdapter, within
+from proxysync.npm.errors import (
+    NpmAddressError,
+    NpmAnswerError,
+    NpmError,
+    NpmStoppedError,
+    NpmUnavailableError,
+    address_hint,
+)
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 WRITE_TIMEOUT = 120.0
-"""Seconds. NPM took 2.3 s for a write beside 400 hosts, on a slow machine."""
+"""Seconds for a whole exchange. NPM took 2.3 s for a write beside 400 hosts, on a slow machine."""
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes; 5000 proxy hosts are 2.8 MB."""
+
+MAX_DEPTH = 100
+"""How deep values may be nested: what walks through them recurses."""
+
+MAX_MESSAGE = 500
+"""Characters of NPM's own words that are passed on."""
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -36,13 +53,19 @@ class Reply:
         """NPM's own words about an error, else the status."""
         error = self.body.get("error") if isinstance(self.body, dict) else None
         text = error.get("message") if isinstance(error, dict) else error
-        return str(text) if text else f"HTTP {self.status}"
+        return str(text)[:MAX_MESSAGE] if text else f"HTTP {self.status}"
 
 
 class Transport:
-    """Sends requests to `<url>/api`; knows nothing of tokens or of what is sent."""
+    """Sends requests to `<url>/api`; knows nothing of tokens or of what is sent.
 
-    def __init__(self, url: str, ca_file: Path | None = None) -> None:
+    Once `stop` says that the process is to end, a reading has only some seconds left. A write
+    under way keeps its time: nobody else would know how it ended.
+    """
+
+    def __init__(
+        self, url: str, ca_file: Path | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> None:
         if ca_file is not None and not ca_file.is_file():
             raise NpmAddressError(
                 f"the CA file {ca_file} cannot be read",
@@ -50,12 +73,18 @@ class Transport:
             )
         self.url = url
         self._ca_file = ca_file
-        self._verify: str | bool = str(ca_file) if ca_file else True
+        self._stop = stop
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        self._verify: str | bool = str(ca_file) if ca_file else bundle or True
         self._session = requests.Session()
+        # HTTP_PROXY is for the internet; NPM, like the upstreams, is asked directly.
+        self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, DeadlineAdapter())
         self._session.headers["User-Agent"] = f"proxysync/{__version__}"
         # NPM's nginx cuts idle connections with each reload, that is, after each of our writes.
         self._session.headers["Connection"] = "close"
-        # Without this, requests would send a netrc password in place of our token.
+        # Without this, requests would send a password of the address in place of our token.
         self._session.auth = lambda request: request
 
     def exchange(
@@ -68,67 +97,112 @@ class Transport:
     ) -> Reply:
         """One request, sent once.
 
-        Raises NpmUnavailableError if no whole answer came, NpmAddressError if it could not
-        have come from this address.
+        Raises NpmUnavailableError if no whole answer came (NpmStoppedError if it was not
+        waited for), NpmAddressError if it could not have come from this address, and
+        NpmAnswerError if it is none that can be understood.
         """
-        limit = READ_TIMEOUT if method == "GET" else WRITE_TIMEOUT
-        deadline = time.monotonic() + limit
-        options = self._session.merge_environment_settings(
-            self.url, {}, stream=True, verify=self._verify, cert=None
-        )
+        is_read = method == "GET" or path.startswith("/tokens")
+        deadline = Deadline(READ_TIMEOUT, self._stop) if is_read else Deadline(WRITE_TIMEOUT)
         try:
-            with self._session.request(
-                method,
-                f"{self.url}/api{path}",
-                json=payload,
-                headers={"Authorization": f"Bearer {token}"} if token else None,
-                timeout=(CONNECT_TIMEOUT, limit),
-                allow_redirects=False,
-                **options,
-            ) as response:
-                content = self._read(response, deadline)
-                return _reply(response, content)
-        except requests.exceptions.SSLError as error:
-            raise tls.explain(error, self.url, self._ca_file) from error
-        except requests.exceptions.Timeout as error:
-            raise NpmUnavailableError(
+            with within(deadline):
+                return self._send(method, path, payload, token, deadline.left())
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise self._explain(error, method, path, deadline) from error
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, Any] | None,
+        token: str | None,
+        limit: float,
+    ) -> Reply:
+        with self._session.request(
+            method,
+            f"{self.url}/api{path}",
+            json=payload,
+            headers={"Authorization": f"Bearer {token}"} if token else None,
+            timeout=(CONNECT_TIMEOUT, limit),
+            allow_redirects=False,
+            stream=True,
+            verify=self._verify,
+        ) as response:
+            return _reply(response, self._read(response))
+
+    def _explain(self, error: Exception, method: str, path: str, deadline: Deadline) -> NpmError:
+        """The error for a person."""
+        if deadline.left() <= 0 or isinstance(error, requests.exceptions.Timeout):
+            if deadline.stopped:
+                return NpmStoppedError(
+                    f"stopped by signal while {self.url} had not yet answered {method} {path}"
+                )
+            return NpmUnavailableError(
                 f"{self.url} did not answer {method} {path} in time",
                 hint="Check that NPM is running and not overloaded.",
-            ) from error
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise NpmAddressError(
-                f"{self.url} is not a usable address: {error}",
-                hint=address_hint(self.url),
-            ) from error
-        except (requests.exceptions.RequestException, OSError) as error:
-            raise NpmUnavailableError(
-                f"NPM cannot be reached at {self.url}: {_reason(error)}",
-                hint="Check that NPM is running, and the address in PROXYSYNC_NPM_URL "
-                "(NPM's admin port, usually 81).",
-            ) from error
+            )
+        if isinstance(error, requests.exceptions.SSLError):
+            return tls.explain(error, self.url, self._ca_file)
+        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+            return NpmAddressError(
+                f"{self.url} is not a usable address: {error}", hint=address_hint(self.url)
+            )
+        return NpmUnavailableError(
+            f"NPM cannot be reached at {self.url}: {_reason(error)}",
+            hint="Check that NPM is running, and the address in PROXYSYNC_NPM_URL "
+            "(NPM's admin port, usually 81).",
+        )
 
-    def _read(self, response: requests.Response, deadline: float) -> bytes:
+    def _read(self, response: requests.Response) -> bytes:
         parts: list[bytes] = []
         size = 0
         for part in response.iter_content(65536):
             parts.append(part)
             size += len(part)
             if size > MAX_ANSWER:
-                raise NpmAddressError(
+                raise NpmAnswerError(
                     f"{self.url} answered with more than {MAX_ANSWER // 2**20} MiB",
-                    hint="This is hardly NPM's API; check PROXYSYNC_NPM_URL.",
+                    hint="This does not look like NPM's API; check PROXYSYNC_NPM_URL.",
                 )
-            if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout
         return b"".join(parts)
 
 
 def _reply(response: requests.Response, content: bytes) -> Reply:
     location = response.headers.get("Location")
     try:
-        return Reply(response.status_code, json.loads(content), is_json=True, location=location)
-    except ValueError:
+        body = _parse(content)
+    except (ValueError, RecursionError):
         return Reply(response.status_code, None, is_json=False, location=location)
+    return Reply(response.status_code, body, is_json=True, location=location)
+
+
+def _parse(content: bytes) -> Any:
+    """The JSON value; raises ValueError or RecursionError for what no NPM answers."""
+    body = json.loads(content, parse_constant=_refuse)
+    level, depth = [body], 0
+    while level := [part for value in level for part in _parts(value)]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError("nested too deeply")
+    return _without_surrogates(body) if _SURROGATE.search(content) else body
+
+
+def _parts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The value without half surrogates, which neither SQLite nor a terminal can take."""
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(part) for part in value]
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _reason(error: BaseException) -> str:

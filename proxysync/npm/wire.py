@@ -5,25 +5,39 @@ from typing import Any
 
 from proxysync.kinds import Kind
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker
+from proxysync.npm.errors import NpmAnswerError
 
 MARKER_KEY = "proxysync"
 WRITTEN_BY_NPM = frozenset({"nginx_online", "nginx_err"})
 
+LARGEST = 2**53
+"""Greater numbers are none that NPM, which is written in JavaScript, can tell apart."""
 
-def read_live(kind: Kind, row: Mapping[str, Any]) -> Live:
-    """A row of a list or of a single GET."""
+
+def read_id(row: Any) -> int | None:
+    """The id of a row; None where it has none: NPM before 2.12 answers so for what is gone."""
+    npm_id = row.get("id") if isinstance(row, dict) else None
+    usable = type(npm_id) is int and 0 < npm_id <= LARGEST
+    return npm_id if usable else None
+
+
+def read_live(kind: Kind, row: Any) -> Live:
+    """A row of a list or of a single GET. Raises NpmAnswerError for what is none."""
+    npm_id = read_id(row)
+    if npm_id is None:
+        raise NpmAnswerError(f"NPM's list of {kind.name} hosts has a row without an id")
     stored = row.get("meta")
     meta = stored if isinstance(stored, dict) else {}
-    online = meta.get("nginx_online")
+    online, refusal = meta.get("nginx_online"), meta.get("nginx_err")
     return Live(
         kind=kind.name,
-        npm_id=int(row["id"]),
-        fields=kind.complete(row),
+        npm_id=npm_id,
+        fields=_read_fields(kind, npm_id, row),
         marker=_read_marker(meta.get(MARKER_KEY)),
         meta={k: v for k, v in meta.items() if k != MARKER_KEY and k not in WRITTEN_BY_NPM},
-        created_on=row.get("created_on"),
+        created_on=_text(row.get("created_on")),
         online=None if online is None else bool(online),
-        nginx_error=meta.get("nginx_err") or None,
+        nginx_error=_text(refusal) or None,
     )
 
 
@@ -40,32 +54,71 @@ def write_payload(
     return {**payload, "meta": {**meta, **_write_marker(marker)}}
 
 
-def read_certificate(row: Mapping[str, Any]) -> Certificate:
+def read_certificate(row: Mapping[str, Any], npm_id: int) -> Certificate:
     """The row holds the private key of a custom certificate: only these four values leave it."""
-    names = (str(name).strip().rstrip(",").lower() for name in row.get("domain_names") or ())
+    names = (name.strip().rstrip(",") for name in read_domains(row))
     return Certificate(
-        npm_id=int(row["id"]),
+        npm_id=npm_id,
         nice_name=str(row.get("nice_name") or ""),
         domains=tuple(name for name in names if name),
-        expires_on=row.get("expires_on"),
+        expires_on=_text(row.get("expires_on")),
     )
 
 
-def read_access_list(row: Mapping[str, Any]) -> AccessList:
+def read_access_list(row: Mapping[str, Any], npm_id: int) -> AccessList:
     """Names and passwords of its users stay behind; who it turns away is told where it is known."""
     users, clients = row.get("items"), row.get("clients")
     everybody = bool(users) and (not clients or not row.get("satisfy_any"))
     return AccessList(
-        int(row["id"]),
+        npm_id,
         str(row.get("name") or ""),
         asks_everybody=everybody,
         is_empty=users == [] and clients == [],
-        clients=tuple(f"{c.get('directive')} {c.get('address')}" for c in clients or ()),
+        clients=tuple(f"{c.get('directive')} {c.get('address')}" for c in rows_of(clients)),
     )
 
 
 def read_domains(row: Mapping[str, Any]) -> Sequence[str]:
-    return [str(name).lower() for name in row.get("domain_names") or ()]
+    names = row.get("domain_names")
+    return (
+        [name.lower() for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    )
+
+
+def rows_of(value: Any) -> Sequence[Mapping[str, Any]]:
+    """What is a row in a list of NPM's; nothing where it is no list."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _read_fields(kind: Kind, npm_id: int, row: Mapping[str, Any]) -> Fields:
+    wrong = [name for name, like in kind.defaults.items() if not _fits(row.get(name), like)]
+    try:
+        if not wrong:
+            return kind.complete(row)
+    except (AttributeError, TypeError, ValueError):
+        wrong = [name for name, like in kind.defaults.items() if isinstance(like, tuple)]
+    raise NpmAnswerError(
+        f"NPM's {kind.name} host #{npm_id} has unusable values in {', '.join(wrong)}",
+        hint="Save or delete this host in NPM; until then NPM is left as it is.",
+    )
+
+
+def _fits(value: Any, like: Any) -> bool:
+    """Whether a value can stand where NPM's own default is `like`, in any version's way."""
+    if value is None:
+        return True
+    if isinstance(like, bool):
+        return isinstance(value, int)
+    if isinstance(like, int):
+        number = isinstance(value, str) and value.isascii() and value.isdecimal()
+        return (number and len(value) <= 15) or (type(value) is int and 0 <= value <= LARGEST)
+    if isinstance(like, str):
+        return isinstance(value, str)
+    return isinstance(value, list)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _read_marker(value: Any) -> Marker | None:

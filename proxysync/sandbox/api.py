@@ -10,7 +10,7 @@ from proxysync.sandbox.auth import Access
 from proxysync.sandbox.body import validate
 from proxysync.sandbox.calls import MISSING, Call, Reply, Request, expand_of, query_of, read_body
 from proxysync.sandbox.certificates import Certificates
-from proxysync.sandbox.errors import ApiError, Denied, internal_error, not_found
+from proxysync.sandbox.errors import ApiError, Denied, NotFoundError, internal_error, not_found
 from proxysync.sandbox.hosts import Hosts
 from proxysync.sandbox.nginx import NginxError
 from proxysync.sandbox.rows import HOST_KINDS, Row, Store
@@ -63,6 +63,9 @@ class Api:
             self.requests.append((request.method, request.path))
             try:
                 reply = self._dispatch(request)
+            except NotFoundError as error:
+                blank = self._store.behaviour.blank_rows
+                reply = _about_nothing(request) if blank else _refusal(error, request)
             except ApiError as error:
                 reply = _refusal(error, request)
             except NginxError:
@@ -303,6 +306,19 @@ class Api:
 def not_found_path(path: str) -> ApiError:
     """The 404 that names the path: nothing there, or nothing for this caller."""
     return ApiError(404, f"Not Found - {path}")
+
+
+def _about_nothing(request: Request) -> Reply:
+    """What NPM before 2.12 answers about a row that is not there."""
+    in_lists = request.path.startswith("/nginx/access-lists")
+    if request.method == "GET":
+        blank = dict.fromkeys(("id", "created_on", "modified_on", "owner_user_id", "name", "meta"))
+        return Reply(200, {**blank, "proxy_host_count": 0} if in_lists else {})
+    if request.method == "DELETE" and in_lists:
+        return Reply(200, payload=True)
+    if request.path.endswith("/disable"):
+        return _refusal(ApiError(400, "Host is already disabled"), request)
+    return _refusal(internal_error(400 if request.method == "PUT" else 500), request)
 
 
 def _version_check(_: Call) -> Reply:

@@ -21,9 +21,13 @@ class NeverAnswers(Exception):  # noqa: N818 - it is no error to NPM
     """NPM keeps the connection open and never writes a byte."""
 
 
-def not_found(row_id: int | None) -> ApiError:
+class NotFoundError(ApiError):
+    """A row that is not there, or not for this user; not every version answers it by a 404."""
+
+
+def not_found(row_id: int | None) -> NotFoundError:
     """NPM's 404 for a row that is not there, or not for this user."""
-    return ApiError(404, f"Not Found - {row_id}" if row_id else "Not Found")
+    return NotFoundError(404, f"Not Found - {row_id}" if row_id else "Not Found")
 
 
 def internal_error(status: int = 500) -> ApiError:

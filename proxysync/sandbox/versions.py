@@ -17,6 +17,7 @@ class Behaviour:
 
     `auth_status` and `denied_status` are the codes for bad logins or tokens and for missing
     rights; a `denied_status` of None is NPM's nameless 404. `domain_limit` counts names per host.
+    With `blank_rows`, a row that is not there is read as one without values.
     """
 
     version: Version
@@ -29,6 +30,7 @@ class Behaviour:
     trust_forwarded_proto: bool
     always_deny_all: bool
     domain_limit: int
+    blank_rows: bool
 
 
 def behaviour_of(text: str) -> Behaviour:
@@ -47,6 +49,7 @@ def behaviour_of(text: str) -> Behaviour:
         trust_forwarded_proto=version >= (2, 14, 0),
         always_deny_all=version < (2, 15, 0),
         domain_limit=_domain_limit(version),
+        blank_rows=legacy,
     )
 
 

@@ -125,6 +125,26 @@ class TestBefore212:
         login = api.call("POST", "/tokens", {**ADMIN, "expiry": "10y"})
         assert login.status_code == 200
 
+    @pytest.mark.parametrize(
+        "path", ["proxy-hosts", "redirection-hosts", "dead-hosts", "certificates"]
+    )
+    def test_what_is_not_there_is_read_as_a_row_without_values(self, api: Api, path: str) -> None:
+        answer = api.call("GET", f"/nginx/{path}/999")
+        assert (answer.status_code, answer.json()) == (200, {})
+        assert api.call("DELETE", f"/nginx/{path}/999").status_code == 500
+
+    def test_an_access_list_that_is_not_there_has_no_id(self, api: Api) -> None:
+        answer = api.call("GET", "/nginx/access-lists/999?expand=items,clients")
+        assert (answer.status_code, answer.json()["id"]) == (200, None)
+        assert api.call("DELETE", "/nginx/access-lists/999").status_code == 200
+
+    def test_a_host_that_is_not_there_cannot_be_written(self, api: Api) -> None:
+        put = api.call("PUT", f"{HOSTS}/999", {"forward_port": 80})
+        assert (put.status_code, put.json()["error"]["message"]) == (400, "Internal Error")
+        answer = api.call("POST", f"{HOSTS}/999/disable")
+        assert answer.json()["error"]["message"] == "Host is already disabled"
+        assert api.call("POST", f"{HOSTS}/999/enable").status_code == 500
+
     def test_certificate_zero_clears_the_flags(self, api: Api) -> None:
         row = api.host("a.test", ssl_forced=True, http2_support=True, certificate_id=0)
 
