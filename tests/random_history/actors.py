@@ -1,0 +1,285 @@
+"""Who does things in a random history: daemon, shells, hands in NPM, and NPM's own accidents."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import requests
+
+from tests.world import Npm, World, domain
+
+ENDS_WITHIN = 60.0
+"""Seconds after SIGTERM in which a daemon must have ended: a write under way may take long."""
+
+Row = dict[str, Any]
+
+
+class Daemon:
+    """`proxysync run`, whatever becomes of it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._process: subprocess.Popen[bytes] | None = None
+        self._silent = 0
+        self.log = world.folder / "daemon.log"
+
+    def start(self) -> None:
+        with self.log.open("a") as stderr:
+            self._silent = stderr.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "proxysync", "run"],
+                env=self._world.env,
+                cwd=self._world.folder,
+                stderr=stderr,
+            )
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM, which must end it with 0, or at once if it has not come to its first word."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(timeout=ENDS_WITHIN)
+        if code == -signal.SIGTERM and self.log.stat().st_size == self._silent:
+            return
+        assert code == 0, f"the daemon ended with {code} on SIGTERM"
+
+    def check(self) -> None:
+        """Fails if it has ended by itself, or has shown a traceback."""
+        assert self._process is not None
+        code = self._process.poll()
+        assert code is None, f"the daemon has ended by itself with {code}"
+        assert "Traceback" not in self.log.read_text(), "the daemon showed a traceback"
+
+
+class Shells:
+    """Commands beside the daemon, several at a time; each one's end is looked at."""
+
+    MOST = 3
+
+    def __init__(self, world: World, say: Callable[[str], None]) -> None:
+        self._world = world
+        self._say = say
+        self._running: list[tuple[str, subprocess.Popen[bytes], Path]] = []
+        self._count = 0
+
+    def start(self, *words: str, state: Path | None = None, most: int = MOST) -> None:
+        self.collect(most - 1)
+        self._count += 1
+        output = self._world.folder / f"shell-{self._count}.log"
+        env = dict(self._world.env)
+        if state is not None:
+            env["PROXYSYNC_STATE_DIR"] = str(state)
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "proxysync", *words],
+                env=env,
+                cwd=self._world.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+            )
+        self._running.append((f"shell {self._count} ({' '.join(words)})", process, output))
+
+    def kill_one(self) -> str:
+        if not self._running:
+            return "no shell to kill"
+        name, process, _ = self._running.pop()
+        process.kill()
+        process.wait()
+        return f"killed {name}"
+
+    def collect(self, left: int = 0) -> None:
+        """Waits until no more than `left` run; each must have ended by itself, with 0 or 1."""
+        ended = [item for item in self._running if item[1].poll() is not None]
+        while self._running and (len(self._running) > left or ended):
+            item = ended.pop(0) if ended else self._running[0]
+            self._running.remove(item)
+            name, process, output = item
+            code = process.wait(timeout=240)
+            text = output.read_text()
+            last = text.strip().splitlines()[-1:] or [""]
+            self._say(f"    {name} ended with {code}: {last[0][:160]}")
+            assert "Traceback" not in text, text
+            assert code in (0, 1), text
+
+    def stop(self) -> None:
+        while self._running:
+            self.kill_one()
+
+
+class Hands:
+    """Somebody at NPM's web page. While NPM is away, nothing comes of it."""
+
+    def __init__(self, npm: Npm, urls: list[str]) -> None:
+        self._npm = npm
+        self._ports = [int(url.rpartition(":")[2]) for url in urls]
+        self.foreign: dict[int, Row] = {}
+
+    def find(self, name: str, domains: list[str]) -> Row | None:
+        """The host of an entry; never one of a stranger, whatever it holds."""
+        for row in self._npm.hosts():
+            if row["id"] in self.foreign:
+                continue
+            marker = row["meta"].get("proxysync") or {}
+            if marker.get("canary"):
+                continue
+            if marker.get("name") == name or (not marker and set(row["domain_names"]) & {*domains}):
+                return row
+        return None
+
+    def act(self, rng: Random, deed: str, name: str, domains: list[str]) -> str:
+        """Does it to the host of this entry; how NPM took it."""
+        try:
+            row = self.find(name, domains)
+            if row is None:
+                return "there is no such host"
+            return str(self._do(rng, deed, row).status_code)
+        except requests.RequestException as error:
+            return f"NPM is away ({type(error).__name__})"
+        except AssertionError as error:
+            return f"NPM is broken ({str(error)[:60]})"
+
+    def _do(self, rng: Random, deed: str, row: Row) -> requests.Response:
+        path = f"/nginx/proxy-hosts/{row['id']}"
+        if deed == "delete":
+            return self._npm.api("DELETE", path)
+        if deed in ("disable", "enable"):
+            return self._npm.api("POST", f"{path}/{deed}")
+        return self._npm.api("PUT", path, self._payload(rng, deed, row))
+
+    def _payload(self, rng: Random, deed: str, row: Row) -> Mapping[str, Any]:
+        if deed == "edit":
+            return rng.choice(
+                [
+                    {"forward_port": rng.choice(self._ports)},
+                    {"allow_websocket_upgrade": not row["allow_websocket_upgrade"]},
+                    {"advanced_config": "client_max_body_size 7m;"},
+                ]
+            )
+        if deed == "drop the marker of":
+            return {"meta": {}}
+        sent = ("domain_names", "forward_scheme", "forward_host", "forward_port", "advanced_config")
+        return {key: row[key] for key in sent}
+
+    def add_foreign(self, *domains: str) -> str:
+        try:
+            row = self._npm.add_host(*domains, port=self._ports[0])
+        except requests.RequestException as error:
+            return f"NPM is away ({type(error).__name__})"
+        except AssertionError as error:
+            return f"refused ({str(error)[-80:]})"
+        self.foreign[row["id"]] = row
+        return f"host {row['id']}"
+
+    def remove_foreign(self, number: int) -> str | None:
+        """How NPM took it; None if the host is still there."""
+        try:
+            status = self._npm.api("DELETE", f"/nginx/proxy-hosts/{number}").status_code
+            # With a broken nginx NPM answers 500, and the host is gone all the same.
+            if any(row["id"] == number for row in self._npm.hosts()):
+                return None
+        except (requests.RequestException, AssertionError):
+            return None
+        self.foreign.pop(number, None)
+        return str(status)
+
+    def assert_foreign_untouched(self) -> None:
+        """Compares the hosts of strangers with what they were; one that was adopted is ours."""
+        rows = {row["id"]: row for row in self._npm.hosts()}
+        for number, before in list(self.foreign.items()):
+            row = rows.get(number)
+            assert row is not None, f"host {number} of a stranger is gone: {before}"
+            if "proxysync" in row["meta"] and "proxysync" not in before["meta"]:
+                del self.foreign[number]
+                continue
+            assert _lasting(row) == _lasting(before), f"host {number} of a stranger was changed"
+
+
+def _lasting(row: Row) -> Row:
+    # A test of nginx by whomever may say that a host is (not) online; it changes nothing else.
+    meta = {k: v for k, v in row["meta"].items() if not k.startswith("nginx_")}
+    return {**row, "meta": meta}
+
+
+@dataclass
+class Accidents:
+    """What befalls NPM besides its API; each is None or does nothing where it cannot be had.
+
+    `data` is the folder that NPM sees as /data; `kill` and `start` are shell commands.
+    """
+
+    npm: Npm
+    data: Path | None
+    kill: str | None
+    start: str | None
+
+    @classmethod
+    def of(cls, npm: Npm, environ: Mapping[str, str] = os.environ) -> "Accidents":
+        data = environ.get("PROXYSYNC_TEST_NPM_DATA")
+        return cls(
+            npm,
+            Path(data) if data else None,
+            environ.get("PROXYSYNC_TEST_NPM_KILL"),
+            environ.get("PROXYSYNC_TEST_NPM_START"),
+        )
+
+    @property
+    def can_break_nginx(self) -> bool:
+        return self.data is not None or self.npm.sandbox is not None
+
+    @property
+    def can_kill(self) -> bool:
+        return bool(self.kill and self.start)
+
+    def break_nginx(self) -> None:
+        if self.npm.sandbox is not None:
+            self.npm.sandbox.break_nginx("unknown directive")
+        else:
+            self._broken.write_text("this breaks it on;\n")
+
+    def mend_nginx(self) -> None:
+        if self.npm.sandbox is not None:
+            self.npm.sandbox.mend_nginx()
+        elif self.data is not None:
+            self._broken.unlink(missing_ok=True)
+
+    def kill_npm(self) -> None:
+        assert self.kill is not None
+        subprocess.run(self.kill, shell=True, check=False, timeout=60, capture_output=True)
+
+    def start_npm(self) -> None:
+        """Starts it and waits until it answers."""
+        assert self.start is not None
+        subprocess.run(self.start, shell=True, check=True, timeout=120, capture_output=True)
+        end = time.monotonic() + 60
+        while not self._is_up():
+            assert time.monotonic() < end, "NPM does not come up again"
+            time.sleep(0.1)
+
+    def _is_up(self) -> bool:
+        try:
+            return self.npm.api("GET", "/").status_code == 200
+        except requests.RequestException:
+            return False
+
+    @property
+    def _broken(self) -> Path:
+        assert self.data is not None
+        folder = self.data / "nginx" / "custom"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / "http_top.conf"
+
+
+FOREIGN = (domain("foreign"), domain("theirs"))
+"""Hosts of strangers that nobody has a use for."""
