@@ -1,4 +1,4 @@
-"""Locks in the state folder: one daemon per folder, one writer at a time.
+"""One daemon per state folder; one writer at a time, in the state folder and for each NPM.
 
 The kernel holds them for the process, so one left behind by a dead process is no lock.
 """
@@ -7,10 +7,13 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+from proxysync.apply.machine import lock_holder, npm_keys, try_lock
 from proxysync.errors import ProxysyncError
 
 POLL = 0.05
@@ -42,6 +45,7 @@ def daemon_lock(folder: Path) -> Iterator[None]:
 @contextmanager
 def write_lock(
     folder: Path,
+    npm_url: str,
     *,
     timeout: float | None = None,
     on_wait: Callable[[str], object] = lambda _: None,
@@ -49,24 +53,52 @@ def write_lock(
 ) -> Iterator[None]:
     """Held from reading NPM for a plan to the last write of it.
 
-    Waits up to `timeout` seconds (None: without end, until `stop`), calling `on_wait` once
-    with a sentence about who holds it. Raises LockedError.
+    It excludes others with this state folder, and those with another that write to the same
+    NPM from this machine. Waits up to `timeout` seconds (None: without end, until `stop`),
+    calling `on_wait` with a sentence about who holds it. Raises LockedError.
     """
-    with (folder / "write.lock").open("a+") as file:
-        deadline = None if timeout is None else time.monotonic() + timeout
+    wait = _Wait(None if timeout is None else time.monotonic() + timeout, on_wait, stop)
+    with ExitStack() as held:
+        file = held.enter_context((folder / "write.lock").open("a+"))
+        wait.until(lambda: _try(file), lambda: _holder(file))
+        _sign(file)
+        # The folder's comes first everywhere, so that no two wait for each other.
+        for key in npm_keys(npm_url):
+            wait.until(partial(_hold, held, key), partial(_stranger, key))
+        yield
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """How long to wait, and whom to tell of it."""
+
+    deadline: float | None
+    on_wait: Callable[[str], object]
+    stop: Callable[[], bool]
+
+    def until(self, attempt: Callable[[], bool], holder: Callable[[], str]) -> None:
         waiting = False
-        while not _try(file):
-            if stop() or (deadline is not None and time.monotonic() >= deadline):
+        while not attempt():
+            if self.stop() or (self.deadline is not None and time.monotonic() >= self.deadline):
                 raise LockedError(
-                    f"another proxysync{_holder(file)} is still writing to NPM",
+                    f"another proxysync{holder()} is still writing to NPM",
                     hint="Try again, or wait longer with --lock-timeout SECONDS.",
                 )
             if not waiting:
                 waiting = True
-                on_wait(f"waiting for another proxysync{_holder(file)} that is writing to NPM")
+                self.on_wait(f"waiting for another proxysync{holder()} that is writing to NPM")
             time.sleep(POLL)
-        _sign(file)
-        yield
+
+
+def _hold(held: ExitStack, key: str) -> bool:
+    lock = try_lock(key)
+    if lock is not None:
+        held.enter_context(lock)
+    return lock is not None
+
+
+def _stranger(key: str) -> str:
+    return f"{lock_holder(key)} with another state folder"
 
 
 def daemon_pid(folder: Path) -> int | None:

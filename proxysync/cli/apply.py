@@ -62,7 +62,7 @@ def carry_out(
         terminal.note(f"Warning: {blind_spot}")
     make_folder(env.state_dir)
     shown = None if arguments.yes else _ask(env, npm, config, options, arguments.format)
-    with write_lock(env.state_dir, timeout=arguments.lock_timeout, on_wait=terminal.note):
+    with write_lock(env.state_dir, npm.url, timeout=arguments.lock_timeout, on_wait=terminal.note):
         store = context.open_store(env)
         try:
             store.events.mask(config.secrets)

@@ -39,12 +39,38 @@ FLAGS = (
 )
 
 
+BESIDE_A_DAEMON = frozenset(
+    ("plan", "apply", "status", "events", "history", "rollback", "adopt", "resume")
+)
+"""Commands that mean little with another state than that of the daemon."""
+
+
 def environment(arguments: argparse.Namespace) -> "Environment":
     """Settings from the environment, flags winning."""
     from proxysync.config.environment import read_environment
 
     overrides = {f"PROXYSYNC_{name.upper()}": getattr(arguments, name, None) for name in FLAGS}
-    return read_environment(os.environ, overrides=overrides)
+    env = read_environment(os.environ, overrides=overrides)
+    if arguments.command in BESIDE_A_DAEMON:
+        _tell_of_other_states(env)
+    return env
+
+
+def _tell_of_other_states(env: "Environment") -> None:
+    """Says so where this is not the state of the daemon that keeps the same NPM."""
+    from proxysync.apply.machine import daemons
+    from proxysync.cli.terminal import note, safe
+
+    found = daemons(env.npm_url) if env.npm_url else []
+    if any(daemon.has_state(env.state_dir) for daemon in found):
+        return
+    for daemon in found:
+        folder = safe(str(daemon.state))
+        note(
+            f"Note: the daemon (pid {daemon.pid}) for this NPM keeps its state in {folder}, and "
+            f"this command uses {env.state_dir}: name the other with --state-dir {folder} or "
+            "PROXYSYNC_STATE_DIR"
+        )
 
 
 def config(env: "Environment") -> "Config":

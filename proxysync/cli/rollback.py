@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     npm.require_write()
     make_folder(env.state_dir)
     file = _read(env)
-    with write_lock(env.state_dir, timeout=arguments.lock_timeout, on_wait=terminal.note):
+    with write_lock(env.state_dir, npm.url, timeout=arguments.lock_timeout, on_wait=terminal.note):
         store = context.open_store(env)
         store.events.mask(file.secrets)
         reconciler = Reconciler(npm, store.state, store.journal, store.events.emit)

@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from proxysync.apply.engine import Hooks
     from proxysync.apply.lock import daemon_lock
+    from proxysync.apply.machine import announced
     from proxysync.cli import context
     from proxysync.cli.log import printed
     from proxysync.daemon.loop import Loop, Stop, Wake
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(npm)
     make_folder(env.state_dir)
     bus = Bus()
-    with daemon_lock(env.state_dir), printed(bus):
+    with daemon_lock(env.state_dir), announced(npm.url, env.state_dir), printed(bus):
         store = context.open_store(env, bus)
         state, events = store.state, store.events
         events.emit(

@@ -20,6 +20,9 @@ from proxysync.store.state import State
 if TYPE_CHECKING:
     from proxysync.config.models import Config
 
+LOCK_PATIENCE = 600.0
+"""Seconds to wait for another writer until that is an error; the next resync waits again."""
+
 DEFAULT_RESYNC = 300.0
 """Seconds between two looks at NPM while no file has been read yet."""
 
@@ -103,13 +106,21 @@ class Service:
         options = Options(why=self._why)
         self._why = "resync"
         try:
-            with write_lock(self._folder, on_wait=self._waiting, stop=self._stop):
+            with write_lock(
+                self._folder,
+                self._npm.url,
+                timeout=LOCK_PATIENCE,
+                on_wait=self._waiting,
+                stop=self._stop,
+            ):
                 if held:
                     self._reconciler.settle(self._config.settings)
                     return None
                 done = self._reconciler.reconcile(self._config, options, patient=True)
             blind_spot = self._npm.blind_spot()
-        except LockedError:
+        except LockedError as error:
+            if not self._stop():
+                self._say("lock", "error", error.code, str(error), source="daemon")
             return None
         except NpmError as error:
             return self._trouble(error)
@@ -159,6 +170,7 @@ class Service:
         return self._backoff.next()
 
     def _well(self) -> None:
+        self._said.pop("lock", None)
         self._backoff.reset()
         if self._said.pop("npm", None) is not None:
             self._events.emit("info", "npm", "npm.back", f"NPM at {self._npm.url} is well again")

@@ -155,7 +155,7 @@ def test_apply_waits_for_another_writer_and_gives_up_in_time(one: World) -> None
     from proxysync.apply.lock import write_lock
 
     one.state.mkdir()
-    with write_lock(one.state):
+    with write_lock(one.state, one.npm.url):
         done = one.run("apply", "--yes", "--lock-timeout", "0.2")
         assert done.code == 1
         assert "still writing to NPM" in done.err
