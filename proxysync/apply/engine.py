@@ -11,8 +11,9 @@ from proxysync.apply.write import Refusal, Writer
 from proxysync.errors import ProxysyncError
 from proxysync.model import Applied, Live
 from proxysync.npm.errors import NpmError, NpmRejectedError, NpmUnconfirmedError
+from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
-from proxysync.store.journal import Journal
+from proxysync.store.journal import Journal, Row
 from proxysync.store.state import FailedEntry, State
 
 DONE_WORDS = {"create": "created", "update": "updated", "delete": "deleted", "adopt": "adopted"}
@@ -94,7 +95,7 @@ class Engine:
         self._state.forget(plan.forget)
         if not plan.to_make:
             return Report()
-        run_id = self._journal.begin(why, fingerprint)
+        run_id = self._journal.begin(why, fingerprint, self._writer.instance)
         steps = in_order(plan.to_make, self._writer.names_in_use())
         report = self._carry_out_all(steps, run_id)
         self._journal.end(run_id, report.stopped or ("done" if report.ok else "failed in part"))
@@ -121,26 +122,26 @@ class Engine:
         self, step: Step, run_id: int, *, failed: bool
     ) -> tuple[Outcome | None, NpmError | None]:
         """The outcome of a step (None if it does not end its change), and what ends the run."""
-        change = step.change
-        entry_id = self._journal.open(
+        change, live = step.change, step.change.live
+        row = self._journal.open(
             run_id,
             kind=change.kind,
             name=change.name,
             old_name=_old_name(change) or change.name,
             action=change.action,
             npm_id=change.npm_id,
-            before=change.live.fields if change.live else None,
+            created_on=live.created_on if live else None,
+            before=live.fields if live else None,
             after=change.target,
         )
-        outcome, fatal = self._clear_up(step) if failed else self._write(step)
+        outcome, fatal = self._clear_up(step) if failed else self._write(step, row)
         if outcome is None:
-            self._journal.close(entry_id, "released")
-        elif change.target is not None or outcome.result is not Result.UNCONFIRMED:
-            # A deletion that nginx may not have heard of stays open, to be settled.
-            self._journal.close(entry_id, str(outcome.result), outcome.message)
+            row.close("released")
+        elif outcome.result is not Result.UNCONFIRMED or _is_recorded(change, fatal):
+            row.close(str(outcome.result), outcome.message)
         return outcome, fatal
 
-    def _write(self, step: Step) -> tuple[Outcome | None, NpmError | None]:
+    def _write(self, step: Step, row: Row) -> tuple[Outcome | None, NpmError | None]:
         change, last = step.change, self._last(step.change)
         try:
             if step.part is Part.RELEASE:
@@ -152,7 +153,7 @@ class Engine:
             if step.part is Part.SETTLE:
                 live = self._writer.settle(change, last, step.names)
             else:
-                live = self._writer.write(change, last)
+                live = self._writer.write(change, last, on_created=row.created)
         except Refusal as refusal:
             if not refusal.retry:
                 self._settle_unconfirmed(last, refusal.live)
@@ -160,6 +161,8 @@ class Engine:
         except NpmRejectedError as error:
             return self._refused(change, Refusal(error.message, error.hint, retry=True)), None
         except NpmUnconfirmedError as error:
+            if change.live is None and error.live is not None:
+                row.created(error.live.npm_id, error.live.created_on)
             return self._unconfirmed(change, error, last), error
         except NpmError as error:
             return _outcome(change, Result.SKIPPED, error), error
@@ -209,9 +212,13 @@ class Engine:
         self._state.clear_failure(change.kind, change.name)
 
     def _last(self, change: Change) -> Applied | None:
-        """What the state knows of the change's host, under its old name after a rename."""
-        rows = {row.name: row for row in self._state.applied() if row.kind == change.kind}
-        return rows.get(_old_name(change) or change.name)
+        """What the state knows of the change's host, whatever it is called; or of one like it
+        that is gone."""
+        rows = [row for row in self._state.applied() if row.kind == change.kind]
+        live = change.live
+        if live is None:
+            return next((row for row in rows if row.name == change.name), None)
+        return next((row for row in rows if same_host(row, live)), None)
 
     def _announce(self, change: Change, npm_id: int | None) -> None:
         done = DONE_WORDS[change.action]
@@ -260,14 +267,19 @@ class Engine:
     def _unconfirmed(
         self, change: Change, error: NpmUnconfirmedError, last: Applied | None
     ) -> Outcome:
-        """Marks the host, so that it is written again though NPM may show it as desired."""
+        """Marks the host, so that it is written again though NPM may show it as desired.
+
+        Without a row of it, what NPM had is what worked: it was somebody else's until now, or
+        the state was lost. Only a new host has nothing that ever worked.
+        """
         live = error.live or change.live
+        known = last or change.live
         if live is not None and change.desired is not None:
             row = Applied(
                 change.kind,
                 change.name,
                 live.npm_id,
-                last.fields if last else {},
+                known.fields if known else {},
                 live.created_on,
                 unconfirmed=True,
             )
@@ -277,6 +289,15 @@ class Engine:
 
 def _takes_from_another(change: Change, changes: Sequence[Change]) -> bool:
     return any(wanted(change) & held(other) for other in changes)
+
+
+def _is_recorded(change: Change, error: NpmError | None) -> bool:
+    """Whether the state knows of a write in doubt, so that the next plan repeats it.
+
+    It knows of no host that is gone but still served, and of none that is new and was not seen.
+    """
+    seen = isinstance(error, NpmUnconfirmedError) and error.live is not None
+    return change.target is not None and (change.live is not None or seen)
 
 
 def _outcome(change: Change, result: Result, error: ProxysyncError) -> Outcome:

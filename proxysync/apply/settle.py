@@ -45,7 +45,7 @@ class Settler:
             self._pause(left)
             snapshot = self._npm.snapshot()
         wrote = self._remove_canaries(snapshot.canaries, instance)
-        found = [(entry, _find(entry, snapshot, instance)) for entry in entries]
+        found = [(entry, _find(entry, snapshot)) for entry in entries]
         if any(entry.action == "delete" and live is None for entry, live in found):
             # It is gone from NPM, but nginx serves it until it is reloaded.
             wrote = True
@@ -55,9 +55,12 @@ class Settler:
                 self.trouble = error
                 found = [pair for pair in found if pair[0].action != "delete" or pair[1]]
         for entry, live in found:
-            outcome, changed = self._settle(entry, live, Marker(entry.old_name, instance))
+            row = self._journal.row(entry)
+            if entry.npm_id is None and live is not None:
+                row.created(live.npm_id, live.created_on)
+            outcome, changed = self._settle(entry, live)
             wrote = wrote or changed
-            self._journal.close(entry.id, outcome, "settled after an interruption")
+            row.close(outcome, "settled after an interruption")
             self._emit(
                 "warn",
                 "apply",
@@ -68,15 +71,15 @@ class Settler:
             )
         return wrote or bool(entries)
 
-    def _settle(self, entry: Entry, live: Live | None, old: Marker) -> tuple[str, bool]:
+    def _settle(self, entry: Entry, live: Live | None) -> tuple[str, bool]:
         """How it ended, and whether something was written to make it so."""
         if live is None:
             return ("done" if entry.action == "delete" else "undone"), False
         enabled = bool(live.fields.get("enabled"))
         # A new host that nginx refuses never worked, even if somebody has changed it since.
         if enabled and live.online is False and (not entry.before or live.fields == entry.after):
-            return self._undo(entry, live, old), True
-        if enabled and live.fields == entry.before:
+            return self._undo(entry, live), True
+        if live.fields == entry.before and (enabled or _is_theirs(entry, live)):
             return "undone", False
         # Only a write that nginx has tested says so; a disabling leaves no trace of it.
         confirmed = enabled and live.fields == entry.after and live.online is True
@@ -95,9 +98,9 @@ class Settler:
         )
         self._state.record(row, replaces=entry.old_name)
 
-    def _undo(self, entry: Entry, live: Live, old: Marker) -> str:
+    def _undo(self, entry: Entry, live: Live) -> str:
         """nginx refused it, and we were killed before what worked was put back."""
-        kind = KINDS[entry.kind]
+        kind, old = KINDS[entry.kind], Marker(entry.old_name, entry.instance)
         if entry.before is None:
             self._npm.delete(kind, live.npm_id)
             return "refused by nginx, and removed"
@@ -124,12 +127,23 @@ def _still_under_way(entries: Sequence[Entry]) -> float:
     return LONGEST_WRITE - age if 0 <= age < LONGEST_WRITE else 0.0
 
 
-def _find(entry: Entry, snapshot: Snapshot, instance: str) -> Live | None:
-    """The host that the row speaks of: by its id, or a new one by its marker."""
-    marker = Marker(entry.name, instance)
+def _is_theirs(entry: Entry, live: Live) -> bool:
+    """Whether it was about to be taken over, and nothing in it says that it is ours by now."""
+    return entry.action == "adopt" and live.marker != Marker(entry.name, entry.instance)
+
+
+def _find(entry: Entry, snapshot: Snapshot) -> Live | None:
+    """The host that the row speaks of: by its id, or a new one by its marker.
+
+    An NPM that was restored or set up anew may have given the id to somebody else's host.
+    """
+    host = entry.npm_id, entry.created_on
+    marker = Marker(entry.name, entry.instance)
     for live in snapshot.objects:
         if live.kind != entry.kind:
             continue
-        if live.npm_id == entry.npm_id or (entry.npm_id is None and live.marker == marker):
+        if host == (live.npm_id, live.created_on) or (
+            entry.npm_id is None and live.marker == marker
+        ):
             return live
     return None

@@ -7,7 +7,7 @@ from proxysync.errors import ProxysyncError
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.references import surroundings
 from proxysync.model import Applied, Fields, Live, Marker
-from proxysync.npm.client import NpmClient
+from proxysync.npm.client import NpmClient, OnCreated
 from proxysync.npm.errors import NpmRejectedError
 from proxysync.plan.model import Change
 
@@ -43,7 +43,7 @@ class Writer:
         down_first: frozenset[int] = frozenset(),
     ) -> None:
         self._npm = npm
-        self._instance = instance
+        self.instance = instance
         self._visitor = visitor
         self._down_first = down_first
         self._released: dict[int, Live] = {}
@@ -88,12 +88,17 @@ class Writer:
             return self._npm.update(kind, live, kind.with_claims(live.fields, own), live.marker)
 
     def write(
-        self, change: Change, last: Applied | None, stand_ins: Names = NO_NAMES
+        self,
+        change: Change,
+        last: Applied | None,
+        stand_ins: Names = NO_NAMES,
+        on_created: OnCreated = lambda *_: None,
     ) -> Live | None:
         """Carries the change out and returns what NPM then has; None after a deletion.
 
         `last` is what was last applied, to put back where nothing else works. The host keeps
-        those of the `stand_ins` that it was given by `release`.
+        those of the `stand_ins` that it was given by `release`. `on_created` hears of a new
+        host as soon as there is one.
         """
         kind = KINDS[change.kind]
         if change.action == "delete":
@@ -106,7 +111,7 @@ class Writer:
             target = kind.with_claims(target, kind.claims(target) | kept)
         protected = self._check_access_list(target)
         if change.action == "create":
-            live = self._create(kind, change, target, protected=protected)
+            live = self._create(kind, change, target, on_created, protected=protected)
         else:
             live = self._update(kind, change, target, last, protected=protected)
         self._note(kind, live)
@@ -171,10 +176,18 @@ class Writer:
         served = NO_NAMES.union(*(KINDS[live.kind].claims(live.fields) for live in up))
         return self._visitor.answering(name for name in names if is_served(name, served))
 
-    def _create(self, kind: Kind, change: Change, target: Fields, *, protected: bool) -> Live:
+    def _create(
+        self,
+        kind: Kind,
+        change: Change,
+        target: Fields,
+        on_created: OnCreated,
+        *,
+        protected: bool,
+    ) -> Live:
         names = self._visited(kind, change, target)
         answered = self._answering(names)
-        live = self._npm.create(kind, target, self._marker(change))
+        live = self._npm.create(kind, target, self._marker(change), on_created)
         trouble = _trouble(live, target) or self._visitor.trouble(
             names, answered=answered, protected=protected
         )
@@ -229,7 +242,7 @@ class Writer:
         enabled = now.get("enabled") and target.get("enabled")
         if not enabled or (same and (before is None or before.online)):
             return
-        marker = Marker(change.name, self._instance, canary=True)
+        marker = Marker(change.name, self.instance, canary=True)
         canary = try_out(self._npm, kind, target, marker)
         if canary.online is not False:
             return
@@ -305,7 +318,7 @@ class Writer:
         return access_list.asks_everybody
 
     def _marker(self, change: Change) -> Marker:
-        return Marker(change.name, self._instance)
+        return Marker(change.name, self.instance)
 
 
 def _is_up(live: Live) -> bool:

@@ -28,6 +28,10 @@ CANARY_SUFFIX = ".proxysync.invalid"
 """Names of throwaway hosts end in this, which can be nobody's (RFC 2606)."""
 
 
+OnCreated = Callable[[int, str | None], object]
+"""Hears of a new object's id and of NPM's text for when it was made."""
+
+
 @dataclass(frozen=True)
 class Server:
     """What is known of a server for as long as it runs.
@@ -175,8 +179,13 @@ class NpmClient:
         same = (o for o in objects if o.marker is None and kind.claims(o.fields) == claims)
         return next(marked, None) or next(same, None)
 
-    def create(self, kind: Kind, fields: Fields, marker: Marker) -> Live:
-        """Creates the object and reads it again: the answer of a POST does not say if it works."""
+    def create(
+        self, kind: Kind, fields: Fields, marker: Marker, on_created: OnCreated = lambda *_: None
+    ) -> Live:
+        """Creates the object and reads it again: the answer of a POST does not say if it works.
+
+        `on_created` hears of its id and creation date before anything else is asked.
+        """
         payload = wire.write_payload(fields, self._accepted_by(kind), marker, {})
         try:
             row = self._session.write("POST", f"/{kind.collection}", payload)
@@ -188,7 +197,9 @@ class NpmClient:
                 self.forget_server()
                 self.require_write()
             raise found from error
-        return self._read_again(kind, _id_of(row), fields)
+        npm_id = _id_of(row)
+        on_created(npm_id, row.get("created_on"))
+        return self._read_again(kind, npm_id, fields)
 
     def update(self, kind: Kind, live: Live, fields: Fields, marker: Marker | None) -> Live:
         """Replaces the definition, keeping what others have put into `meta`.

@@ -10,14 +10,20 @@ from proxysync.model import Fields
 from proxysync.store import clock
 from proxysync.store.database import Database
 
+ENTRIES = "SELECT journal.*, run.instance FROM journal JOIN run ON run.id = run_id"
+
 
 @dataclass(frozen=True)
 class Run:
-    """One apply: why it was made and how it ended; `ended` is None while it is under way."""
+    """One apply: why it was made and how it ended; `ended` is None while it is under way.
+
+    `fingerprint` is the file's, `instance` whose hosts it wrote.
+    """
 
     id: int
     why: str
     fingerprint: str
+    instance: str
     started: str
     ended: str | None
     outcome: str | None
@@ -27,7 +33,9 @@ class Run:
 class Entry:
     """One write. `before` and `after` are definitions, None where there is no host.
 
+    `npm_id` and `created_on` together are the host; None until NPM has given a new one its id.
     `opened` is the moment right before it; None where an older proxysync did not note it.
+    `instance` is that of its run.
     """
 
     id: int
@@ -37,11 +45,36 @@ class Entry:
     old_name: str
     action: str
     npm_id: int | None
+    created_on: str | None
     before: Fields | None
     after: Fields | None
+    instance: str
     outcome: str | None = None
     message: str = ""
     opened: datetime | None = None
+
+
+class Row:
+    """An open row, for whoever carries out what it speaks of."""
+
+    def __init__(self, database: Database, row_id: int) -> None:
+        self._database = database
+        self._id = row_id
+
+    def created(self, npm_id: int, created_on: str | None) -> None:
+        """Notes which host NPM has made: from now on it is found without its marker."""
+        self._update("npm_id = ?, created_on = ?", npm_id, created_on)
+
+    def close(self, outcome: str, message: str = "") -> None:
+        """Notes how it ended: done, failed, unconfirmed, skipped, or what settling found."""
+        self._update("outcome = ?, message = ?", outcome, message)
+
+    def _update(self, assignments: str, *values: object) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                f"UPDATE journal SET {assignments} WHERE id = ?",  # noqa: S608
+                (*values, self._id),
+            )
 
 
 class Journal:
@@ -51,12 +84,13 @@ class Journal:
         self._database = database
         self._target = target
 
-    def begin(self, why: str, fingerprint: str) -> int:
+    def begin(self, why: str, fingerprint: str, instance: str) -> int:
         """Opens a run and returns its id."""
         with self._database.transaction() as connection:
             cursor = connection.execute(
-                "INSERT INTO run (target, why, fingerprint, started) VALUES (?, ?, ?, ?)",
-                (self._target, why, fingerprint, clock.to_text(clock.now())),
+                "INSERT INTO run (target, why, fingerprint, instance, started)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (self._target, why, fingerprint, instance, clock.to_text(clock.now())),
             )
             return int(cursor.lastrowid or 0)
 
@@ -76,14 +110,15 @@ class Journal:
         old_name: str,
         action: str,
         npm_id: int | None,
+        created_on: str | None,
         before: Fields | None,
         after: Fields | None,
-    ) -> int:
-        """Notes what is about to be done; returns the row's id."""
+    ) -> Row:
+        """Notes what is about to be done."""
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO journal (target, run_id, kind, name, old_name, action, npm_id,"
-                " before, after, opened) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " created_on, before, after, opened) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._target,
                     run_id,
@@ -92,24 +127,21 @@ class Journal:
                     old_name,
                     action,
                     npm_id,
+                    created_on,
                     _json(before),
                     _json(after),
                     clock.to_text(clock.now()),
                 ),
             )
-            return int(cursor.lastrowid or 0)
+            return Row(self._database, int(cursor.lastrowid or 0))
 
-    def close(self, entry_id: int, outcome: str, message: str = "") -> None:
-        """Notes how it ended: done, failed, unconfirmed, skipped, or what settling found."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE journal SET outcome = ?, message = ? WHERE id = ?",
-                (outcome, message, entry_id),
-            )
+    def row(self, entry: Entry) -> Row:
+        """The row of an entry that was read, to be closed."""
+        return Row(self._database, entry.id)
 
     def unsettled(self) -> list[Entry]:
         """Writes of which nobody knows how they ended: proxysync was killed in between."""
-        return self._entries("outcome IS NULL")
+        return self._entries("journal.outcome IS NULL")
 
     def entries(self, *, since: int, until: int | None = None) -> list[Entry]:
         """The writes of the runs from `since` to `until`, oldest first."""
@@ -121,13 +153,21 @@ class Journal:
             "SELECT * FROM run WHERE target = ? ORDER BY id DESC LIMIT ?", self._target, limit
         )
         return [
-            Run(r["id"], r["why"], r["fingerprint"], r["started"], r["ended"], r["outcome"])
-            for r in rows
+            Run(
+                id=row["id"],
+                why=row["why"],
+                fingerprint=row["fingerprint"],
+                instance=row["instance"],
+                started=row["started"],
+                ended=row["ended"],
+                outcome=row["outcome"],
+            )
+            for row in rows
         ]
 
     def _entries(self, condition: str, *values: object) -> list[Entry]:
         rows: Sequence[Any] = self._database.query(
-            f"SELECT * FROM journal WHERE target = ? AND {condition} ORDER BY id",  # noqa: S608
+            f"{ENTRIES} WHERE journal.target = ? AND {condition} ORDER BY journal.id",
             self._target,
             *values,
         )
@@ -140,6 +180,8 @@ class Journal:
                 old_name=row["old_name"],
                 action=row["action"],
                 npm_id=row["npm_id"],
+                created_on=row["created_on"],
+                instance=row["instance"],
                 before=json.loads(row["before"]) if row["before"] else None,
                 after=json.loads(row["after"]) if row["after"] else None,
                 outcome=row["outcome"],

@@ -44,6 +44,7 @@ MIGRATIONS: tuple[str, ...] = (
         target TEXT NOT NULL,
         why TEXT NOT NULL,
         fingerprint TEXT NOT NULL,
+        instance TEXT NOT NULL,
         started TEXT NOT NULL,
         ended TEXT,
         outcome TEXT
@@ -58,6 +59,7 @@ MIGRATIONS: tuple[str, ...] = (
         old_name TEXT NOT NULL,
         action TEXT NOT NULL,
         npm_id INTEGER,
+        created_on TEXT,
         before TEXT,
         after TEXT,
         opened TEXT,

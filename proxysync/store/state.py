@@ -77,8 +77,9 @@ class State:
         """Remembers what was written; `replaces` is the name that a renamed entry had."""
         with self._database.transaction() as connection:
             connection.execute(
-                "DELETE FROM applied WHERE target = ? AND kind = ? AND (npm_id = ? OR name = ?)",
-                (self._target, applied.kind, applied.npm_id, replaces),
+                "DELETE FROM applied WHERE target = ? AND kind = ?"
+                " AND (npm_id = ? AND created_on IS ? OR name = ?)",
+                (self._target, applied.kind, applied.npm_id, applied.created_on, replaces),
             )
             connection.execute(
                 "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

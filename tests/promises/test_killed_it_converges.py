@@ -1,0 +1,132 @@
+"""Killed at any moment and started again: no duplicate, no orphan, nothing forgotten."""
+
+import signal
+
+import pytest
+
+from proxysync.apply import settle
+from proxysync.demo.toys import Toy
+from proxysync.sandbox import Sandbox
+from proxysync.sandbox.rows import PROXY_HOST
+from tests.promises.killing import HOST, HOSTS, signal_at
+from tests.world import World, domain
+
+
+@pytest.fixture(autouse=True)
+def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No write is under way in NPM here any more when a test goes on."""
+    monkeypatch.setattr(settle, "LONGEST_WRITE", 0.0)
+
+
+def test_npm_set_up_anew_and_a_persons_host_has_the_id_of_an_open_row(
+    small_world: World, services: list[Toy]
+) -> None:
+    one, two, three = services
+    small_world.write({n: {"upstream": one.url} for n in ("stays", "more", "goes")})
+    small_world.apply()
+    goes = small_world.npm.host("goes")["id"]
+    small_world.write({n: {"upstream": one.url} for n in ("stays", "more")})
+    signal_at(small_world, "apply", "--yes", method="DELETE", path=HOST, phase="before")
+
+    with Sandbox() as anew:
+        small_world.npm.url, small_world.env["PROXYSYNC_NPM_URL"] = anew.url, anew.url
+        small_world.npm.log_in()
+        while (theirs := small_world.npm.add_host(domain("own"), port=two.port))["id"] != goes:
+            small_world.npm.call("DELETE", f"{HOSTS}/{theirs['id']}")
+        anew._store.hosts[PROXY_HOST.table]._rows[goes]["created_on"] = "2031-01-01 00:00:00"
+        before = small_world.npm.call("GET", f"{HOSTS}/{goes}")
+        for _ in range(2):
+            assert small_world.call("apply", "--yes", "--recreate").code == 0
+        assert small_world.npm.call("GET", f"{HOSTS}/{goes}") == before
+        assert three.url not in str(before)
+
+
+def test_stop_right_after_a_creation_whose_marker_is_wiped_leaves_no_orphan(
+    small_world: World, services: list[Toy]
+) -> None:
+    small_world.write({"new": {"upstream": services[0].url}})
+    signal_at(small_world, "apply", "--yes", method="GET", path=HOST, phase="before")
+    (row,) = small_world.npm.hosts()
+    small_world.npm.call("PUT", f"{HOSTS}/{row['id']}", {"meta": {}})
+    small_world.apply()
+    assert [(r["id"], r["domain_names"]) for r in small_world.npm.hosts()] == [
+        (row["id"], [domain("new")])
+    ]
+    small_world.assert_in_line()
+
+
+def test_stop_before_an_adoption_has_begun_makes_nothing_ours(
+    small_world: World, services: list[Toy]
+) -> None:
+    small_world.npm.add_host(domain("theirs"), enabled=False)
+    small_world.write({"theirs": {"upstream": services[0].url, "enabled": False}})
+    signal_at(small_world, "adopt", "theirs", "--yes", method="PUT", path=HOST, phase="before")
+    before = small_world.npm.hosts()
+    small_world.write({"other": {"upstream": services[0].url}})
+    for _ in range(2):
+        small_world.apply()
+    assert [row for row in small_world.npm.hosts() if row in before] == before
+
+
+def test_commands_an_adopted_host_behind_a_500_keeps_what_npm_had(
+    small_world: World, services: list[Toy]
+) -> None:
+    one, two, _ = services
+    row = small_world.npm.add_host(domain("theirs"), port=one.port)
+    small_world.write({"theirs": {"upstream": two.url}})
+    _fails_then_is_refused(small_world, row["id"], two.url, "adopt", "theirs")
+    assert small_world.npm.visit(domain("theirs"))[1].strip() == one.text
+
+
+def test_state_lost_and_a_500_keeps_what_npm_had(small_world: World, services: list[Toy]) -> None:
+    one, two, _ = services
+    small_world.write({"site": {"upstream": one.url}})
+    small_world.apply()
+    row = small_world.npm.host("site")
+    for path in small_world.state.iterdir():
+        path.unlink()
+    small_world.write({"site": {"upstream": two.url}})
+    _fails_then_is_refused(small_world, row["id"], two.url, "apply")
+    assert small_world.npm.visit(domain("site"))[1].strip() == one.text
+
+
+def _fails_then_is_refused(world: World, npm_id: int, url: str, *words: str) -> None:
+    """NPM fails at the write, and what the file asks for after that is refused by nginx."""
+    sandbox = world.npm.sandbox
+    assert sandbox is not None
+    sandbox.break_nginx("somebody else's file is broken")
+    assert world.call(*words, "--yes").code == 1
+    sandbox.mend_nginx()
+    name = world.npm.call("GET", f"{HOSTS}/{npm_id}")["domain_names"][0].split(".")[0]
+    world.write({name: {"upstream": url, "advanced_config": "no_such_directive on;"}})
+    assert world.call("apply", "--yes").code == 1
+    assert [row["id"] for row in world.npm.hosts()] == [npm_id]
+
+
+def test_commands_a_name_whose_new_host_failed_is_not_a_reason_to_delete_another_one(
+    small_world: World, services: list[Toy]
+) -> None:
+    one, two, _ = services
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    small_world.write({"site": {"upstream": one.url}})
+    sandbox.break_nginx("somebody else's file is broken")
+    assert small_world.call("apply", "--yes").code == 1
+    sandbox.mend_nginx()
+    small_world.npm.call("DELETE", f"{HOSTS}/{small_world.npm.hosts()[0]['id']}")
+
+    theirs = small_world.npm.add_host(domain("site"), port=two.port, advanced_config="nonsense;")
+    small_world.write({"site": {"upstream": one.url, "advanced_config": "no_such_directive on;"}})
+    assert small_world.call("adopt", "site", "--yes").code == 1
+    assert [row["id"] for row in small_world.npm.hosts()] == [theirs["id"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL])
+def test_stop_while_npm_makes_a_host_brings_one_host(
+    small_world: World, services: list[Toy], number: int
+) -> None:
+    small_world.write({"new": {"upstream": services[0].url}})
+    signal_at(small_world, "apply", "--yes", method="POST", path=HOSTS, number=number)
+    small_world.apply()
+    assert len(small_world.npm.hosts()) == 1
+    small_world.assert_in_line()
