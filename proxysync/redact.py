@@ -1,11 +1,21 @@
-"""Values that came in through `${VAR}` are shown as `${VAR}`: they may be secrets."""
+"""Secrets are shown as their `${NAME}`, in whatever shape a text may hold them."""
 
+import html
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 SHORTEST = 4
-"""Shorter values (a port, `on`) are no secrets, and masking them would garble the rest."""
+"""Shorter values are no secrets, and masking them would garble the rest."""
+
+SHORTEST_PART = 8
+"""The same for a line or a word of a secret: nginx complains of the word that it stumbled on."""
+
+_WORD = re.compile(r"[^\s;{}\"'\\$]+")
 
 
 def redact(value: Any, secrets: Mapping[str, str]) -> Any:
@@ -20,8 +30,48 @@ def redact(value: Any, secrets: Mapping[str, str]) -> Any:
 
 
 def redact_text(text: str, secrets: Mapping[str, str]) -> str:
-    """One text with each secret in it replaced, the longest first."""
-    known = [s for s in sorted(secrets, key=len, reverse=True) if len(s) >= SHORTEST]
-    if not known:
+    """One text with each secret in it replaced, the longest first, in upper or lower case."""
+    if not secrets:
         return text
-    return re.sub("|".join(map(re.escape, known)), lambda found: secrets[found[0]], text)
+    folded = text.lower()
+    found = [(form, shown) for form, shown in _forms(frozenset(secrets.items())) if form in folded]
+    if not found:
+        return text
+    pattern = "|".join(f"({re.escape(form)})" for form, _ in found)
+    return re.sub(
+        pattern, lambda match: found[(match.lastindex or 1) - 1][1], text, flags=re.IGNORECASE
+    )
+
+
+@lru_cache(maxsize=8)
+def _forms(secrets: frozenset[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """How the secrets may stand in a text, in lower case, the longest first."""
+    forms: dict[str, str] = {}
+    for value, shown in sorted(secrets):
+        if len(value) >= SHORTEST:
+            for form in _spellings(value):
+                forms.setdefault(form.lower(), shown)
+            for part in _parts(value):
+                forms.setdefault(part.lower(), shown)
+    return tuple(sorted(forms.items(), key=lambda item: len(item[0]), reverse=True))
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """The value as it stands, and as JSON, URLs, HTML, messages and DNS write it."""
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield quote(value, safe="")
+    yield quote(value)
+    yield quote_plus(value)
+    yield html.escape(value)
+    yield value.encode("unicode_escape").decode()
+    with suppress(UnicodeError):
+        yield value.encode("idna").decode()
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Lines, and words as nginx reads them, that say much of the value by themselves."""
+    for part in (*value.splitlines(), *_WORD.findall(value)):
+        if len(part.strip()) >= SHORTEST_PART:
+            yield from _spellings(part.strip())

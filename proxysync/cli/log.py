@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from proxysync.store.bus import Bus, Gap, Subscription
+from proxysync.text import clean, without_commands
 
 if TYPE_CHECKING:
     from proxysync.store.events import Event
@@ -64,10 +65,10 @@ def _print_event(event: "Event", log: Any) -> None:
     level = {"info": log.info, "warn": log.warning, "error": log.error}[event.severity]
     fields: dict[str, Any] = {"source": event.source, "code": event.event, "id": event.id}
     if event.proxy:
-        fields["proxy"] = event.proxy
+        fields["proxy"] = clean(event.proxy)
     if event.data.get("hint"):
-        fields["hint"] = event.data["hint"]
-    level(event.message, **fields)
+        fields["hint"] = clean(str(event.data["hint"]))
+    level(without_commands(clean(event.message)), **fields)
 
 
 def _logger() -> Any:

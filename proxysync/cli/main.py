@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import NoReturn
 
 from proxysync import __version__
+from proxysync.cli import terminal
 from proxysync.errors import ProxysyncError
+from proxysync.text import one_line
 
 COMMANDS = (
     "validate",
@@ -48,7 +50,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        print(f"{self.prog}: {message}", file=sys.stderr)
+        print(f"{self.prog}: {one_line(message)}", file=sys.stderr)
         print(f"  hint: see `{self.prog} --help`", file=sys.stderr)
         raise SystemExit(1)
 
@@ -81,12 +83,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; no exception leaves it but SystemExit."""
+    with terminal.doors():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         code = int(arguments.run(arguments))
         sys.stdout.flush()
     except ProxysyncError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        terminal.note(f"Error: {error}")
         return 1
     except KeyboardInterrupt:
         print("interrupted; what was done so far is recorded", file=sys.stderr)
@@ -95,13 +102,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader went away (`| head`); Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         if os.environ.get("PROXYSYNC_DEBUG"):
-            raise
-        print(
+            import traceback
+
+            traceback.print_exc()
+        terminal.note(
             f"Error: proxysync itself failed: {type(error).__name__}: {error}\n"
             "  hint: This is a bug. Please report it with what PROXYSYNC_DEBUG=1 prints.",
-            file=sys.stderr,
         )
         return 1
     return code

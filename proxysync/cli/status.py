@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proxysync.cli import context
+    from proxysync.cli import context, terminal
     from proxysync.errors import ProxysyncError
 
     if arguments.watch and arguments.format == "json":
@@ -57,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         while True:
             picture = _picture(view)
-            print(f"\033[H\033[J{picture}" if sys.stdout.isatty() else f"{picture}\n", flush=True)
+            if sys.stdout.isatty():
+                terminal.draw(sys.stdout, "\033[H\033[J")
+            print(picture if sys.stdout.isatty() else f"{picture}\n", flush=True)
             time.sleep(REFRESH)
     except KeyboardInterrupt:
         return 0

@@ -2,15 +2,82 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO, Any, cast
+
+from proxysync.redact import redact_text
+from proxysync.text import clean, without_commands
 
 CODES = {"green": 32, "yellow": 33, "red": 31, "cyan": 36, "dim": 2, "bold": 1}
 REFRESH = 0.1
 """Seconds between two drawings of a progress bar."""
+
+
+OWN_COLOUR = re.compile("(\033\\[(?:0|1;31|[1-9]|3[0-9])m)")
+"""The escape sequences that `paint` and the plan's text make; nobody else's reach a terminal."""
+
+
+class Door:
+    """A standard stream through which nothing passes that must not leave, whoever wrote it.
+
+    Secrets are shown as `${NAME}`, control characters as escapes, and no line gives orders
+    to a CI server.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._secrets: dict[str, str] = {}
+        self._at_line_start = True
+
+    def hide(self, secrets: Mapping[str, str]) -> None:
+        """From now on these values are shown as their `${NAME}`."""
+        self._secrets = {**self._secrets, **secrets}
+
+    def write(self, text: str) -> int:
+        if text:
+            self._stream.write(self._passable(text))
+            self._at_line_start = text.endswith("\n")
+        return len(text)
+
+    def write_raw(self, text: str) -> None:
+        """For what moves the cursor: a text of ours, with nothing of others in it."""
+        self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _passable(self, text: str) -> str:
+        masked = redact_text(text, self._secrets)
+        coloured = "\033" in masked and colours(self._stream)
+        parts = OWN_COLOUR.split(masked) if coloured else [masked]
+        passable = "".join(part if i % 2 else clean(part) for i, part in enumerate(parts))
+        if self._at_line_start:
+            return without_commands(passable)
+        # The first line goes on where another text ended, so that it begins no line.
+        return without_commands(f"\0{passable}")[1:]
+
+
+@contextmanager
+def doors() -> Iterator[None]:
+    """Lets all that is written to stdout and stderr go through a Door."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast("Any", Door(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def hide(secrets: Mapping[str, str]) -> None:
+    """From now on no output of this command shows these values; they map to their `${NAME}`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, Door):
+            stream.hide(secrets)
 
 
 def colours(stream: IO[str]) -> bool:
@@ -25,8 +92,8 @@ def paint(text: str, colour: str, *, on: bool) -> str:
 
 
 def note(text: str) -> None:
-    """To a person, beside the output proper."""
-    print(text, file=sys.stderr)
+    """To a person, beside the output proper; there are no colours in it."""
+    print(clean(text), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
@@ -65,11 +132,20 @@ def progress(label: str) -> Callable[[int], Callable[[], None]]:
             full = width * done // max(total, 1)
             bar = "█" * full + "░" * (width - full)
             end = "\r\033[K" if done >= total else ""
-            print(f"\r{label} {bar} {done}/{total}", end=end, file=sys.stderr, flush=True)
+            draw(sys.stderr, f"\r{label} {bar} {done}/{total}{end}")
 
         return advance
 
     return start
+
+
+def draw(stream: IO[str], text: str) -> None:
+    """Writes what moves the cursor: a text of ours, with nothing of others in it."""
+    if isinstance(stream, Door):
+        stream.write_raw(text)
+    else:
+        stream.write(text)
+    stream.flush()
 
 
 def confirm(question: str) -> bool:

@@ -100,9 +100,22 @@ class _Builder:
                     message = "holds a second document: remove the --- line before it"
                     self._stop(self._at(event), (), message)
                 first = next(self._events)
-                block_style = isinstance(first, yaml.MappingStartEvent) and not first.flow_style
+                if not isinstance(first, yaml.MappingStartEvent):
+                    return Document(self._no_mapping(first))
+                block_style = not first.flow_style
                 root = self._value(first, (), 1)
         return Document(root, block_style)
+
+    def _no_mapping(self, event: yaml.Event) -> Value:
+        """What stands for a root of another kind; nothing of its content is looked at."""
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Value((), self._at(event))
+        is_null = (
+            isinstance(event, yaml.ScalarEvent)
+            and event.implicit[0]
+            and scalar(event.value) is None
+        )
+        return Value(None if is_null else "", self._at(event))
 
     def _value(
         self, event: yaml.Event, path: Path, depth: int, at: Position | None = None

@@ -41,7 +41,8 @@ class Reader:
             self._problems.add(
                 root.at,
                 (),
-                f"must be a mapping with `proxies`, not {describe(root.data)}",
+                # It may be another file than was meant (by a link, say): no word of it is shown.
+                f"must be a mapping with `proxies`, not a {'list' if root.data == () else 'text'}",
                 "see `proxysync demo` for a file that works",
             )
             return

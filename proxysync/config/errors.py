@@ -8,6 +8,7 @@ from typing import Any
 
 from proxysync.errors import ProxysyncError
 from proxysync.redact import redact
+from proxysync.text import one_line
 
 Path = tuple[str | int, ...]
 """Keys and list indexes that lead to a value."""
@@ -26,7 +27,8 @@ class Position:
     column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        file = one_line(self.file)
+        return f"{file}:{self.line}:{self.column}" if self.line else file
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class Problems:
         """Keeps the first problem of a place: others about the same are mere consequences."""
         dotted = to_text(path)
         keys = {(at, f"path {dotted}"), (at, f"message {message}")}
-        if self.full or self._seen & keys:
+        # A text that stands for a list of one is the same place.
+        alone = {(at, f"path {to_text(path[:-1])}")} if path and path[-1] == 0 else set()
+        if self.full or self._seen & (keys | alone):
             return
         self._seen |= keys
         if len(self._found) == MAX_PROBLEMS - 1:

@@ -21,6 +21,7 @@ from proxysync.npm.errors import (
     NpmUnavailableError,
     address_hint,
 )
+from proxysync.text import one_line
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
@@ -53,7 +54,7 @@ class Reply:
         """NPM's own words about an error, else the status."""
         error = self.body.get("error") if isinstance(self.body, dict) else None
         text = error.get("message") if isinstance(error, dict) else error
-        return str(text)[:MAX_MESSAGE] if text else f"HTTP {self.status}"
+        return one_line(str(text)[:MAX_MESSAGE]) if text else f"HTTP {self.status}"
 
 
 class Transport:
