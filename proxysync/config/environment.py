@@ -1,5 +1,6 @@
 """Settings from the environment and from flags of the same names; flags win."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ MAX_SECRET_BYTES = 64 * 1024
 _URL_EXAMPLE = "Write it like http://10.0.0.2:81 or http://[fd00::2]:81."
 CREDENTIALS = ("npm_secret", "npm-secret")
 """Names that the secret may have as a systemd credential."""
+
+PASSWORD = "Put the password of the NPM user into it, and nothing else."  # noqa: S105
 
 
 class Secret:
@@ -131,7 +134,7 @@ def _secret(flags: Mapping[str, str], given: Mapping[str, str]) -> Secret | None
         )
     if value:
         return Secret(value)
-    return _read_secret(Path(file), names[1]) if file else None
+    return Secret(read_secret_file(Path(file), names[1], PASSWORD)) if file else None
 
 
 def _credential(given: Mapping[str, str]) -> Secret | None:
@@ -141,19 +144,25 @@ def _credential(given: Mapping[str, str]) -> Secret | None:
     for name in CREDENTIALS:
         path = Path(folder) / name
         if path.exists():
-            return _read_secret(path, "the systemd credential")
+            return Secret(read_secret_file(path, "the systemd credential", PASSWORD))
     return None
 
 
-def _read_secret(path: Path, what: str) -> Secret:
+def read_secret_file(path: Path, what: str, hint: str) -> str:
+    """The text of a small file, without the line end after it; `what` is how messages call it.
+
+    Raises SettingError with `hint` if it cannot be read, is empty or too large, or no text.
+    """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SECRET_BYTES + 1)
+        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            content = file.read(MAX_SECRET_BYTES + 1) or b""
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise SettingError(
             f"{what} {path} cannot be read: {reason}",
-            hint="Name a file that holds the password, readable by proxysync's user.",
+            hint="Name a file that proxysync's user can read.",
         ) from error
     try:
         text = content.decode().removesuffix("\n").removesuffix("\r")
@@ -161,10 +170,10 @@ def _read_secret(path: Path, what: str) -> Secret:
         text = ""
     if not text or len(content) > MAX_SECRET_BYTES:
         raise SettingError(
-            f"{what} {path} is {'empty' if not content.strip() else 'no text with a password'}",
-            hint="Put the password of the NPM user into it, and nothing else.",
+            f"{what} {path} is {'empty' if not content.strip() else 'no text of up to 64 KiB'}",
+            hint=hint,
         )
-    return Secret(text)
+    return text
 
 
 def _npm_url(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`${VAR}` in texts, replaced from the environment once the YAML is parsed.
+"""`${NAME}` in texts, replaced from what was handed over once the YAML is parsed.
 
 So a variable's value can never become structure of the file.
 """
@@ -9,20 +9,25 @@ from dataclasses import replace
 
 from proxysync.config.document import Scalar, Value, scalar
 from proxysync.config.errors import InvalidValue, Path, Problems
+from proxysync.config.variables import PLAIN, Variables
 
 _VARIABLE = re.compile(
     r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\})?"
 )
 _LITERAL = "write $${ where a literal ${ is meant"
-FROM_ENVIRONMENT = "a value from the environment"
+HOLDS_SECRET = "a value with a secret in it"  # noqa: S105
+
+SECRET_FIELDS = frozenset({"advanced_config", "path"})
+"""Fields that go to nginx and to the upstream only. All others are public by nature: domains and
+upstreams are looked up in DNS, and names are shown in NPM and everywhere."""
 
 
 class Interpolation:
-    """Replaces variables and remembers what came from them: `used` maps a value to `${NAME}`."""
+    """Replaces variables; `secrets` maps the values of secret ones to their `${NAME}`."""
 
-    def __init__(self, environ: Mapping[str, str], problems: Problems) -> None:
-        self.used: dict[str, str] = {}
-        self._environ = environ
+    def __init__(self, variables: Variables, problems: Problems) -> None:
+        self.secrets: dict[str, str] = {}
+        self._variables = variables
         self._problems = problems
 
     def __call__(self, value: Value, path: Path) -> Value:
@@ -38,19 +43,24 @@ class Interpolation:
         return value
 
     def _scalar(self, value: Value, text: str, path: Path) -> Value:
-        names: list[str] = []
+        secrets: dict[str, str] = {}
         try:
-            result = _VARIABLE.sub(lambda match: self._replacement(match, names), text)
+            result = _VARIABLE.sub(lambda match: self._replacement(match, secrets), text)
+            _refuse_misplaced(secrets, path)
         except InvalidValue as error:
             self._problems.add(value.at, path, error.message, error.hint)
             return value
+        finally:
+            self.secrets = {**secrets, **self.secrets}
+        if secrets:
+            return replace(value, data=result, shown=f'"{text}"')
         # A number or a switch may come from a variable, but never null: an access list that
         # an empty variable takes away would leave the site open.
         whole = value.plain and _VARIABLE.fullmatch(text) is not None
         data: Scalar = scalar(result, null=False) if whole else result
-        return replace(value, data=data, shown=f'"{text}"' if names else None)
+        return replace(value, data=data)
 
-    def _replacement(self, match: re.Match[str], names: list[str]) -> str:
+    def _replacement(self, match: re.Match[str], secrets: dict[str, str]) -> str:
         if match[0] == "$${":
             return "${"
         name, default = match["name"], match["default"]
@@ -60,24 +70,36 @@ class Interpolation:
                 None,
                 hint=_LITERAL,
             )
-        found = self._environ.get(name, "")
-        if not found and default is None:
-            state = "empty" if name in self._environ else "not set"
+        found = self._variables.get(name)
+        if found is None and default is None:
             raise InvalidValue(
-                f"needs the environment variable {name}, which is {state}",
+                f"needs the variable {name}, which {self._variables.what_is_wrong_with(name)}",
                 None,
-                hint=f"set it, give a default as in ${{{name}:-default}}, or {_LITERAL}",
+                hint=f"{self._variables.how_to_hand_over(name)}; or give a default as in "
+                f"${{{name}:-default}}, or {_LITERAL}",
             )
-        names.append(name)
-        if not found:
-            return default
-        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in found):
-            raise InvalidValue(f"needs the variable {name}, whose value is no UTF-8 text", None)
-        self.used.setdefault(found, f"${{{name}}}")
-        return found
+        if found is None:
+            return str(default)
+        if found.secret:
+            secrets.setdefault(found.value, f"${{{name}}}")
+        return found.value
+
+
+def _refuse_misplaced(secrets: Mapping[str, str], path: Path) -> None:
+    fields = path[1:] if path[0] == "defaults" else path[2:]
+    if not secrets or SECRET_FIELDS.intersection(fields):
+        return
+    shown = next(iter(secrets.values()))
+    raise InvalidValue(
+        f"holds the secret {shown}, and what stands here is looked up, or shown, where everybody "
+        "can see it",
+        None,
+        hint=f"hand it over as {PLAIN}{shown[2:-1]} if everybody may see it; secrets can stand in "
+        f"{' and '.join(sorted(SECRET_FIELDS))}",
+    )
 
 
 def _container(value: Value, data: "dict[str, Value] | tuple[Value, ...]") -> Value:
     parts = data.values() if isinstance(data, dict) else data
     hides = any(part.shown is not None for part in parts)
-    return replace(value, data=data, shown=FROM_ENVIRONMENT if hides else None)
+    return replace(value, data=data, shown=HOLDS_SECRET if hides else None)

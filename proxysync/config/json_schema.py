@@ -10,7 +10,8 @@ Schema = dict[str, Any]
 
 _VARIABLE = "Variable"
 _VARIABLE_SCHEMA: Schema = {
-    "description": "${VAR} or ${VAR:-default}, from the environment.",
+    "description": "${NAME} or ${NAME:-default}: what was handed over as PROXYSYNC_VAR_NAME, or, "
+    "where a secret can stand, as PROXYSYNC_SECRET_NAME.",
     "type": "string",
     "pattern": r"\$\{",
 }
@@ -63,7 +64,7 @@ def _schema(model: type[Settings | Defaults], definitions: Schema) -> Schema:
 
 
 def _widened(schema: Schema) -> Schema:
-    """The schema of a mapping, with null and `${VAR}` for its fields, as loading accepts them."""
+    """The schema of a mapping, with null and `${NAME}` for its fields, as loading accepts them."""
     required = schema.get("required", ())
     fields = {
         name: _field(field, required=name in required)

@@ -12,6 +12,7 @@ from proxysync.config.errors import ConfigError, Position, Problem, Problems
 from proxysync.config.interpolate import Interpolation
 from proxysync.config.models import Config
 from proxysync.config.source import Source
+from proxysync.config.variables import Variables
 
 __all__ = ["ConfigError", "Problem", "fingerprint", "load", "load_text"]
 
@@ -21,7 +22,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """Reads the file, or the `*.yaml` files of a folder as one; `${VAR}` comes from `environ`.
+    """Reads the file, or the `*.yaml` files of a folder as one.
+
+    `environ` and the files that it names are what `${NAME}` may read (see `variables`).
 
     Raises ConfigError.
     """
@@ -52,7 +55,8 @@ def _load(
     sources: Sequence[Source], whole: str, files: tuple[Path, ...], environ: Mapping[str, str]
 ) -> Config:
     problems = Problems()
-    interpolation = Interpolation(environ, problems)
+    variables = Variables(environ)
+    interpolation = Interpolation(variables, problems)
     reader = Reader(interpolation, problems)
     documents = [_document(each, problems) for each in sources]
     for document in documents:
@@ -62,7 +66,7 @@ def _load(
     # A file that cannot be read may hold what seems to be missing.
     settings, proxies = reader.finish(first, complete=all(documents))
     if problems:
-        raise problems.error(interpolation.used)
+        raise problems.error(interpolation.secrets)
     return Config(
         settings=settings,
         proxies=proxies,
@@ -73,7 +77,8 @@ def _load(
         ),
         fingerprint=source.digest(sources),
         files=files,
-        secrets=interpolation.used,
+        secrets=interpolation.secrets,
+        variables=variables.found,
     )
 
 

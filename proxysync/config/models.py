@@ -23,6 +23,7 @@ from pydantic import (
 from proxysync.config import names, upstreams, values
 from proxysync.config.errors import InvalidValue, Position
 from proxysync.config.values import ExpectStatus, MaxDelete
+from proxysync.config.variables import Variable
 from proxysync.model import Upstream
 
 _DURATION = WithJsonSchema(
@@ -345,8 +346,9 @@ class Config:
     """A file that is good as a whole.
 
     `maybe_truncated` tells that it may have been read while it was being written.
-    `fingerprint` changes with its content, `secrets` maps the values that came from the
-    environment to their `${NAME}`; `files` is empty for a text from memory.
+    `fingerprint` changes with its content; `files` is empty for a text from memory. `secrets`
+    maps the values of secret variables to their `${NAME}`, and `variables` are all that were
+    looked up.
     """
 
     settings: Settings
@@ -355,6 +357,7 @@ class Config:
     fingerprint: str = ""
     files: tuple[Path, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Variable | None] = field(default_factory=dict, repr=False)
 
 
 def nested_model(model: type[BaseModel], name: str) -> type[BaseModel] | None:

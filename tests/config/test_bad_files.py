@@ -12,10 +12,15 @@ from proxysync.config.load import ConfigError, load
 
 BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
 ENVIRON = {
-    "EMPTY": "",
-    "PASSWORD": "hunter2 hunter2",
-    "STRUCTURE": "http://x\nhttp2: true",
-    "NUMBER": "5",
+    "HOME": "/root",
+    "PROXYSYNC_NPM_SECRET": "hunter2 of NPM",
+    "PROXYSYNC_VAR_EMPTY": "",
+    "PROXYSYNC_VAR_STRUCTURE": "http://x\nhttp2: true",
+    "PROXYSYNC_VAR_NUMBER": "5",
+    "PROXYSYNC_VAR_BOTH": "hunter2 hunter2",
+    "PROXYSYNC_SECRET_BOTH": "hunter2 hunter2",
+    "PROXYSYNC_SECRET_PASSWORD": "hunter2 hunter2",
+    "PROXYSYNC_SECRET_SHORT": "hunter2",
 }
 
 

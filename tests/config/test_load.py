@@ -18,8 +18,16 @@ proxies:
 """
 
 
-def text(source: str, **environ: str) -> Config:
-    return load_text(source, "proxies.yaml", environ)
+def variables(given: dict[str, str]) -> dict[str, str]:
+    """Handed over: NAME as a plain variable, SECRET_NAME as the secret NAME."""
+    return {
+        f"PROXYSYNC_{name if name.startswith('SECRET_') else f'VAR_{name}'}": value
+        for name, value in given.items()
+    }
+
+
+def text(source: str, **given: str) -> Config:
+    return load_text(source, "proxies.yaml", variables(given))
 
 
 def only(source: str, **environ: str) -> Proxy:
@@ -36,9 +44,9 @@ def settings(line: str) -> Settings:
     return text(f"settings:\n  {line}\n" + MEDIA).settings
 
 
-def message(source: str | bytes, **environ: str) -> str:
+def message(source: str | bytes, **given: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        load_text(source, "proxies.yaml", environ)
+        load_text(source, "proxies.yaml", variables(given))
     return str(caught.value)
 
 
@@ -259,13 +267,15 @@ def test_an_exact_location_may_stand_where_nothing_is_cached() -> None:
     assert media("cache_assets: true", regex).locations
 
 
-def test_a_variable_is_replaced_and_remembered_as_a_secret() -> None:
-    config = text(
-        MEDIA + '    advanced_config: "set $key ${KEY}; # $host $${KEY} ${OTHER:-none}"\n',
-        KEY="s3cret",
-    )
-    assert config.proxies[0].advanced_config == "set $key s3cret; # $host ${KEY} none"
-    assert config.secrets == {"s3cret": "${KEY}"}
+def test_a_variable_is_replaced_and_a_secret_one_is_remembered_as_such() -> None:
+    source = MEDIA + '    advanced_config: "set $key ${KEY}; # $host $${KEY} ${OTHER:-none} ${V}"\n'
+    config = text(source, SECRET_KEY="s3cret-key", V="plain")
+    assert config.proxies[0].advanced_config == "set $key s3cret-key; # $host ${KEY} none plain"
+    assert config.secrets == {"s3cret-key": "${KEY}"}
+
+
+def test_a_secret_is_always_a_text() -> None:
+    assert media("advanced_config: ${N}", SECRET_N="12345678").advanced_config == "12345678"
 
 
 def test_a_variable_can_be_a_switch_or_a_number_but_never_structure() -> None:
@@ -299,7 +309,8 @@ def test_a_variable_that_is_no_text_is_an_error() -> None:
 
 def test_a_long_secret_is_not_shown_in_part_either() -> None:
     secret = "topsecret" * 20
-    told = message(MEDIA + "    access_list: [a, '${X}']\n    http2: ${X}\n", X=secret)
+    source = MEDIA + "    advanced_config: [a, '${X}']\n    health: {path: '${X}'}\n"
+    told = message(source, SECRET_X=secret)
     assert "topsecret" not in told
     assert '"${X}"' in told
 

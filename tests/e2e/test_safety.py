@@ -168,14 +168,12 @@ def test_apply_without_an_answer_changes_nothing(small_world: World, services: l
     assert small_world.npm.hosts() == []
 
 
-def test_a_value_from_the_environment_is_shown_nowhere(
-    small_world: World, services: list[Toy]
-) -> None:
+def test_the_value_of_a_secret_is_shown_nowhere(small_world: World, services: list[Toy]) -> None:
     token = "t0p-s3cret-value"
     small_world.write(
         {"one": {"upstream": services[0].url, "advanced_config": 'set $t "${TOKEN}";'}}
     )
-    env = {"TOKEN": token}
+    env = {"PROXYSYNC_SECRET_TOKEN": token}
     printed = [
         small_world.run("plan", *style, env=env)
         for style in ([], ["--format", "json"], ["--format", "markdown"])
