@@ -15,6 +15,7 @@ from typing import IO
 
 from proxysync.apply.machine import lock_holder, npm_keys, try_lock
 from proxysync.errors import ProxysyncError
+from proxysync.store.private import open_private
 
 POLL = 0.05
 """Seconds between two tries for a lock that another process holds."""
@@ -32,7 +33,7 @@ def daemon_lock(folder: Path) -> Iterator[None]:
 
     Raises LockedError with the other daemon's pid.
     """
-    with (folder / "daemon.lock").open("a+") as file:
+    with open_private(folder / "daemon.lock") as file:
         if not _try(file):
             raise LockedError(
                 f"another proxysync daemon{_holder(file)} runs on the state folder {folder}",
@@ -59,7 +60,7 @@ def write_lock(
     """
     wait = _Wait(None if timeout is None else time.monotonic() + timeout, on_wait, stop)
     with ExitStack() as held:
-        file = held.enter_context((folder / "write.lock").open("a+"))
+        file = held.enter_context(open_private(folder / "write.lock"))
         wait.until(lambda: _try(file), lambda: _holder(file))
         _sign(file)
         # The folder's comes first everywhere, so that no two wait for each other.

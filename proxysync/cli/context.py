@@ -3,7 +3,8 @@
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,14 +47,26 @@ BESIDE_A_DAEMON = frozenset(
 
 
 def environment(arguments: argparse.Namespace) -> "Environment":
-    """Settings from the environment, flags winning."""
+    """Settings from the environment, flags winning. No output shows a secret from then on."""
     from proxysync.config.environment import read_environment
 
     overrides = {f"PROXYSYNC_{name.upper()}": getattr(arguments, name, None) for name in FLAGS}
     env = read_environment(os.environ, overrides=overrides)
+    _hide_secrets(env)
     if arguments.command in BESIDE_A_DAEMON:
         _tell_of_other_states(env)
     return env
+
+
+def _hide_secrets(env: "Environment") -> None:
+    from proxysync.cli import terminal
+    from proxysync.config.variables import SHORTEST_SECRET, handed_over
+
+    ours = {"PROXYSYNC_NPM_SECRET": env.secret, "PROXYSYNC_API_TOKEN": env.api_token}
+    revealed = {secret.reveal(): f"${{{name}}}" for name, secret in ours.items() if secret}
+    terminal.hide({text: shown for text, shown in revealed.items() if len(text) >= SHORTEST_SECRET})
+    terminal.hide(earlier_secrets(env))
+    terminal.hide(handed_over(os.environ))
 
 
 def _tell_of_other_states(env: "Environment") -> None:
@@ -74,10 +87,31 @@ def _tell_of_other_states(env: "Environment") -> None:
 
 
 def config(env: "Environment") -> "Config":
-    """The file, or a ConfigError with everything that is wrong with it."""
+    """The file, or a ConfigError with everything that is wrong with it.
+
+    Its `secrets` are also those that it, or an earlier version of it, had before.
+    """
+    from proxysync.cli import terminal
     from proxysync.config.load import load
 
-    return load(env.file, os.environ)
+    loaded = load(env.file, os.environ)
+    terminal.hide(loaded.secrets)
+    return replace(loaded, secrets={**earlier_secrets(env), **loaded.secrets})
+
+
+def earlier_secrets(env: "Environment") -> dict[str, str]:
+    """What the state knows of secrets; of a state that cannot be read, others tell."""
+    import sqlite3
+
+    from proxysync.store.database import StateError, open_for_reading
+    from proxysync.store.secrets import known_secrets
+
+    with suppress(StateError, sqlite3.DatabaseError):
+        database = open_for_reading(env.state_dir / "state.db")
+        if database is not None:
+            with closing(database):
+                return known_secrets(database)
+    return {}
 
 
 def client(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxysync.cli.flags import add_format
+from proxysync.redact import redact
 
 if TYPE_CHECKING:
     from proxysync.store.journal import Journal
@@ -29,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     env = context.environment(arguments)
     journal = context.read_journal(env)
-    runs = _runs(journal, arguments.limit) if journal else []
+    # Masked before the table cuts a text short.
+    runs = redact(_runs(journal, arguments.limit) if journal else [], context.earlier_secrets(env))
     if arguments.format == "json":
         terminal.print_json({"runs": runs})
         return 0

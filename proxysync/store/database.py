@@ -11,6 +11,7 @@ from pathlib import Path
 
 from proxysync.errors import ProxysyncError
 from proxysync.store.clock import file_stamp
+from proxysync.store.private import make_private, tighten
 from proxysync.store.schema import MIGRATIONS
 
 BUSY_TIMEOUT = 10.0
@@ -86,7 +87,6 @@ def open_for_writing(path: Path) -> tuple[Database, Path | None]:
             ) from error
         set_aside = _set_aside(path)
         connection = _open_checked(path)
-    path.chmod(0o600)
     try:
         _migrate(connection, path)
     except BaseException:
@@ -137,7 +137,7 @@ def damage_told(what: str) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes the state folder, for its owner alone.
+    """Makes the state folder, for its owner alone; in one that is there, so are our files.
 
     Raises StateError if that fails.
     """
@@ -150,6 +150,7 @@ def make_folder(folder: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StateError(f"the state folder {folder} cannot be written to", hint=OTHER_FOLDER)
+    tighten(folder)
 
 
 def _connect(uri: str) -> sqlite3.Connection:
@@ -161,6 +162,9 @@ def _connect(uri: str) -> sqlite3.Connection:
 
 
 def _open_checked(path: Path) -> sqlite3.Connection:
+    # SQLite gives the files beside it the mode of this one.
+    with suppress(OSError):  # for which SQLite finds the better words
+        make_private(path)
     connection = _connect(path.resolve().as_uri())
     try:
         _use_wal(connection)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from proxysync.store.private import open_private
+
 TAIL = 64 * 1024
 """Bytes first read back from the end of a file to find its last whole line."""
 
@@ -31,7 +33,7 @@ class EventFile:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the lock that all writers, of whatever process, take in turn."""
-        with self._path.with_suffix(".lock").open("a") as lock:
+        with open_private(self._path.with_suffix(".lock")) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

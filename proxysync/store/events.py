@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,8 @@ from proxysync.store import clock
 from proxysync.store.bus import Bus, Subscription
 from proxysync.store.database import Database, StateError
 from proxysync.store.event_file import EventFile
+from proxysync.store.secrets import known_secrets, remember_secrets
+from proxysync.text import clean
 
 SEVERITIES = ("info", "warn", "error")
 """From the least to the gravest."""
@@ -87,7 +89,8 @@ class EventLog:
         self._database = database
         self._path = path
         self._retention = retention
-        self._secrets: Mapping[str, str] = {}
+        self._secrets = known_secrets(database)
+        self._to_remember: Mapping[str, str] = {}
         self._bus = bus or Bus()
         self._file = EventFile(path, max_bytes=retention.file_bytes, kept=retention.older_files)
         with self._writing():
@@ -95,8 +98,14 @@ class EventLog:
         self.prune()
 
     def mask(self, secrets: Mapping[str, str]) -> None:
-        """From now on these values are written as their `${NAME}`; see `redact`."""
-        self._secrets = secrets
+        """From now on these values, and all earlier ones, are written as their `${NAME}`.
+
+        They are remembered before anything else can be written to the database.
+        """
+        self._secrets = {**self._secrets, **secrets}
+        self._to_remember = dict(secrets)
+        with suppress(sqlite3.DatabaseError):  # what cannot be written now is with the next event
+            self._remember_secrets()
 
     def subscribe(self, size: int = 1000) -> Subscription:
         """What this process emits from now on, in order; at most `size` events wait."""
@@ -128,6 +137,7 @@ class EventLog:
                 # Read under the lock, so that times are in the order of ids.
                 ts = clock.to_text(clock.now())
                 row = (ts, severity, source, event, proxy, message)
+                self._remember_secrets()
                 with self._database.transaction() as connection:
                     cursor = connection.execute(
                         "INSERT INTO event_log (ts, severity, source, event, proxy, message, data)"
@@ -161,6 +171,12 @@ class EventLog:
         if self._number("id", "WHERE ts < ? LIMIT 1", overdue):
             deleted += self._delete("ts < ?", clock.to_text(now - timedelta(days=retention.days)))
         return deleted
+
+    def _remember_secrets(self) -> None:
+        if self._to_remember:
+            with self._database.transaction() as connection:
+                remember_secrets(connection, self._to_remember)
+            self._to_remember = {}
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -232,7 +248,7 @@ def to_event(row: Any) -> Event:
 
 
 def _line(event: Event) -> str:
-    return json.dumps(event.to_json(), ensure_ascii=False)
+    return clean(json.dumps(event.to_json(), ensure_ascii=False))
 
 
 def _writable(text: str) -> str:

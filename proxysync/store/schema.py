@@ -76,6 +76,11 @@ MIGRATIONS: tuple[str, ...] = (
         since TEXT NOT NULL
     ) STRICT;
 
+    CREATE TABLE secret (
+        value TEXT PRIMARY KEY,
+        shown TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE event_log (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         ts TEXT NOT NULL,
