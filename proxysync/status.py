@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from proxysync.health.figures import Uptime
 from proxysync.health.status import Standing
 from proxysync.kinds import PROXY
 from proxysync.model import Applied, Fields, Live, Snapshot
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 LEEWAY = 30.0
 """Seconds that a check may take and be late."""
 
-NO_UPTIME: Mapping[str, float | None] = {"24h": None, "7d": None, "30d": None}
+NO_UPTIME: Mapping[str, Uptime] = {"24h": Uptime(), "7d": Uptime(), "30d": Uptime()}
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class ProxyStatus:
     `sync` is one of: in sync, pending, drift, blocked, failed, waiting, conflict,
     unconfirmed, disabled, foreign, or unknown where NPM could not be asked. `since` is when
     it was blocked. `health` is where it stood when it was last checked, and `interval` is how
-    often that is to happen, in seconds, None for never. `uptime` is the share of good checks
-    in the last 24h, 7d and 30d. `holder` is what it is if it is no proxy but a foreign host
+    often that is to happen, in seconds, None for never. `uptime` is what of the last 24h, 7d
+    and 30d was good. `holder` is what it is if it is no proxy but a foreign host
     of another kind (`redirection host #3`); that has no upstream.
     """
 
@@ -50,7 +51,7 @@ class ProxyStatus:
     next_try: str | None = None
     health: Standing = field(default_factory=Standing)
     interval: float | None = None
-    uptime: Mapping[str, float | None] = field(default_factory=lambda: NO_UPTIME)
+    uptime: Mapping[str, Uptime] = field(default_factory=lambda: NO_UPTIME)
     changes: "tuple[Event, ...] | None" = None
     holder: str | None = None
 
@@ -78,7 +79,11 @@ class ProxyStatus:
             "latency_ms": health.latency_ms,
             "stale": health.stale,
             "watched": self.interval is not None,
-            "uptime": dict(self.uptime),
+            "uptime": {label: uptime.share for label, uptime in self.uptime.items()},
+            "uptime_since": {label: _text(uptime.since) for label, uptime in self.uptime.items()},
+            "uptime_known_seconds": {
+                label: round(uptime.seconds) for label, uptime in self.uptime.items()
+            },
         }
         if self.changes is not None:
             shown["changes"] = [event.to_json() for event in self.changes]

@@ -62,10 +62,11 @@ def render(
 def details(proxy: ProxyStatus, now: datetime) -> str:
     """What `status NAME` shows besides: uptimes, and the last things that happened to it."""
     on = colours(sys.stdout)
-    uptimes = "   ".join(f"{label} {_percent(share)}" for label, share in proxy.uptime.items())
+    uptimes = "   ".join(f"{label} {_percent(u.share)}" for label, u in proxy.uptime.items())
     checked = proxy.health.checked_at
     lines = [
         f"Uptime   {uptimes}",
+        f"Counted  {_counted(proxy)}",
         f"Checked  {in_words((now - checked).total_seconds()) + ' ago' if checked else NOTHING}",
         "",
         "Last changes:" if proxy.changes else "No changes yet.",
@@ -167,9 +168,19 @@ def _latency(proxy: ProxyStatus, _: datetime) -> Cell:
 
 
 def _uptime(proxy: ProxyStatus, _: datetime) -> Cell:
-    share = proxy.uptime["24h"]
+    share = proxy.uptime["24h"].share
     colour = "dim" if share is None else None if share > 0.99 else "yellow"
     return Cell(_percent(share), colour)
+
+
+def _counted(proxy: ProxyStatus) -> str:
+    longest = proxy.uptime["30d"]
+    if longest.since is None:
+        return NOTHING
+    return (
+        f"from {longest.since.astimezone():%Y-%m-%d %H:%M}, {in_words(longest.seconds)} in all; "
+        "time without checks does not count"
+    )
 
 
 def _percent(share: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,19 @@ class Figures:
     ok: int
     p50: int | None
     p95: int | None
+
+
+@dataclass(frozen=True)
+class Uptime:
+    """The share (0 to 1) of a window in which all was well, of the time that checks speak for.
+
+    `since` is the first moment that counts, `seconds` how long that time is in all: a pause
+    of the checks counts for nothing. Without any, share and `since` are None.
+    """
+
+    share: float | None = None
+    since: datetime | None = None
+    seconds: float = 0.0
 
 
 def summarise(checks: Sequence[tuple[bool, int | None]]) -> Figures:

@@ -18,13 +18,17 @@ class Rules:
 
 @dataclass(frozen=True)
 class Check:
-    """One check that was made: `detail` and `hint` are those of the failing step."""
+    """One check that was made: `detail` and `hint` are those of the failing step.
+
+    `lasts` is for how many seconds it speaks: until the next one is due.
+    """
 
     at: datetime
     ok: bool
     latency_ms: int | None = None
     detail: str | None = None
     hint: str | None = None
+    lasts: float = 300.0
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ class Verdicts:
             saying = _changed(target, change)
         elif after.stale and not before.stale:
             saying = _stale(target, after)
-        self._writer.put(Finding(target.name, after, check, saying))
+        self._writer.put(Finding(target.name, after, replace(check, lasts=target.interval), saying))
 
     def _go_down(self) -> None:
         self._down_since = now()

@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from proxysync.health.figures import Figures, summarise
+from proxysync.health.figures import Figures, Uptime, summarise
 from proxysync.health.status import Check, Standing
-from proxysync.store import clock
+from proxysync.store import clock, uptime
 from proxysync.store.database import Database
 from proxysync.store.events import Event, to_event
 
@@ -94,6 +94,9 @@ class HealthStore:
                     if record.check is not None
                 ],
             )
+            for record in records:
+                if record.check is not None:
+                    uptime.extend(connection, self._target, record.name, record.check)
 
     def forget(self, names: Iterable[str]) -> None:
         """These are not checked any more: where they stand is unknown; their history stays."""
@@ -150,14 +153,17 @@ class HealthStore:
 
     def uptimes(
         self, now: datetime, names: Collection[str] | None = None
-    ) -> dict[str, dict[str, float | None]]:
-        """The share of good checks (0 to 1) in each of WINDOWS; None where there was no check.
-
-        A window begins on the full hour before it.
-        """
+    ) -> dict[str, dict[str, Uptime]]:
+        """The uptime in each of WINDOWS."""
         rows = self._database.query("SELECT id, name FROM health WHERE target = ?", self._target)
-        wanted = [row for row in rows if names is None or row["name"] in names]
-        return {row["name"]: self._uptime(row["id"], int(now.timestamp())) for row in wanted}
+        return {
+            row["name"]: {
+                label: uptime.within(self._database, row["id"], now, seconds)
+                for label, seconds in WINDOWS.items()
+            }
+            for row in rows
+            if names is None or row["name"] in names
+        }
 
     def figures(self, name: str, span: str) -> list[tuple[datetime, Figures]]:
         """A proxy's figures by `hour` or `day`, the oldest first, with the start of each."""
@@ -242,34 +248,7 @@ class HealthStore:
                     "DELETE FROM check_figures WHERE health_id = ? AND span = ? AND start < ?",
                     (health_id, span, now - KEEP[span] - seconds),
                 )
-
-    def _uptime(self, health_id: int, now: int) -> dict[str, float | None]:
-        """From hourly figures, and from single results for the hours that have none yet."""
-        rolled = self._database.query(
-            "SELECT coalesce(max(start) + ?, 0) AS until FROM check_figures"
-            " WHERE health_id = ? AND span = 'hour' AND start < ?",
-            HOUR,
-            health_id,
-            now,
-        )[0]["until"]
-        shares = {}
-        for label, seconds in WINDOWS.items():
-            begin = (now - seconds) // HOUR * HOUR
-            row = self._database.query(
-                "SELECT sum(total) AS total, sum(ok) AS ok FROM ("
-                " SELECT total, ok FROM check_figures"
-                " WHERE health_id = ? AND span = 'hour' AND start BETWEEN ? AND ?"
-                " UNION ALL SELECT count(*), sum(ok) FROM check_result"
-                " WHERE health_id = ? AND at BETWEEN ? AND ?)",
-                health_id,
-                begin,
-                now,
-                health_id,
-                max(begin, rolled) * 1000,
-                (now + 1) * 1000,
-            )[0]
-            shares[label] = round(row["ok"] / row["total"], 5) if row["total"] else None
-        return shares
+            uptime.prune(connection, health_id, now - KEEP["hour"])
 
 
 def _moment(text: str | None) -> datetime | None:

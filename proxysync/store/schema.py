@@ -120,6 +120,15 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (health_id, at)
     ) STRICT, WITHOUT ROWID;
 
+    CREATE TABLE uptime_period (
+        health_id INTEGER NOT NULL REFERENCES health (id),
+        start INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        lasts INTEGER NOT NULL,
+        ok INTEGER NOT NULL,
+        PRIMARY KEY (health_id, start)
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE check_figures (
         health_id INTEGER NOT NULL REFERENCES health (id),
         span TEXT NOT NULL,

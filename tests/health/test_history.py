@@ -14,9 +14,17 @@ STANDING = Standing("unhealthy", NOW, -3, True, NOW, None, "refused", "start it"
 def results(name: str, begin: datetime, end: datetime, minutes: int, ok: bool) -> list[Record]:
     count = int((end - begin) / timedelta(minutes=minutes))
     return [
-        Record(name, Standing(), Check(begin + timedelta(minutes=minutes * n), ok, n % 100))
+        Record(
+            name,
+            Standing(),
+            Check(begin + timedelta(minutes=minutes * n), ok, n % 100, lasts=60 * minutes),
+        )
         for n in range(count)
     ]
+
+
+def shares(store: HealthStore) -> dict[str, float | None]:
+    return {label: uptime.share for label, uptime in store.uptimes(NOW)["media"].items()}
 
 
 def count(database: Database, table: str) -> int:
@@ -43,12 +51,12 @@ def test_uptime_is_the_same_before_and_after_results_become_figures(store: Healt
     begin = NOW - timedelta(hours=23)
     store.save(results("media", begin, NOW - timedelta(hours=5), 5, ok=True))
     store.save(results("media", NOW - timedelta(hours=5), NOW, 5, ok=False))
-    before = store.uptimes(NOW)["media"]
+    before = shares(store)
     assert before == dict.fromkeys(("24h", "7d", "30d"), round(18 / 23, 5))
     store.roll_up(NOW)
-    assert store.uptimes(NOW)["media"] == before
+    assert shares(store) == before
     store.roll_up(NOW)
-    assert store.uptimes(NOW)["media"] == before
+    assert shares(store) == before
 
 
 def test_each_window_counts_its_own_time(store: HealthStore) -> None:
@@ -59,7 +67,7 @@ def test_each_window_counts_its_own_time(store: HealthStore) -> None:
         store.save(results("media", day, min(NOW, day + timedelta(days=1)), 60, ok=good))
         day += timedelta(days=1)
         store.roll_up(day)
-    uptime = store.uptimes(NOW)["media"]
+    uptime = shares(store)
     assert uptime["24h"] == 1.0
     assert uptime["7d"] is not None
     assert abs(uptime["7d"] - 3 / 7) < 0.01
@@ -88,11 +96,11 @@ def test_results_are_kept_a_day_and_daily_figures_ninety(
 def test_after_a_long_pause_nothing_old_counts_as_new(store: HealthStore) -> None:
     old = NOW - timedelta(days=3)
     store.save(results("media", old, old + timedelta(hours=1), 5, ok=False))
-    assert store.uptimes(NOW)["media"]["24h"] is None
-    assert store.uptimes(NOW)["media"]["7d"] == 0.0
+    assert shares(store)["24h"] is None
+    assert shares(store)["7d"] == 0.0
     store.roll_up(NOW)
-    assert store.uptimes(NOW)["media"]["24h"] is None
-    assert store.uptimes(NOW)["media"]["7d"] == 0.0
+    assert shares(store)["24h"] is None
+    assert shares(store)["7d"] == 0.0
 
 
 def test_rolling_up_can_be_stopped_and_goes_on_the_next_time(store: HealthStore) -> None:
@@ -126,5 +134,5 @@ def test_a_clock_that_was_ahead_for_a_while_spoils_nothing_that_comes_after(
     store.roll_up(ahead)
     store.save(results("media", NOW - timedelta(hours=5), NOW, 5, ok=True))
     store.roll_up(NOW)
-    assert set(store.uptimes(NOW)["media"].values()) == {1.0}
+    assert set(shares(store).values()) == {1.0}
     assert [start for start, _ in store.figures("media", "hour") if start < NOW] != []

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxysync.cli.status_table import render, table
+from proxysync.health.figures import Uptime
 from proxysync.health.status import Standing
 from proxysync.status import ProxyStatus
 
@@ -23,7 +24,7 @@ MEDIA = ProxyStatus(
     sync="in sync",
     health=Standing("healthy", NOW - timedelta(hours=49), 9, False, NOW, 12),
     interval=60.0,
-    uptime={"24h": 0.99999, "7d": 1.0, "30d": None},
+    uptime={"24h": Uptime(0.99999, NOW, 9.0), "7d": Uptime(1.0, NOW, 9.0), "30d": Uptime()},
 )
 ILL = replace(
     MEDIA,

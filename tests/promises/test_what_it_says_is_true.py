@@ -1,6 +1,12 @@
 """What a command prints, in text, in JSON and by its exit code, is how it is."""
 
+from datetime import timedelta
+
 from proxysync.demo.toys import Toy
+from proxysync.health.status import Check, Standing
+from proxysync.store import clock
+from proxysync.store.database import open_for_writing
+from proxysync.store.health import HealthStore, Record
 from tests.world import World, domain
 
 DEAD = "http://127.0.0.1:1"
@@ -95,3 +101,22 @@ def test_adopt_says_that_there_is_nothing_to_adopt(small_world: World, services:
     done = small_world.call("adopt", "one", "--yes")
     assert done.code == 0
     assert "Nothing to adopt for one" in done.out
+
+
+def test_status_says_from_when_uptime_counts_and_how_much_is_known(
+    small_world: World, services: list[Toy]
+) -> None:
+    small_world.write({"one": {"upstream": services[0].url}})
+    small_world.apply()
+    began = clock.now() - timedelta(hours=2)
+    database, _ = open_for_writing(small_world.state / "state.db")
+    checks = [Check(began, ok=True), Check(began + timedelta(minutes=5), ok=True)]
+    checks.append(Check(clock.now(), ok=False))
+    HealthStore(database).save([Record("one", Standing(), check) for check in checks])
+    database.close()
+    status = small_world.call("status", "one", "--format", "json").json["proxies"][0]
+    assert status["uptime"]["24h"] > 0.9, "nobody knows of the time in between"
+    assert status["uptime_since"]["24h"] == clock.to_text(began)
+    assert 300 <= status["uptime_known_seconds"]["24h"] < 330
+    shown = small_world.call("status", "one").out
+    assert f"Counted  from {began.astimezone():%Y-%m-%d %H:%M}, 5 min in all" in shown
