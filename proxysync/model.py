@@ -26,11 +26,13 @@ class Marker:
     """Our sign of ownership in a host's `meta`.
 
     A `canary` is a throwaway host on which a definition is tried; it is never planned or shown.
+    `state` is the id of the state folder that wrote it, None where it does not say.
     """
 
     name: str
     instance: str
     canary: bool = False
+    state: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Live:
     online: bool | None = None
     nginx_error: str | None = None
 
+    @property
+    def writer(self) -> str | None:
+        """The id of the state folder that wrote it last, as its marker says."""
+        return self.marker.state if self.marker else None
+
 
 @dataclass(frozen=True)
 class Applied:
@@ -71,6 +78,7 @@ class Applied:
 
     `unconfirmed` means that the last write was answered by a 5xx, so that nginx may not
     run what NPM shows; `fields` are then what worked before, and empty for a new host.
+    `writer` is whom the host's marker named when this was recorded (see `Live.writer`).
     """
 
     kind: str
@@ -79,6 +87,7 @@ class Applied:
     fields: Fields
     created_on: str | None = None
     unconfirmed: bool = False
+    writer: str | None = None
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class Options:
 
     max_delete: DeleteLimit | None = None
     recreate: bool = False
+    delete_orphans: bool = False
     adopting: frozenset[str] = frozenset()
     why: str = "apply"
 
@@ -90,11 +91,13 @@ def build_plan(
     limit = settings.max_delete
     policy = Policy(
         instance=settings.instance,
+        state=state.id if state else None,
         drift=settings.drift,
         prune=settings.prune,
         max_delete=DeleteLimit(share=limit.share, count=limit.count),
         max_delete_override=options.max_delete,
         recreate=options.recreate,
+        delete_orphans=options.delete_orphans,
         maybe_truncated=config.maybe_truncated,
         adopting=options.adopting,
     )
@@ -280,7 +283,7 @@ class Reconciler:
 
     def _engine(self, settings: "Settings", down_first: frozenset[int] = frozenset()) -> Engine:
         visitor = Visitor(settings.verify.url if settings.verify else None)
-        writer = Writer(self._npm, settings.instance, visitor, down_first)
+        writer = Writer(self._npm, settings.instance, visitor, down_first, self._state.id)
         return Engine(writer, self._state, self._journal, self._emit, self._hooks)
 
     def _not_due(self, config: "Config", candidates: Sequence["Proxy"]) -> dict[str, str]:

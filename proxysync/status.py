@@ -30,7 +30,7 @@ NO_UPTIME: Mapping[str, Uptime] = {"24h": Uptime(), "7d": Uptime(), "30d": Uptim
 class ProxyStatus:
     """One proxy.
 
-    `sync` is one of: in sync, pending, drift, blocked, failed, waiting, conflict,
+    `sync` is one of: in sync, pending, drift, blocked, failed, waiting, conflict, leaving, orphan,
     unconfirmed, disabled, foreign, or unknown where NPM could not be asked. `since` is when
     it was blocked. `health` is where it stood when it was last checked, and `interval` is how
     often that is to happen, in seconds, None for never. `uptime` is what of the last 24h, 7d
@@ -129,8 +129,17 @@ def collect(
             )
         )
     names = {proxy.name for proxy in config.proxies}
-    leaving = [c for c in changes.values() if c.name not in names and c.live is not None]
-    return found + [_of_live(c.live, name=c.name, sync="leaving") for c in leaving if c.live]
+    leaving = [c for c in changes.values() if c.name not in names]
+    return found + [_leaving(c, c.live) for c in leaving if c.live is not None]
+
+
+def _leaving(change: Change, live: Live) -> ProxyStatus:
+    """A host that no entry asks for, and why it is still there."""
+    if change.hold is None and change.action != "conflict":
+        return _of_live(live, name=change.name, sync="leaving")
+    sync, detail = _sync(change, None, None, asked=True, enabled=True)
+    sync = sync if sync in ("orphan", "conflict") else "leaving"
+    return replace(_of_live(live, name=change.name, sync=sync), detail=detail)
 
 
 def foreign(snapshot: Snapshot, instance: str, known: Sequence[ProxyStatus]) -> list[ProxyStatus]:

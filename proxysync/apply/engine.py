@@ -199,6 +199,7 @@ class Engine:
                 change.live.fields,
                 live.created_on,
                 unconfirmed=True,
+                writer=live.writer,
             )
             self._state.record(row)
 
@@ -207,7 +208,14 @@ class Engine:
             self._state.forget([change.name])
             return
         assert change.desired is not None
-        row = Applied(change.kind, change.name, live.npm_id, change.desired, live.created_on)
+        row = Applied(
+            change.kind,
+            change.name,
+            live.npm_id,
+            change.desired,
+            live.created_on,
+            writer=live.writer,
+        )
         self._state.record(row, replaces=_old_name(change))
         self._state.clear_failure(change.kind, change.name)
 
@@ -282,6 +290,7 @@ class Engine:
                 known.fields if known else {},
                 live.created_on,
                 unconfirmed=True,
+                writer=live.writer,
             )
             self._state.record(row, replaces=_old_name(change))
         return _outcome(change, Result.UNCONFIRMED, error)

@@ -1,6 +1,7 @@
 """What a run that was killed has left behind: looked up in NPM, then finished or undone."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from proxysync.apply.canary import reload_nginx
 from proxysync.apply.engine import Emit
@@ -45,7 +46,7 @@ class Settler:
             self._pause(left)
             snapshot = self._npm.snapshot()
         wrote = self._remove_canaries(snapshot.canaries, instance)
-        found = [(entry, _find(entry, snapshot)) for entry in entries]
+        found = [(entry, _find(entry, snapshot, self._marker(entry))) for entry in entries]
         if any(entry.action == "delete" and live is None for entry, live in found):
             # It is gone from NPM, but nginx serves it until it is reloaded.
             wrote = True
@@ -79,7 +80,7 @@ class Settler:
         # A new host that nginx refuses never worked, even if somebody has changed it since.
         if enabled and live.online is False and (not entry.before or live.fields == entry.after):
             return self._undo(entry, live), True
-        if live.fields == entry.before and (enabled or _is_theirs(entry, live)):
+        if live.fields == entry.before and (enabled or self._is_theirs(entry, live)):
             return "undone", False
         # Only a write that nginx has tested says so; a disabling leaves no trace of it.
         confirmed = enabled and live.fields == entry.after and live.online is True
@@ -95,12 +96,13 @@ class Settler:
             live.fields if confirmed else entry.before or {},
             live.created_on,
             unconfirmed=not confirmed,
+            writer=live.writer,
         )
         self._state.record(row, replaces=entry.old_name)
 
     def _undo(self, entry: Entry, live: Live) -> str:
         """nginx refused it, and we were killed before what worked was put back."""
-        kind, old = KINDS[entry.kind], Marker(entry.old_name, entry.instance)
+        kind, old = KINDS[entry.kind], replace(self._marker(entry), name=entry.old_name)
         if entry.before is None:
             self._npm.delete(kind, live.npm_id)
             return "refused by nginx, and removed"
@@ -112,6 +114,14 @@ class Settler:
         if entry.before.get("enabled") is False:
             self._npm.disable(kind, live.npm_id)
         return "refused by nginx, and undone"
+
+    def _is_theirs(self, entry: Entry, live: Live) -> bool:
+        """Whether it was about to be taken over, and nothing in it says that it is ours by now."""
+        return entry.action == "adopt" and live.marker != self._marker(entry)
+
+    def _marker(self, entry: Entry) -> Marker:
+        """The marker that the write gave the host."""
+        return Marker(entry.name, entry.instance, state=self._state.id)
 
     def _remove_canaries(self, canaries: Sequence[Live], instance: str) -> bool:
         ours = [live for live in canaries if live.marker and live.marker.instance == instance]
@@ -127,18 +137,12 @@ def _still_under_way(entries: Sequence[Entry]) -> float:
     return LONGEST_WRITE - age if 0 <= age < LONGEST_WRITE else 0.0
 
 
-def _is_theirs(entry: Entry, live: Live) -> bool:
-    """Whether it was about to be taken over, and nothing in it says that it is ours by now."""
-    return entry.action == "adopt" and live.marker != Marker(entry.name, entry.instance)
-
-
-def _find(entry: Entry, snapshot: Snapshot) -> Live | None:
+def _find(entry: Entry, snapshot: Snapshot, marker: Marker) -> Live | None:
     """The host that the row speaks of: by its id, or a new one by its marker.
 
     An NPM that was restored or set up anew may have given the id to somebody else's host.
     """
     host = entry.npm_id, entry.created_on
-    marker = Marker(entry.name, entry.instance)
     for live in snapshot.objects:
         if live.kind != entry.kind:
             continue

@@ -32,7 +32,7 @@ class Writer:
     """Writes single hosts to one NPM; raises Refusal for an entry's own failure, else NpmError.
 
     The hosts `down_first` are disabled before they get their new definition: as long as nginx
-    has the old one, it can test no other.
+    has the old one, it can test no other. `state` is the id that markers name as their writer's.
     """
 
     def __init__(
@@ -41,9 +41,11 @@ class Writer:
         instance: str,
         visitor: Visitor = Visitor(),  # noqa: B008
         down_first: frozenset[int] = frozenset(),
+        state: str | None = None,
     ) -> None:
         self._npm = npm
         self.instance = instance
+        self._state = state
         self._visitor = visitor
         self._down_first = down_first
         self._released: dict[int, Live] = {}
@@ -318,7 +320,7 @@ class Writer:
         return access_list.asks_everybody
 
     def _marker(self, change: Change) -> Marker:
-        return Marker(change.name, self.instance)
+        return Marker(change.name, self.instance, state=self._state)
 
 
 def _is_up(live: Live) -> bool:

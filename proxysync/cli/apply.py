@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make hosts again that are gone from NPM, however many they are",
     )
+    parser.add_argument(
+        "--delete-orphans",
+        action="store_true",
+        help="also delete hosts that carry our marker, but that the state knows nothing of",
+    )
     add_lock_timeout(parser)
     add_format(parser)
 
@@ -43,7 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     from proxysync.reconcile import Options
 
     env = context.environment(arguments)
-    options = Options(max_delete=_limit(arguments.max_delete), recreate=arguments.recreate)
+    options = Options(
+        max_delete=_limit(arguments.max_delete),
+        recreate=arguments.recreate,
+        delete_orphans=arguments.delete_orphans,
+    )
     return carry_out(arguments, env, context.config(env), options)
 
 

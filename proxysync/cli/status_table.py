@@ -21,6 +21,7 @@ SYNC_COLOURS = {
     "waiting": "yellow",
     "leaving": "yellow",
     "prune": "yellow",
+    "orphan": "yellow",
     "blocked": "red",
     "failed": "red",
     "conflict": "red",

@@ -127,14 +127,21 @@ def _read_marker(value: Any) -> Marker | None:
     name, instance = value.get("name"), value.get("instance", "default")
     if not isinstance(name, str) or not isinstance(instance, str):
         return None
-    return Marker(name, instance, canary=value.get("canary") is True)
+    state = value.get("state")
+    return Marker(
+        name,
+        instance,
+        canary=value.get("canary") is True,
+        state=state if isinstance(state, str) else None,
+    )
 
 
 def _write_marker(marker: Marker | None) -> dict[str, Any]:
     if marker is None:
         return {}
     canary = {"canary": True} if marker.canary else {}
-    return {MARKER_KEY: {"name": marker.name, "instance": marker.instance, **canary}}
+    state = {"state": marker.state} if marker.state else {}
+    return {MARKER_KEY: {"name": marker.name, "instance": marker.instance, **state, **canary}}
 
 
 def _without_blanks(item: Mapping[str, Any]) -> dict[str, Any]:

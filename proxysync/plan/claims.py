@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from proxysync.model import Live
 from proxysync.plan.diff import Conflict, Draft
-from proxysync.plan.match import claims_of
+from proxysync.plan.match import call, claims_of
 from proxysync.plan.model import UNFINISHED, Hold, HoldKind
 
 Rule = Callable[[Draft], Hold | None]
@@ -57,8 +57,8 @@ def _held_by_foreign(
     found: dict[str, Live | None] = {}
     for domain in sorted(draft.takes):
         for live in hosts.get(domain, ()):
-            holders[_call(live)].add(domain)
-            found[_call(live)] = live
+            holders[call(live)].add(domain)
+            found[call(live)] = live
         if domain in others:
             holders[others[domain]].add(domain)
             found[others[domain]] = None
@@ -146,6 +146,7 @@ def _why_kept(holder: Draft) -> str:
         HoldKind.WAITING: "which waits itself",
         HoldKind.DRIFT: "which was changed in NPM and stays so while settings.drift is report",
         HoldKind.PRUNE: "which left the file but stays while settings.prune is off",
+        HoldKind.ORPHAN: "an orphan; delete it with `proxysync apply --delete-orphans`",
     }[holder.stop.kind]
 
 
@@ -173,10 +174,6 @@ def _keep_served(draft: Draft, waiting: Mapping[str, Sequence[Draft]]) -> Draft:
     if keeping.writes:
         return replace(keeping, reason=f"{draft.reason}; {reason}")
     return replace(keeping, stop=Hold(HoldKind.WAITING, reason))
-
-
-def _call(live: Live) -> str:
-    return f"{live.kind} host #{live.npm_id}"
 
 
 def _are_held(domains: Iterable[str]) -> str:

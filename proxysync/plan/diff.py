@@ -8,6 +8,7 @@ from proxysync.kinds import KINDS, Kind
 from proxysync.model import Applied, Fields, Live
 from proxysync.plan.match import Match, Owned
 from proxysync.plan.model import MARKER_FIELD, Action, Change, FieldChange, Hold, HoldKind
+from proxysync.plan.ownership import keeps_off, rival, why_not_taken
 from proxysync.plan.policy import Policy
 
 Accepted = Mapping[str, frozenset[str]]
@@ -22,6 +23,9 @@ UNTESTED = (
     "NPM has it, but does not say whether nginx serves it, as after a write that was cut off; "
     "it is written again"
 )
+
+
+ORPHAN = "an orphan: it carries our marker, but has no entry, and the state does not know it"
 
 
 @dataclass(frozen=True)
@@ -132,9 +136,12 @@ def draft_delete(owned: Owned, policy: Policy, accepted: Accepted) -> Draft:
     kind = KINDS[owned.live.kind]
     have = shape(kind, owned.live.fields, accepted)
     stop: Hold | Conflict | None = None
+    off = keeps_off(owned, policy)
     if owned.twins:
         stop = Conflict(_twins(owned), comparable=False)
-    elif not policy.prune:
+    elif off is not None:
+        stop = Conflict(off) if isinstance(off, str) else off
+    elif not policy.prune and owned.row is not None:
         stop = Hold(HoldKind.PRUNE, "settings.prune is off; delete it in NPM, or turn prune on")
     return Draft(
         action="delete",
@@ -145,7 +152,7 @@ def draft_delete(owned: Owned, policy: Policy, accepted: Accepted) -> Draft:
         want=None,
         target=None,
         holds=_holds(kind, (owned.live, *owned.twins)),
-        reason="left the file",
+        reason="left the file" if owned.row else ORPHAN,
         stop=stop,
     )
 
@@ -172,9 +179,37 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
         return draft
     if match.owned and match.owned.twins:
         return replace(draft, stop=Conflict(_twins(match.owned)))
+    draft = _against_rival(draft, match, live, row, last, policy)
+    if draft.stop is not None:
+        return draft
     # A rename is the file's doing, so only what was changed in NPM is left to a person.
     only_drift = draft.drift and draft.target == have and not _renamed(match)
     return _report(draft) if policy.drift == "report" and only_drift else draft
+
+
+def _against_rival(
+    draft: Draft,
+    match: Match,
+    live: Live,
+    row: Applied | None,
+    last: Fields | None,
+    policy: Policy,
+) -> Draft:
+    """Leaves alone, or takes with a person's word, what another state folder wrote."""
+    found = rival(live, row, policy) if match.adopts is None else None
+    if found is None:
+        return draft
+    as_asked = draft.have == draft.want and not _renamed(match)
+    as_left = last is not None and draft.have == last and not _renamed(match)
+    if found.after and (as_asked or as_left):
+        return draft
+    why = why_not_taken(match, live, found)
+    if why is None:
+        return draft
+    if draft.name in policy.adopting:
+        reason = f"taken over from another state folder ({found.writer})"
+        return replace(draft, action="adopt", reason=reason)
+    return replace(draft, stop=Conflict(why))
 
 
 def _respecting(

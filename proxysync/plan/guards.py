@@ -22,7 +22,8 @@ def refusal(
     file that was cut short before what is missing from it.
     """
     deletes = [c.name for c in changes if c.action == "delete" and c.is_open]
-    managed = len(matching.owned) + sum(len(owned.twins) for owned in matching.owned)
+    orphans = 0 if policy.delete_orphans else sum(owned.row is None for owned in matching.left)
+    managed = sum(1 + len(owned.twins) for owned in matching.owned) - orphans
     return (
         _hosts_are_missing(matching, applied, objects, policy)
         or _file_was_cut([*deletes, *_loosened(changes)], policy)

@@ -15,12 +15,14 @@ Key = tuple[str, str]
 class Owned:
     """A managed host and the name under which we manage it.
 
-    `twins` are further hosts with the same name, of which none may be touched.
+    `twins` are further hosts with the same name, of which none may be touched. `row` is the
+    state's row of this very host, whatever its name; without one it is never deleted.
     """
 
     live: Live
     name: str
     twins: tuple[Live, ...] = ()
+    row: Applied | None = None
 
     @property
     def key(self) -> Key:
@@ -129,7 +131,7 @@ def _sort_out(
             foreign.append(live)
         else:
             groups[live.kind, name].append(live)
-    return {key: _choose(key, lives, rows) for key, lives in groups.items()}, foreign
+    return {key: _choose(key, lives, rows, by_id) for key, lives in groups.items()}, foreign
 
 
 def _managed_name(live: Live, rows: Sequence[Applied], instance: str) -> str | None:
@@ -138,12 +140,19 @@ def _managed_name(live: Live, rows: Sequence[Applied], instance: str) -> str | N
     return next((row.name for row in rows if same_host(row, live)), None)
 
 
-def _choose(key: Key, lives: Sequence[Live], rows: Mapping[Key, Applied]) -> Owned:
+def _choose(
+    key: Key,
+    lives: Sequence[Live],
+    rows: Mapping[Key, Applied],
+    by_id: Mapping[tuple[str, int], Sequence[Applied]],
+) -> Owned:
     """The one that the state names stands for all of a name, else the oldest."""
     row = rows.get(key)
     known = (live for live in lives if row is not None and live.npm_id == row.npm_id)
     chosen = next(known, lives[0])
-    return Owned(chosen, key[1], tuple(live for live in lives if live is not chosen))
+    its_own = (r for r in by_id[chosen.kind, chosen.npm_id] if same_host(r, chosen))
+    twins = tuple(live for live in lives if live is not chosen)
+    return Owned(chosen, key[1], twins, next(its_own, None))
 
 
 def _by_state(
@@ -185,6 +194,11 @@ def _takeovers(
     by_id = {(live.kind, live.npm_id): live for live in foreign}
     common = _overlaps(able, foreign)
     return {key: by_id[key[0], npm_id] for key, npm_id in _best(common).items()}
+
+
+def call(live: Live) -> str:
+    """How messages call a host."""
+    return f"{live.kind} host #{live.npm_id}"
 
 
 def claims_of(thing: Desired | Live) -> frozenset[str]:

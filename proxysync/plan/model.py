@@ -26,7 +26,7 @@ class HoldKind(StrEnum):
 
     BLOCKED: it failed validation. FAILED: it was rolled back earlier and is not tried again.
     DRIFT: `settings.drift` is `report`. PRUNE: `settings.prune` is off. WAITING: another
-    entry has to go first.
+    entry has to go first. ORPHAN: the state has no row that makes the host ours to delete.
     """
 
     BLOCKED = "blocked"
@@ -34,6 +34,7 @@ class HoldKind(StrEnum):
     DRIFT = "drift"
     PRUNE = "prune"
     WAITING = "waiting"
+    ORPHAN = "orphan"
 
 
 UNFINISHED = frozenset({HoldKind.BLOCKED, HoldKind.FAILED, HoldKind.WAITING})

@@ -92,7 +92,12 @@ def _records(
         assert draft.want is not None
         row = rows[draft.kind.name, draft.name]
         new = Applied(
-            draft.kind.name, draft.name, draft.live.npm_id, draft.want, draft.live.created_on
+            draft.kind.name,
+            draft.name,
+            draft.live.npm_id,
+            draft.want,
+            draft.live.created_on,
+            writer=draft.live.writer,
         )
         if row is None or _says_otherwise(row, new, draft, accepted):
             records.append(new)
@@ -100,9 +105,11 @@ def _records(
 
 
 def _says_otherwise(row: Applied, new: Applied, draft: Draft, accepted: Accepted) -> bool:
-    return (row.npm_id, row.created_on) != (new.npm_id, new.created_on) or shape(
-        draft.kind, row.fields, accepted
-    ) != new.fields
+    identity = row.npm_id, row.created_on, row.writer
+    return (
+        identity != (new.npm_id, new.created_on, new.writer)
+        or shape(draft.kind, row.fields, accepted) != new.fields
+    )
 
 
 def _forget(matching: Matching, applied: Sequence[Applied]) -> tuple[str, ...]:

@@ -37,16 +37,20 @@ class Policy:
     """The settings that bear on a plan, and what was allowed for this one run.
 
     `max_delete_override` and `recreate` are a person's word that a refusal is to be waived;
-    `adopting` names the entries that may take over a foreign host. `maybe_truncated` means
-    that the file may have been read while it was being written.
+    `adopting` names the entries that may take over a foreign host, and `delete_orphans` lets
+    hosts go that the state knows nothing of. `maybe_truncated` means that the file may have
+    been read while it was being written. `state` is the id of this state folder, if there is
+    one.
     """
 
     instance: str = "default"
+    state: str | None = None
     drift: Literal["fix", "report"] = "fix"
     prune: bool = True
     max_delete: DeleteLimit = DeleteLimit(share=0.3)
     max_delete_override: DeleteLimit | None = None
     recreate: bool = False
+    delete_orphans: bool = False
     maybe_truncated: bool = False
     adopting: frozenset[str] = frozenset()
 

@@ -2,6 +2,9 @@
 
 MIGRATIONS: tuple[str, ...] = (
     """
+    CREATE TABLE identity (id TEXT NOT NULL) STRICT;
+    INSERT INTO identity VALUES (lower(hex(randomblob(6))));
+
     CREATE TABLE applied (
         target TEXT NOT NULL,
         kind TEXT NOT NULL,
@@ -10,6 +13,7 @@ MIGRATIONS: tuple[str, ...] = (
         fields TEXT NOT NULL,
         created_on TEXT,
         unconfirmed INTEGER NOT NULL DEFAULT 0,
+        writer TEXT,
         applied_at TEXT NOT NULL,
         PRIMARY KEY (target, kind, name)
     ) STRICT;

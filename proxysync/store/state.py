@@ -57,6 +57,11 @@ class State:
         self._database = database
         self._target = target
 
+    @property
+    def id(self) -> str:
+        """What tells this state folder from others: made once, at random, with its database."""
+        return str(self._database.query("SELECT id FROM identity")[0]["id"])
+
     def applied(self) -> tuple[Applied, ...]:
         rows = self._database.query(
             "SELECT * FROM applied WHERE target = ? ORDER BY kind, name", self._target
@@ -69,6 +74,7 @@ class State:
                 fields=json.loads(row["fields"]),
                 created_on=row["created_on"],
                 unconfirmed=bool(row["unconfirmed"]),
+                writer=row["writer"],
             )
             for row in rows
         )
@@ -82,7 +88,7 @@ class State:
                 (self._target, applied.kind, applied.npm_id, applied.created_on, replaces),
             )
             connection.execute(
-                "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._target,
                     applied.kind,
@@ -91,6 +97,7 @@ class State:
                     _json(applied.fields),
                     applied.created_on,
                     int(applied.unconfirmed),
+                    applied.writer,
                     clock.to_text(clock.now()),
                 ),
             )

@@ -85,7 +85,8 @@ class Stage:
         ours = [row for row in self.sandbox.proxy_hosts() if row["id"] not in foreign]
         markers = {row["id"]: row["meta"].get("proxysync") for row in ours}
         ids = {marker["name"]: key for key, marker in markers.items() if marker}
-        assert markers == {ids[name]: {"name": name, "instance": "default"} for name in entries}
+        mark = {"instance": "default", "state": self._state_id()}
+        assert markers == {ids[name]: {"name": name, **mark} for name in entries}
         for row in ours:
             name = row["meta"]["proxysync"]["name"]
             self._assert_is(row, {"domains": [domain(name)], **entries[name]})
@@ -102,6 +103,14 @@ class Stage:
         ) == (entry["domains"], toy.port, enabled, entry.get("advanced_config", ""))
         for name in entry["domains"]:
             assert (visit(self.sandbox.sites_url, name) == toy.text) is enabled, name
+
+    def _state_id(self) -> str:
+        database = open_for_reading(self.world.state / "state.db")
+        assert database is not None
+        try:
+            return State(database).id
+        finally:
+            database.close()
 
     def _assert_state(self, ids: Mapping[str, int]) -> None:
         database = open_for_reading(self.world.state / "state.db")

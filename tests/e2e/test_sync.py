@@ -34,7 +34,9 @@ def test_a_new_entry_is_created_serves_and_a_second_plan_is_empty(
 
     world.apply()
     row = world.npm.host("one")
-    assert row["meta"]["proxysync"] == {"name": "one", "instance": "default"}
+    marker = row["meta"]["proxysync"]
+    assert (marker["name"], marker["instance"]) == ("one", "default")
+    assert marker["state"]
     assert row["meta"]["nginx_online"] is True
     serves(world, "one", "one")
     world.assert_in_line()

@@ -114,7 +114,8 @@ def test_other_changes_of_a_host_that_keeps_a_domain_go_on() -> None:
 
 def test_a_host_is_not_deleted_while_an_entry_that_wants_its_domain_is_held() -> None:
     snapshot = npm(live(3, "old", "a.x"), live(4, "two", "b.x"))
-    plan = make_plan([want("two", "a.x", "b.x")], snapshot, (), FIX, blocked={"two": "no answer"})
+    rows = [row("old", 3, "a.x")]
+    plan = make_plan([want("two", "a.x", "b.x")], snapshot, rows, FIX, blocked={"two": "no answer"})
     assert hold_kinds(plan) == {"two": HoldKind.BLOCKED, "old": HoldKind.WAITING}
 
 
@@ -131,7 +132,8 @@ def test_waiting_goes_on_down_the_line() -> None:
 
 def test_a_domain_of_a_host_that_prune_leaves_is_a_conflict() -> None:
     snapshot = npm(live(3, "old", "a.x"), live(4, "two", "b.x"))
-    plan = make_plan([want("two", "a.x", "b.x")], snapshot, (), replace(FIX, prune=False))
+    rows = [row("old", 3, "a.x")]
+    plan = make_plan([want("two", "a.x", "b.x")], snapshot, rows, replace(FIX, prune=False))
     conflict = by_name(plan)["two"]
     assert conflict.action == "conflict"
     assert '"old" (proxy host #3), which left the file but stays' in conflict.reason

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxysync.model import Snapshot
+from proxysync.model import Applied, Snapshot
 from proxysync.plan.model import Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Policy
@@ -15,12 +15,17 @@ FIX = Policy()
 ALL = replace(FIX, max_delete_override=DeleteLimit(share=1.0))
 
 
+def known(count: int) -> tuple[Applied, ...]:
+    return tuple(row(f"h{n}", n) for n in range(1, count + 1))
+
+
 def hosts(count: int) -> Snapshot:
     return npm(*(live(n, f"h{n}") for n in range(1, count + 1)))
 
 
 def deleting(gone: int, of: int, policy: Policy = FIX) -> Plan:
-    return make_plan([want(f"h{n}") for n in range(gone + 1, of + 1)], hosts(of), (), policy)
+    entries = [want(f"h{n}") for n in range(gone + 1, of + 1)]
+    return make_plan(entries, hosts(of), known(of), policy)
 
 
 @pytest.mark.parametrize(("gone", "of"), [(1, 2), (1, 3), (1, 6), (2, 7), (3, 10)])
@@ -47,15 +52,15 @@ def test_more_than_the_limit_is_refused_with_the_command_that_lets_it_pass(
 
 def test_all_of_two_are_refused_even_if_the_limit_would_let_them() -> None:
     policy = replace(FIX, max_delete=DeleteLimit(count=5))
-    plan = make_plan([want("new", "n.x")], hosts(2), (), policy)
+    plan = make_plan([want("new", "n.x")], hosts(2), known(2), policy)
     assert plan.refused is not None
     assert "all of them never go without a word" in plan.refused
     override = replace(policy, max_delete_override=DeleteLimit(count=2))
-    assert make_plan([want("new", "n.x")], hosts(2), (), override).refused is None
+    assert make_plan([want("new", "n.x")], hosts(2), known(2), override).refused is None
 
 
 def test_the_only_host_may_be_replaced() -> None:
-    assert make_plan([want("new", "n.x")], hosts(1), (), FIX).refused is None
+    assert make_plan([want("new", "n.x")], hosts(1), known(1), FIX).refused is None
 
 
 def test_an_override_that_admits_too_few_is_still_a_limit() -> None:
@@ -71,13 +76,13 @@ def test_held_deletions_do_not_count() -> None:
 
 
 def test_a_file_without_proxies_is_refused() -> None:
-    plan = make_plan([], hosts(1), (), FIX)
+    plan = make_plan([], hosts(1), known(1), FIX)
     assert plan.refused is not None
     assert "no proxies at all, which would delete h1" in plan.refused
     assert make_plan([], npm(), (), FIX).refused is not None
     count = replace(FIX, max_delete_override=DeleteLimit(count=9))
-    assert make_plan([], hosts(3), (), count).refused is not None
-    assert len(make_plan([], hosts(3), (), ALL).to_make) == 3
+    assert make_plan([], hosts(3), known(3), count).refused is not None
+    assert len(make_plan([], hosts(3), known(3), ALL).to_make) == 3
 
 
 def test_a_file_that_may_have_been_cut_short_deletes_nothing() -> None:

@@ -18,6 +18,7 @@ from .world import ALLOW_ALL, PerfectNpm, fields, live, npm, want
 
 NAMES = ("ape", "bee", "cat", "dog", "elk")
 DOMAINS = tuple(f"{letter}.example.com" for letter in "abcdefgh")
+STATES = st.sampled_from(["ours", "ours", "ours", "another", "a third", None])
 PORTS = st.sampled_from([8080, 8081])
 
 
@@ -35,7 +36,7 @@ class World:
     policy: Policy
 
     def npm(self) -> PerfectNpm:
-        return PerfectNpm.of(self.objects, self.rows, held=self.held)
+        return PerfectNpm.of(self.objects, self.rows, held=self.held, state=self.policy.state)
 
     def plan(self, server: PerfectNpm, policy: Policy | None = None) -> Plan:
         return make_plan(
@@ -78,6 +79,7 @@ def hosts(draw: Any, domains: list[set[str]]) -> list[Live]:
                 marker,
                 *hand,
                 instance=draw(mostly("default", "other")),
+                state=draw(STATES),
                 online=draw(mostly(True, None, False)),
                 forward_port=draw(PORTS),
                 enabled=draw(mostly(True, False)),
@@ -100,7 +102,8 @@ def state(draw: Any, objects: list[Live], desired: list[Desired]) -> list[Applie
         created_on = host.created_on if host and draw(st.integers(0, 4)) else "another day"
         unconfirmed = draw(st.integers(0, 5)) == 0
         npm_id = host.npm_id if host else 77
-        rows.append(Applied("proxy", name, npm_id, definition, created_on, unconfirmed))
+        writer = draw(STATES)
+        rows.append(Applied("proxy", name, npm_id, definition, created_on, unconfirmed, writer))
     return rows
 
 
@@ -136,6 +139,7 @@ def worlds(draw: Any) -> World:
             ALLOW_ALL,
             drift=draw(st.sampled_from(["fix", "fix", "report"])),
             prune=draw(mostly(True, False)),
+            state=draw(mostly("ours", None)),
             adopting=draw(some_names),
         ),
     )
@@ -183,7 +187,7 @@ def test_foreign_hosts_are_untouched_unless_adopted(world: World) -> None:
     server.carry_out(plan)
     adopted = {c.npm_id for c in plan.to_make if c.action == "adopt"}
     assert {c.name for c in plan.to_make if c.action == "adopt"} <= world.policy.adopting
-    assert adopted <= foreign
+    assert adopted <= foreign | {o.npm_id for o in world.objects if o.writer}
     for before in world.objects:
         if before.npm_id in foreign - adopted:
             assert server.hosts[before.npm_id] == before
@@ -199,6 +203,16 @@ def test_no_plan_deletes_a_host_of_an_entry_in_the_file(world: World) -> None:
     assert not [
         o for o in world.objects if o.npm_id in deleted and o.marker and o.marker.name in names
     ]
+
+
+@several
+@given(worlds())
+def test_nothing_is_deleted_without_a_row_for_this_very_host(world: World) -> None:
+    known = {(r.kind, r.npm_id, r.created_on) for r in world.rows}
+    for change in world.plan(world.npm()).to_make:
+        if change.action == "delete":
+            assert change.live is not None
+            assert (change.kind, change.npm_id, change.live.created_on) in known
 
 
 @several

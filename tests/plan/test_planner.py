@@ -148,7 +148,7 @@ def test_a_host_that_left_the_file_is_deleted() -> None:
 
 def test_without_prune_a_host_that_left_the_file_stays() -> None:
     snapshot = npm(live(3, "media"), live(4, "wiki"))
-    plan = make_plan([want("media")], snapshot, (), replace(FIX, prune=False))
+    plan = make_plan([want("media")], snapshot, [row("wiki", 4)], replace(FIX, prune=False))
     hold = only(plan).hold
     assert hold is not None
     assert hold.kind is HoldKind.PRUNE

@@ -43,7 +43,7 @@ def story() -> Plan:
         *(want(f"more{n}") for n in range(10, 13)),
     ]
     policy = Policy(adopting=frozenset({"ours"}))
-    rows = [row("wiki", 2, advanced_config=OLD_CONFIG), row("down", 6)]
+    rows = [row("wiki", 2, advanced_config=OLD_CONFIG), row("gone", 3), row("down", 6)]
     return make_plan(entries, snapshot, rows, policy, blocked={"down": "port 8096 is closed"})
 
 
@@ -111,7 +111,8 @@ def test_text_of_a_plan_without_changes_says_so() -> None:
 
 
 def test_a_refusal_stands_first() -> None:
-    plan = make_plan([want("new", "n.x")], npm(live(1, "a"), live(2, "b")), (), Policy())
+    rows = [row("a", 1), row("b", 2)]
+    plan = make_plan([want("new", "n.x")], npm(live(1, "a"), live(2, "b")), rows, Policy())
     assert text(plan).startswith("Refused, nothing will be changed: this plan would delete 2")
     heading, refused, *_ = to_markdown(plan).split("\n\n")
     assert heading == "## proxysync plan"

@@ -31,14 +31,15 @@ def live(
     created_on: str | None = CREATED,
     online: bool | None = True,
     nginx_error: str | None = None,
+    state: str | None = None,
     **others: Any,
 ) -> Live:
-    """A host with the marker of `name`; None is a host without one."""
+    """A host with the marker of `name`, written by `state`; None is a host without one."""
     return Live(
         "proxy",
         npm_id,
         fields(*(domains or (f"{name}.example.com",)), **others),
-        marker=Marker(name, instance) if name is not None else None,
+        marker=Marker(name, instance, state=state) if name is not None else None,
         created_on=created_on,
         online=online,
         nginx_error=nginx_error,
@@ -51,10 +52,11 @@ def row(
     *domains: str,
     created_on: str | None = CREATED,
     unconfirmed: bool = False,
+    writer: str | None = None,
     **others: Any,
 ) -> Applied:
     definition = fields(*(domains or (f"{name}.example.com",)), **others)
-    return Applied("proxy", name, npm_id, definition, created_on, unconfirmed)
+    return Applied("proxy", name, npm_id, definition, created_on, unconfirmed, writer)
 
 
 def npm(*objects: Live, held: Mapping[str, str] | None = None) -> Snapshot:
@@ -81,6 +83,7 @@ class PerfectNpm:
     rows: dict[str, Applied]
     held: Mapping[str, str] = field(default_factory=dict)
     instance: str = "default"
+    state: str | None = None
 
     @classmethod
     def of(cls, objects: Iterable[Live], rows: Iterable[Applied], **others: Any) -> "PerfectNpm":
@@ -124,10 +127,10 @@ class PerfectNpm:
         self.hosts[npm_id] = replace(
             old,
             fields=PROXY.normalise(target),
-            marker=Marker(change.name, self.instance),
+            marker=Marker(change.name, self.instance, state=self.state),
             online=True,
         )
         assert change.desired is not None
         self.rows[change.name] = Applied(
-            "proxy", change.name, npm_id, change.desired, old.created_on
+            "proxy", change.name, npm_id, change.desired, old.created_on, writer=self.state
         )

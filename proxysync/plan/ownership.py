@@ -1,0 +1,84 @@
+"""Whose a host is that carries our instance's marker: this state folder's, or another's.
+
+A marker names the state folder that wrote it. Another one's id has two meanings, and the row of
+the state tells them apart, for it notes whose marker the host had when it was recorded:
+
+- *no row*: the state was lost, or this is a first run with a second folder. An entry takes the
+  host by its name in the marker, and without a write where nothing differs. Where it would take
+  the site down, because both have the name only by chance, a person has to say so.
+- *a row, and the marker names neither this folder nor the one in the row*: somebody has written
+  it after us. As long as NPM is as our file asks, or still as we left it, nothing is at stake.
+  Else two run with one instance, and each would undo the other for ever: it is a conflict.
+
+Either way `adopt` is the word of a person by which the host is ours. What no entry asks for is
+deleted only with a row that means this very host; without one it is an orphan.
+"""
+
+from dataclasses import dataclass
+
+from proxysync.model import Applied, Live
+from proxysync.plan.match import Match, Owned, call, claims_of
+from proxysync.plan.model import Hold, HoldKind
+from proxysync.plan.policy import Policy
+
+NO_ROW = (
+    "it carries the marker of this instance, but the state knows nothing of it: another state "
+    "folder made it, or this one was lost; give it an entry, or delete it with "
+    "`proxysync apply --delete-orphans`"
+)
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another state folder that wrote a host: `after` this one did, or before it knew the host."""
+
+    writer: str
+    after: bool
+
+
+def rival(live: Live, row: Applied | None, policy: Policy) -> Rival | None:
+    """The other state folder in the host's marker, unless this one took the host over from it."""
+    writer = live.writer
+    if writer is None or writer == policy.state:
+        return None
+    if row is None:
+        return Rival(writer, after=False)
+    return Rival(writer, after=True) if row.writer not in (None, writer) else None
+
+
+def why_not_taken(match: Match, live: Live, found: Rival) -> str | None:
+    """Why an entry may not take this host without a person's word; None if it may."""
+    name = match.entry.name
+    if found.after:
+        return (
+            f"another state folder ({found.writer}) wrote {call(live)} after this one, and "
+            "otherwise than this file says: two proxysync run with one instance. Stop one of "
+            "them or give it its own settings.instance, then take the host back with "
+            f"`proxysync adopt {name}`"
+        )
+    now, then = claims_of(live), claims_of(match.entry)
+    renamed = match.owned is not None and match.owned.name != name
+    if now <= then or (now & then and not renamed):
+        return None
+    return (
+        f"{call(live)} was written by another state folder ({found.writer}), and with this entry "
+        f"it would no longer serve {', '.join(sorted(now - then))}. If that is meant, take it "
+        f"over with `proxysync adopt {name}`; else name the entry otherwise, or give this "
+        "proxysync its own settings.instance"
+    )
+
+
+def keeps_off(owned: Owned, policy: Policy) -> Hold | str | None:
+    """Why a host that no entry asks for is not deleted: it is an orphan, or a rival's."""
+    if policy.delete_orphans:
+        return None
+    if owned.row is None:
+        return Hold(HoldKind.ORPHAN, NO_ROW)
+    found = rival(owned.live, owned.row, policy)
+    if found is None:
+        return None
+    return (
+        f"another state folder ({found.writer}) wrote {call(owned.live)} after this one, so that "
+        "it is not deleted: two proxysync run with one instance. Stop one of them or give it its "
+        "own settings.instance; `proxysync apply --delete-orphans` deletes it all the same"
+    )
