@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-delete",
         metavar="LIMIT",
-        help="let this share (100%%) or number of deletions pass this once",
+        help="let this share (100%%) or number of deletions and disablings pass once",
     )
     parser.add_argument(
         "--recreate",

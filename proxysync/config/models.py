@@ -226,7 +226,7 @@ class Settings(_Model):
     prune: Bool = Field(default=True, description="Delete managed hosts that left the file.")
     max_delete: DeleteLimit = Field(
         default=MaxDelete(share=0.3),
-        description="How many of the managed hosts one run may delete: a share or a count.",
+        description="How many managed hosts one run may delete or disable: a share or a count.",
         json_schema_extra={"default": "30%"},
     )
     instance: Name = Field(

@@ -21,15 +21,26 @@ def refusal(
     The cause comes before the symptom: an account that sees no hosts before a limit, and a
     file that was cut short before what is missing from it.
     """
-    deletes = [c.name for c in changes if c.action == "delete" and c.is_open]
+    down = [change for change in changes if change.is_open and _takes_down(change)]
+    deletes = [change.name for change in down if change.action == "delete"]
+    lost = [change.name for change in down]
     orphans = 0 if policy.delete_orphans else sum(owned.row is None for owned in matching.left)
     managed = sum(1 + len(owned.twins) for owned in matching.owned) - orphans
     return (
         _hosts_are_missing(matching, applied, objects, policy)
-        or _file_was_cut([*deletes, *_loosened(changes)], policy)
+        or _file_was_cut([*lost, *_loosened(changes)], policy)
         or _file_is_empty(matching, deletes, policy)
-        or _too_many_deletes(deletes, managed, policy)
+        or _too_many(lost, managed, policy, _verb(len(deletes), len(lost)))
     )
+
+
+def _takes_down(change: Change) -> bool:
+    """Whether a managed host is gone, or no longer served, once this is made."""
+    if change.action == "delete":
+        return True
+    assert change.target is not None
+    was_enabled = change.live is not None and bool(change.live.fields.get("enabled"))
+    return change.action == "update" and was_enabled and not change.target.get("enabled", True)
 
 
 def _hosts_are_missing(
@@ -76,13 +87,13 @@ def _loosens(change: Change) -> bool:
     )
 
 
-def _file_was_cut(deletes: Sequence[str], policy: Policy) -> str | None:
-    if not deletes or not policy.maybe_truncated or policy.max_delete_override is not None:
+def _file_was_cut(names: Sequence[str], policy: Policy) -> str | None:
+    if not names or not policy.maybe_truncated or policy.max_delete_override is not None:
         return None
     return (
         "the file does not end with a newline, so it may have been cut short while it was being "
-        f"written, and this plan would delete or open up {_some(deletes)}; end the file with a "
-        "newline, or let it pass once with `proxysync apply --max-delete 100%`"
+        f"written, and this plan would delete, disable or open up {_some(names)}; end the file "
+        "with a newline, or let it pass once with `proxysync apply --max-delete 100%`"
     )
 
 
@@ -97,24 +108,30 @@ def _file_is_empty(matching: Matching, deletes: Sequence[str], policy: Policy) -
     )
 
 
-def _too_many_deletes(deletes: Sequence[str], managed: int, policy: Policy) -> str | None:
+def _too_many(names: Sequence[str], managed: int, policy: Policy, verb: str) -> str | None:
     override = policy.max_delete_override
     limit = override or policy.max_delete
     allowed = limit.of(managed)
-    if override is not None and len(deletes) <= allowed:
+    if override is not None and len(names) <= allowed:
         return None
-    if not _exceeds(len(deletes), allowed, managed):
+    if not _exceeds(len(names), allowed, managed):
         return None
     why = (
         f"at most {allowed} may go at once (max_delete is {limit})"
-        if len(deletes) > allowed
+        if len(names) > allowed
         else "all of them never go without a word"
     )
     return (
-        f"this plan would delete {len(deletes)} of the {managed} managed hosts "
-        f"({_some(deletes)}), and {why}; if that is meant, let it pass once with "
+        f"this plan would {verb} {len(names)} of the {managed} managed hosts "
+        f"({_some(names)}), and {why}; if that is meant, let it pass once with "
         "`proxysync apply --max-delete 100%`"
     )
+
+
+def _verb(deletes: int, lost: int) -> str:
+    if deletes == lost:
+        return "delete"
+    return "delete or disable" if deletes else "disable"
 
 
 def _exceeds(number: int, allowed: int, total: int) -> bool:

@@ -50,6 +50,46 @@ def test_more_than_the_limit_is_refused_with_the_command_that_lets_it_pass(
     assert deleting(gone, of, ALL).refused is None
 
 
+def disabling(off: int, gone: int, of: int, policy: Policy = FIX) -> Plan:
+    """Of so many hosts, the first are disabled, and the next are deleted."""
+    entries = [
+        want(f"h{n}", enabled=n > off) for n in range(1, of + 1) if not off < n <= off + gone
+    ]
+    return make_plan(entries, hosts(of), known(of), policy)
+
+
+@pytest.mark.parametrize(("off", "gone", "of"), [(1, 0, 2), (1, 0, 5), (2, 0, 7), (1, 1, 7)])
+def test_a_few_may_be_disabled(off: int, gone: int, of: int) -> None:
+    assert disabling(off, gone, of).refused is None
+
+
+@pytest.mark.parametrize(
+    ("off", "gone", "of", "verb"),
+    [(5, 0, 5, "disable"), (2, 0, 5, "disable"), (1, 1, 5, "delete or disable")],
+)
+def test_disabling_counts_like_deleting(off: int, gone: int, of: int, verb: str) -> None:
+    plan = disabling(off, gone, of)
+    assert plan.refused is not None
+    assert f"this plan would {verb} {off + gone} of the {of} managed hosts" in plan.refused
+    assert plan.to_make == ()
+    assert disabling(off, gone, of, ALL).refused is None
+
+
+def test_all_of_two_are_not_disabled_even_if_the_limit_would_let_them() -> None:
+    assert disabling(2, 0, 2, replace(FIX, max_delete=DeleteLimit(count=5))).refused is not None
+
+
+def test_what_is_off_already_does_not_count() -> None:
+    snapshot = npm(*(live(n, f"h{n}", enabled=False) for n in range(1, 6)))
+    entries = [want(f"h{n}", enabled=False, forward_port=1) for n in range(1, 6)]
+    plan = make_plan(entries, snapshot, (), FIX)
+    assert (plan.refused, len(plan.to_make)) == (None, 5)
+
+
+def test_a_file_that_may_have_been_cut_short_disables_nothing() -> None:
+    assert disabling(1, 0, 5, replace(FIX, maybe_truncated=True)).refused is not None
+
+
 def test_all_of_two_are_refused_even_if_the_limit_would_let_them() -> None:
     policy = replace(FIX, max_delete=DeleteLimit(count=5))
     plan = make_plan([want("new", "n.x")], hosts(2), known(2), policy)

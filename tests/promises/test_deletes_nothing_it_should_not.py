@@ -125,3 +125,17 @@ def test_file_one_that_is_gone_leaves_its_hosts(here: World, tmp_path: Path) -> 
     here.file.unlink()
     assert here.call("apply", "--yes").code == 1
     assert here.npm.hosts() == before
+
+
+def test_file_with_a_default_that_disables_all_disables_none(
+    here: World, services: list[Toy]
+) -> None:
+    here.write({toy.text: {"upstream": toy.url} for toy in services}, defaults={"enabled": False})
+    done = here.call("apply", "--yes")
+    assert done.code == 1
+    assert "would disable 3 of the 3 managed hosts" in done.out
+    with here.daemon():
+        eventually(lambda: "plan.refused" in here.event_names())
+    assert [row["enabled"] for row in here.npm.hosts()] == [True] * 3
+    here.apply("--max-delete", "100%")
+    assert [row["enabled"] for row in here.npm.hosts()] == [False] * 3
