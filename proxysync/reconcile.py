@@ -19,7 +19,7 @@ from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
-from proxysync.rollback import plan_back
+from proxysync.rollback import plan_back, why_back
 from proxysync.store import clock
 from proxysync.store.journal import Journal
 from proxysync.store.state import State
@@ -88,13 +88,12 @@ def build_plan(
 ) -> Plan:
     """The plan for this file against this reading of NPM; `state` is None where there is none."""
     settings = config.settings
-    limit = settings.max_delete
     policy = Policy(
         instance=settings.instance,
         state=state.id if state else None,
         drift=settings.drift,
         prune=settings.prune,
-        max_delete=DeleteLimit(share=limit.share, count=limit.count),
+        max_delete=_limit(settings),
         max_delete_override=options.max_delete,
         recreate=options.recreate,
         delete_orphans=options.delete_orphans,
@@ -110,6 +109,11 @@ def build_plan(
         failures=_failures(state, snapshot),
     )
     return _only_adoptions(plan, options.adopting) if options.adopting else plan
+
+
+def _limit(settings: "Settings") -> DeleteLimit:
+    limit = settings.max_delete
+    return DeleteLimit(share=limit.share, count=limit.count)
 
 
 def _failures(state: State | None, snapshot: Snapshot) -> list[Failure]:
@@ -207,24 +211,26 @@ class Reconciler:
             raise trouble
         return Round(plan, tuple(verdicts), report)
 
-    def plan_back(self, run_id: int, settings: "Settings") -> Plan:
+    def plan_back(self, run_id: int, settings: "Settings", options: Options = Options()) -> Plan:
         """The plan back to what managed hosts were before this run."""
-        return self._plan_back(run_id, settings, self._npm.snapshot())
+        return self._plan_back(run_id, self._then(settings), options, self._npm.snapshot())
 
-    def roll_back(self, run_id: int, settings: "Settings", fingerprint: str) -> Round:
+    def roll_back(
+        self, run_id: int, settings: "Settings", fingerprint: str, options: Options = Options()
+    ) -> Round:
         """Goes back, and holds: a daemon leaves NPM alone as long as the file is this one."""
+        settings = self._then(settings)
         snapshot, _ = self._settled(settings)
-        plan = self._plan_back(run_id, settings, snapshot)
+        plan = self._plan_back(run_id, settings, options, snapshot)
         if plan.refused or not plan.to_make:
             return Round(plan)
         # Held before the first write: a daemon must not put the file back in between.
         self._state.set_hold(fingerprint, run_id)
 
         def again() -> Plan:
-            return self._plan_back(run_id, settings, self._npm.snapshot())
+            return self.plan_back(run_id, settings, options)
 
-        why = f"rollback to before {run_id}"
-        plan, report = self._carry_out(plan, again, settings, why, fingerprint)
+        plan, report = self._carry_out(plan, again, settings, why_back(run_id), fingerprint)
         return Round(plan, report=report)
 
     def settle(self, settings: "Settings") -> None:
@@ -232,12 +238,26 @@ class Reconciler:
         if self._journal.unsettled():
             self._settled(settings)
 
-    def _plan_back(self, run_id: int, settings: "Settings", snapshot: Snapshot) -> Plan:
+    def _then(self, settings: "Settings") -> "Settings":
+        """The settings of a way back: whose hosts they are does not depend on the file."""
+        return settings.model_copy(update={"instance": self._journal.instance})
+
+    def _plan_back(
+        self, run_id: int, settings: "Settings", options: Options, snapshot: Snapshot
+    ) -> Plan:
+        policy = Policy(
+            instance=settings.instance,
+            state=self._state.id,
+            max_delete=_limit(settings),
+            max_delete_override=options.max_delete,
+            back_to=run_id,
+        )
         return plan_back(
+            run_id,
             self._journal.entries(since=run_id),
             self._state.applied(),
             snapshot,
-            settings.instance,
+            policy,
             _failures(self._state, snapshot),
         )
 

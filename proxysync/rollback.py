@@ -1,38 +1,105 @@
-"""The way back: what managed hosts were before a run, from the journal."""
+"""The way back: what managed hosts were before a run, from the state and the journal alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from proxysync.kinds import KINDS
-from proxysync.model import Applied, Desired, Fields, Snapshot
-from proxysync.plan.model import Plan
+from proxysync.model import Applied, Desired, Fields, Live, Snapshot
+from proxysync.plan.match import same_host
+from proxysync.plan.model import Change, Plan
 from proxysync.plan.planner import make_plan
-from proxysync.plan.policy import DeleteLimit, Failure, Policy
+from proxysync.plan.policy import Failure, Policy
 from proxysync.store.journal import Entry
 
 CARRIED_OUT = frozenset({"done", "released", "unconfirmed", "half done", None})
 """Outcomes of writes that have, or may have, changed NPM; None where nobody knows yet."""
 
+Host = tuple[str, int | None, str | None]
+"""A kind, an id and NPM's text for when it was made: together they are one host for ever."""
+
+
+def why_back(run_id: int) -> str:
+    """The reason of a rollback, in plans, events and the history."""
+    return f"rollback to before run {run_id}"
+
 
 def plan_back(
+    run_id: int,
     entries: Sequence[Entry],
     applied: Sequence[Applied],
     snapshot: Snapshot,
-    instance: str,
+    policy: Policy,
     failures: Sequence[Failure] = (),
 ) -> Plan:
-    """The plan that undoes these writes (oldest first); a person looks at it before it is made.
+    """The plan that undoes these writes (oldest first), all from the run `run_id` on.
 
-    A definition whose certificate or access list is gone by now is a conflict, for without
-    them the site would be open, or not be served as it was. `failures` as for any plan.
+    Hosts that neither the state nor these writes know of are foreign to it, whatever marker
+    they carry; so it deletes only what these writes made. A definition whose certificate or
+    access list is gone by now is a conflict, for without them the site would be open, or not
+    be served as it was. `failures` as for any plan.
     """
-    return make_plan(
-        [_possible(desired, snapshot) for desired in definitions_before(entries, applied)],
-        snapshot,
-        applied,
-        Policy(instance=instance, max_delete_override=DeleteLimit(share=1.0)),
+    names = names_before(entries, applied, snapshot)
+    found = [_possible(Desired(*key, fields), snapshot) for key, (fields, _) in names.items()]
+    rows = [*applied, *_renamed(names, applied)]
+    known = {host_of(row) for row in rows} | {_host(entry) for entry in entries}
+    plan = make_plan(
+        found,
+        replace(snapshot, objects=tuple(_if_known(o, known) for o in snapshot.objects)),
+        rows,
+        policy,
         failures=failures,
     )
+    return replace(plan, changes=tuple(_because(change, run_id) for change in plan.changes))
+
+
+def names_before(
+    entries: Sequence[Entry], applied: Sequence[Applied], snapshot: Snapshot
+) -> dict[tuple[str, str], tuple[Fields, Host]]:
+    """What each managed host was before the first of these writes, by kind and name."""
+    known = {host_of(row): (row.name, _worked(row, snapshot)) for row in applied}
+    for entry in reversed(entries):
+        if entry.outcome not in CARRIED_OUT:
+            continue
+        if entry.before is None:
+            known.pop(_host(entry), None)
+        else:
+            known[_host(entry)] = entry.old_name, entry.before
+    return {
+        (host[0], name): (KINDS[host[0]].normalise(fields), host)
+        for host, (name, fields) in sorted(known.items(), key=lambda item: item[1][0])
+        if fields is not None
+    }
+
+
+def host_of(row: Applied | Live) -> Host:
+    return row.kind, row.npm_id, row.created_on
+
+
+def _host(entry: Entry) -> Host:
+    return entry.kind, entry.npm_id, entry.created_on
+
+
+def _worked(row: Applied, snapshot: Snapshot) -> Fields | None:
+    """What last worked; for a new host that was never confirmed, what NPM has."""
+    live = (live for live in snapshot.objects if same_host(row, live))
+    return row.fields or next((o.fields for o in live), None)
+
+
+def _renamed(
+    names: Mapping[tuple[str, str], tuple[Fields, Host]], applied: Sequence[Applied]
+) -> list[Applied]:
+    """Rows of the hosts that had another name then, so that they are known by it."""
+    rows = {host_of(row): row for row in applied}
+    back = [(name, rows.get(host)) for (_, name), (_, host) in names.items()]
+    return [replace(row, name=name) for name, row in back if row and row.name != name]
+
+
+def _if_known(live: Live, known: set[Host]) -> Live:
+    return live if host_of(live) in known else replace(live, marker=None)
+
+
+def _because(change: Change, run_id: int) -> Change:
+    return change if change.action == "conflict" else replace(change, reason=why_back(run_id))
 
 
 def _possible(desired: Desired, snapshot: Snapshot) -> Desired:
@@ -48,18 +115,3 @@ def _possible(desired: Desired, snapshot: Snapshot) -> Desired:
         if desired.fields.get(field) and desired.fields[field] not in ids
     ]
     return replace(desired, problem="; ".join(gone) or None)
-
-
-def definitions_before(entries: Sequence[Entry], applied: Sequence[Applied]) -> list[Desired]:
-    """What each managed host was before the first of these writes."""
-    known: dict[tuple[str, str], Fields] = {(row.kind, row.name): row.fields for row in applied}
-    for entry in reversed(entries):
-        if entry.outcome not in CARRIED_OUT:
-            continue
-        known.pop((entry.kind, entry.name), None)
-        if entry.before is not None:
-            known[entry.kind, entry.old_name] = entry.before
-    return [
-        Desired(kind, name, KINDS[kind].normalise(fields))
-        for (kind, name), fields in sorted(known.items())
-    ]

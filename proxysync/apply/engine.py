@@ -138,7 +138,7 @@ class Engine:
         if outcome is None:
             row.close("released")
         elif outcome.result is not Result.UNCONFIRMED or _is_recorded(change, fatal):
-            row.close(str(outcome.result), outcome.message)
+            row.close(str(outcome.result), outcome.message or change.reason)
         return outcome, fatal
 
     def _write(self, step: Step, row: Row) -> tuple[Outcome | None, NpmError | None]:

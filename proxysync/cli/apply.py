@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from proxysync.cli.flags import add_format, add_lock_timeout
+from proxysync.cli.flags import add_format, add_lock_timeout, add_max_delete, max_delete
 
 if TYPE_CHECKING:
     from proxysync.cli.context import Store
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from proxysync.config.models import Config
     from proxysync.npm.client import NpmClient
     from proxysync.plan.model import Plan
-    from proxysync.plan.policy import DeleteLimit
     from proxysync.reconcile import Options, Round
 
 HELP = "make the changes, once"
@@ -24,11 +23,7 @@ HELP = "make the changes, once"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
-    parser.add_argument(
-        "--max-delete",
-        metavar="LIMIT",
-        help="let this share (100%%) or number of deletions and disablings pass once",
-    )
+    add_max_delete(parser)
     parser.add_argument(
         "--recreate",
         action="store_true",
@@ -49,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     env = context.environment(arguments)
     options = Options(
-        max_delete=_limit(arguments.max_delete),
+        max_delete=max_delete(arguments),
         recreate=arguments.recreate,
         delete_orphans=arguments.delete_orphans,
     )
@@ -105,21 +100,40 @@ def _ask(
 
     Raises ProxysyncError if the answer is no, or nobody is there to ask.
     """
-    from proxysync.cli import context, terminal
+    from proxysync.cli import context
     from proxysync.cli.plan import show
-    from proxysync.errors import ProxysyncError
     from proxysync.reconcile import build_plan
 
     snapshot = npm.snapshot()
     plan = build_plan(config, snapshot, context.read_state(env), options)
     if style == "text":
         show(plan, config, snapshot, style)
-    if plan.to_make and not terminal.confirm(f"Make these {len(plan.to_make)} changes?"):
+    if plan.to_make:
+        ask(plan)
+    return plan
+
+
+def ask(plan: "Plan") -> None:
+    """Raises ProxysyncError unless a person agrees to the plan that was shown."""
+    from proxysync.cli import terminal
+    from proxysync.errors import ProxysyncError
+
+    if not terminal.confirm(f"Make these {len(plan.to_make)} changes?"):
         raise ProxysyncError(
             "nothing was changed, for nobody agreed to it",
             hint="With --yes it is done without a question.",
         )
-    return plan
+
+
+def require_same(plan: "Plan", shown: "Plan") -> None:
+    """Raises ProxysyncError if the plan is no longer the one that a person agreed to."""
+    from proxysync.errors import ProxysyncError
+
+    if plan.changes != shown.changes:
+        raise ProxysyncError(
+            "NPM has changed since the plan was shown, so nothing was written",
+            hint="Run it again and look at the new plan.",
+        )
 
 
 def _reconcile(
@@ -131,7 +145,6 @@ def _reconcile(
 ) -> "Round":
     from proxysync.apply.engine import Hooks
     from proxysync.cli.terminal import progress
-    from proxysync.errors import ProxysyncError
     from proxysync.reconcile import Reconciler
 
     reconciler = Reconciler(
@@ -142,29 +155,9 @@ def _reconcile(
         Hooks(progress=_progress),
         on_probe=progress("probing"),
     )
-    if shown is not None and reconciler.plan(config, options).changes != shown.changes:
-        raise ProxysyncError(
-            "NPM has changed since the plan was shown, so nothing was written",
-            hint="Run `proxysync apply` again and look at the new plan.",
-        )
+    if shown is not None:
+        require_same(reconciler.plan(config, options), shown)
     return reconciler.reconcile(config, options)
-
-
-def _limit(text: str | None) -> "DeleteLimit | None":
-    from proxysync.errors import ProxysyncError
-    from proxysync.plan.policy import DeleteLimit
-
-    if text is None:
-        return None
-    number = text.removesuffix("%").strip()
-    if not number.isdigit() or (text.endswith("%") and int(number) > 100):
-        raise ProxysyncError(
-            f'--max-delete "{text}" is neither a share nor a number',
-            hint="Write it as 100% or 5.",
-        )
-    if text.endswith("%"):
-        return DeleteLimit(share=int(number) / 100, count=None)
-    return DeleteLimit(share=None, count=int(number))
 
 
 def _progress(what: str) -> None:

@@ -1,6 +1,10 @@
 """Flags that several commands have."""
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proxysync.plan.policy import DeleteLimit
 
 
 def add_format(parser: argparse.ArgumentParser, *more: str) -> None:
@@ -20,3 +24,30 @@ def add_lock_timeout(parser: argparse.ArgumentParser) -> None:
         default=60.0,
         help="how long to wait while another proxysync is writing (default: 60)",
     )
+
+
+def add_max_delete(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-delete",
+        metavar="LIMIT",
+        help="let this share (100%%) or number of deletions and disablings pass once",
+    )
+
+
+def max_delete(arguments: argparse.Namespace) -> "DeleteLimit | None":
+    """The limit that was given, None for that of the file. Raises ProxysyncError."""
+    from proxysync.errors import ProxysyncError
+    from proxysync.plan.policy import DeleteLimit
+
+    text: str | None = arguments.max_delete
+    if text is None:
+        return None
+    number = text.removesuffix("%").strip()
+    if not number.isdigit() or (text.endswith("%") and int(number) > 100):
+        raise ProxysyncError(
+            f'--max-delete "{text}" is neither a share nor a number',
+            hint="Write it as 100% or 5.",
+        )
+    if text.endswith("%"):
+        return DeleteLimit(share=int(number) / 100, count=None)
+    return DeleteLimit(share=None, count=int(number))

@@ -1,7 +1,8 @@
-"""Shows, and with --yes applies, the plan back to what managed hosts were before a run.
+"""Goes back to what managed hosts were before a run, after showing the plan and asking.
 
-`proxysync history` lists the runs; without an ID it is the last one. A daemon then leaves NPM
-alone until the file changes or `proxysync resume` is given.
+It plans from the state and the history, not from the file. `proxysync history` lists the runs;
+without an ID it is the last one. A daemon then leaves NPM alone until the file changes or
+`proxysync resume` is given.
 """
 
 import argparse
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxysync.cli import context
-from proxysync.cli.flags import add_lock_timeout
+from proxysync.cli.apply import ask, require_same
+from proxysync.cli.flags import add_lock_timeout, add_max_delete, max_delete
 
 if TYPE_CHECKING:
     from proxysync.cli.context import Store
@@ -25,33 +27,52 @@ HELP = "go back to what managed hosts were before a run"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", nargs="?", type=int, help="a run of `history`")
-    parser.add_argument("-y", "--yes", action="store_true", help="apply it; else it is only shown")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    add_max_delete(parser)
     add_lock_timeout(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.apply.lock import write_lock
     from proxysync.cli import terminal
-    from proxysync.reconcile import Reconciler
+    from proxysync.reconcile import Options, Reconciler
     from proxysync.store.database import make_folder
 
     env = context.environment(arguments)
+    options = Options(max_delete=max_delete(arguments))
     npm = context.client(env)
     npm.require_write()
     make_folder(env.state_dir)
     file = _read(env)
-    with write_lock(env.state_dir, npm.url, timeout=arguments.lock_timeout, on_wait=terminal.note):
-        store = context.open_store(env)
+    store = context.open_store(env)
+    try:
         store.events.mask(file.secrets)
         reconciler = Reconciler(npm, store.state, store.journal, store.events.emit)
-        try:
-            run_id = _chosen(store, arguments.id)
-            if not arguments.yes:
-                return _show(reconciler.plan_back(run_id, file.settings), file.secrets)
-            done = reconciler.roll_back(run_id, file.settings, file.fingerprint)
-        finally:
-            store.database.close()
+        run_id = _chosen(store, arguments.id)
+        shown = None
+        if not arguments.yes:
+            shown = reconciler.plan_back(run_id, file.settings, options)
+            code = _show(shown, file.secrets)
+            if not shown.to_make or not _agreed(shown):
+                return code
+        with write_lock(
+            env.state_dir, npm.url, timeout=arguments.lock_timeout, on_wait=terminal.note
+        ):
+            if shown is not None:
+                require_same(reconciler.plan_back(run_id, file.settings, options), shown)
+            done = reconciler.roll_back(run_id, file.settings, file.fingerprint, options)
+    finally:
+        store.database.close()
     return _tell(done, file.secrets)
+
+
+def _agreed(plan: "Plan") -> bool:
+    """What a person says; where there is none it was only to be shown. Raises ProxysyncError."""
+    if not sys.stdin.isatty():
+        print("Apply it with --yes.")
+        return False
+    ask(plan)
+    return True
 
 
 @dataclass(frozen=True)
@@ -94,8 +115,6 @@ def _show(plan: "Plan", secrets: Mapping[str, str]) -> int:
         print("Nothing to do: managed hosts are as they were before that run.")
         return 0
     print(to_text(plan, colour=colours(sys.stdout), mask=secrets))
-    if plan.to_make and not plan.refused:
-        print("Apply it with --yes.")
     return 1 if plan.refused else 0
 
 

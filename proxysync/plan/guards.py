@@ -101,6 +101,8 @@ def _file_is_empty(matching: Matching, deletes: Sequence[str], policy: Policy) -
     override = policy.max_delete_override
     if matching.matches or (override is not None and (override.share or 0) >= 1):
         return None
+    if policy.back_to is not None:
+        return None  # there may have been nothing before the first run
     effect = f", which would delete {_some(deletes)}" if deletes else ""
     return (
         f"the file has no proxies at all{effect}; if that is meant, let it pass once with "
@@ -124,7 +126,7 @@ def _too_many(names: Sequence[str], managed: int, policy: Policy, verb: str) -> 
     return (
         f"this plan would {verb} {len(names)} of the {managed} managed hosts "
         f"({_some(names)}), and {why}; if that is meant, let it pass once with "
-        "`proxysync apply --max-delete 100%`"
+        f"`proxysync {policy.command} --max-delete 100%`"
     )
 
 

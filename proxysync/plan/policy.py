@@ -40,7 +40,8 @@ class Policy:
     `adopting` names the entries that may take over a foreign host, and `delete_orphans` lets
     hosts go that the state knows nothing of. `maybe_truncated` means that the file may have
     been read while it was being written. `state` is the id of this state folder, if there is
-    one.
+    one. `back_to` is the run before which all is to be as it was, None where the file says how
+    it is to be.
     """
 
     instance: str = "default"
@@ -53,6 +54,12 @@ class Policy:
     delete_orphans: bool = False
     maybe_truncated: bool = False
     adopting: frozenset[str] = frozenset()
+    back_to: int | None = None
+
+    @property
+    def command(self) -> str:
+        """What a person types to make such a plan."""
+        return "apply" if self.back_to is None else f"rollback {self.back_to}"
 
 
 @dataclass(frozen=True)

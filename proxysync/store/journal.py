@@ -165,6 +165,11 @@ class Journal:
             for row in rows
         ]
 
+    @property
+    def instance(self) -> str:
+        """Whose hosts the newest run wrote; raises IndexError where there is none."""
+        return self.runs(limit=1)[0].instance
+
     def _entries(self, condition: str, *values: object) -> list[Entry]:
         rows: Sequence[Any] = self._database.query(
             f"{ENTRIES} WHERE journal.target = ? AND {condition} ORDER BY journal.id",
