@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,9 @@ SHORTEST = 4
 
 SHORTEST_PART = 8
 """The same for a line or a word of a secret: nginx complains of the word that it stumbled on."""
+
+CUT = "…"
+"""Stands where a text was cut short."""
 
 _WORD = re.compile(r"[^\s;{}\"'\\$]+")
 
@@ -34,13 +37,31 @@ def redact_text(text: str, secrets: Mapping[str, str]) -> str:
     if not secrets:
         return text
     folded = text.lower()
-    found = [(form, shown) for form, shown in _forms(frozenset(secrets.items())) if form in folded]
-    if not found:
-        return text
+    forms = _forms(frozenset(secrets.items()))
+    found = [(form, shown) for form, shown in forms if form in folded]
+    text = _replaced(text, found) if found else text
+    return _without_beginnings(text, forms) if CUT in text else text
+
+
+def _replaced(text: str, found: Sequence[tuple[str, str]]) -> str:
     pattern = "|".join(f"({re.escape(form)})" for form, _ in found)
     return re.sub(
         pattern, lambda match: found[(match.lastindex or 1) - 1][1], text, flags=re.IGNORECASE
     )
+
+
+def _without_beginnings(text: str, forms: Sequence[tuple[str, str]]) -> str:
+    """A secret in a text that was cut short is there with its first part only."""
+    *parts, last = text.split(CUT)
+    return CUT.join([*(_without_end(part, forms) for part in parts), last])
+
+
+def _without_end(text: str, forms: Sequence[tuple[str, str]]) -> str:
+    for form, shown in forms:
+        for size in range(min(len(form) - 1, len(text)), SHORTEST_PART - 1, -1):
+            if text[-size:].lower() == form[:size]:
+                return text[:-size] + shown
+    return text
 
 
 @lru_cache(maxsize=8)

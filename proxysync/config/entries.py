@@ -12,6 +12,9 @@ from proxysync.config.explain import explain, unknown_key
 from proxysync.config.models import Defaults, Entry, Health, Proxy, Settings
 from proxysync.config.names import domain, entry_name
 from proxysync.config.upstreams import location_path, prefix_of
+from proxysync.kinds.proxy import desired
+from proxysync.kinds.request import MAX_REQUEST, request_size
+from proxysync.model import Snapshot
 
 VERSION = 1
 SECTIONS = ("version", "settings", "defaults", "proxies")
@@ -167,7 +170,20 @@ class Reader:
         fields = {field: getattr(entry, field) for field in Entry.model_fields}
         own = {field: getattr(entry.health, field) for field in entry.health.model_fields_set}
         fields["health"] = Health(**{**dict(settings.health), **own})
-        return Proxy(name=name, source=value.at, **fields)
+        proxy = Proxy(name=name, source=value.at, **fields)
+        self._check_size(proxy, path)
+        return proxy
+
+    def _check_size(self, proxy: Proxy, path: Path) -> None:
+        size = request_size(desired(proxy, Snapshot(objects=())).fields)
+        if size > MAX_REQUEST:
+            self._problems.add(
+                proxy.source,
+                path,
+                f"makes a request of {size} bytes, and NPM takes {MAX_REQUEST}",
+                "put long parts of advanced_config into a file below NPM's /data/nginx/custom, and "
+                "write `include /data/nginx/custom/that-file.conf;` in their place",
+            )
 
     def _check_locations(self, value: Value, path: Path) -> None:
         """What nginx refuses though each location is good by itself."""

@@ -16,9 +16,6 @@ from proxysync.config.names import white_space
 UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 LONGEST_DURATION = 365 * UNITS["d"]
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?([0-9]+(\.[0-9]+)?ms)?$"  # noqa: E501
-MAX_ADVANCED_CONFIG = 90_000
-"""Bytes; NPM takes no request beyond 100 KiB."""
-
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile("".join(f"(?:{_NUMBER}{unit})?" for unit in UNITS), re.ASCII)
 _SWITCHES = ("true", "false", "yes", "no", "on", "off")
@@ -81,18 +78,11 @@ def reference(value: object, *, what: str) -> str:
 
 
 def advanced_config(value: object) -> str:
-    """nginx configuration: any text that fits into a request to NPM."""
+    """nginx configuration: any text; whether the entry fits into a request is seen as a whole."""
     if not isinstance(value, str):
         raise InvalidValue("must be nginx configuration as a text, not {found}", value)
     if "\0" in value:
         raise InvalidValue("holds a NUL character, which nginx cannot read", value)
-    size = len(value.encode())
-    if size > MAX_ADVANCED_CONFIG:
-        raise InvalidValue(
-            f"has {size} bytes, and NPM takes about {MAX_ADVANCED_CONFIG}: put the rest into a "
-            "file below NPM's /data/nginx/custom and include it",
-            value,
-        )
     return value
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from proxysync.apply.lock import LockedError, write_lock
 from proxysync.config.load import ConfigError, load
 from proxysync.config.load import fingerprint as fingerprint_of
+from proxysync.config.variables import have_changed
 from proxysync.daemon.backoff import Backoff
 from proxysync.daemon.oversight import Oversight
 from proxysync.npm.client import NpmClient
@@ -65,7 +66,8 @@ class Service:
     def load(self, *, asked: bool = False) -> bool:
         """Takes the file in force if it is good and new; says so if it is bad."""
         seen = fingerprint_of(self._path)
-        if seen is not None and seen == self._seen and not asked:
+        rotated = self._secrets_rotated()
+        if seen is not None and seen == self._seen and not asked and not rotated:
             return False
         self._seen = seen
         if asked:
@@ -82,7 +84,8 @@ class Service:
             )
             return False
         self._said.pop("config", None)
-        if asked and self._config and self._config.fingerprint == config.fingerprint:
+        same = self._config is not None and self._config.fingerprint == config.fingerprint
+        if asked and same and not rotated:
             message = f"{self._path} has not changed: {len(config.proxies)} proxies are in force"
             self._events.emit("info", "config", "config.unchanged", message)
             return False
@@ -100,6 +103,8 @@ class Service:
 
     def reconcile(self) -> float | None:
         """One round; NPM being away or broken is no end, only a later try."""
+        if self._secrets_rotated():
+            self.load()
         if self._config is None:
             return None
         held = self._is_held(self._config)
@@ -139,6 +144,10 @@ class Service:
         if self._config is not None:
             self._oversight.follow(self._config, self._state.applied())
             self._oversight.inspect(self._config)
+
+    def _secrets_rotated(self) -> bool:
+        """Whether files with secrets hold others now than when the file was read."""
+        return self._config is not None and have_changed(self._config.variables, self._environ)
 
     def _is_held(self, config: "Config") -> bool:
         """Whether a rollback keeps us from applying this very file again."""

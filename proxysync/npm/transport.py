@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import requests
 
 from proxysync import __version__
+from proxysync.kinds.request import encode
 from proxysync.npm import tls
 from proxysync.npm.deadline import Deadline, DeadlineAdapter, within
 from proxysync.npm.errors import (
@@ -54,7 +55,11 @@ class Reply:
         """NPM's own words about an error, else the status."""
         error = self.body.get("error") if isinstance(self.body, dict) else None
         text = error.get("message") if isinstance(error, dict) else error
-        return one_line(str(text)[:MAX_MESSAGE]) if text else f"HTTP {self.status}"
+        if not text:
+            return f"HTTP {self.status}"
+        # The dots tell, to those who hide secrets as well, that a word may be cut short here.
+        cut = str(text)[:MAX_MESSAGE] + ("…" if len(str(text)) > MAX_MESSAGE else "")
+        return one_line(cut)
 
 
 class Transport:
@@ -121,8 +126,8 @@ class Transport:
         with self._session.request(
             method,
             f"{self.url}/api{path}",
-            json=payload,
-            headers={"Authorization": f"Bearer {token}"} if token else None,
+            data=None if payload is None else encode(payload),
+            headers=_headers(payload, token),
             timeout=(CONNECT_TIMEOUT, limit),
             allow_redirects=False,
             stream=True,
@@ -165,6 +170,13 @@ class Transport:
                     hint="This does not look like NPM's API; check PROXYSYNC_NPM_URL.",
                 )
         return b"".join(parts)
+
+
+def _headers(payload: Mapping[str, Any] | None, token: str | None) -> dict[str, str]:
+    return {
+        **({"Content-Type": "application/json"} if payload is not None else {}),
+        **({"Authorization": f"Bearer {token}"} if token else {}),
+    }
 
 
 def _reply(response: requests.Response, content: bytes) -> Reply:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from proxysync.kinds import Kind
+from proxysync.kinds.request import sent
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker
 from proxysync.npm.errors import NpmAnswerError
 
@@ -48,9 +49,7 @@ def write_payload(
 
     Certificate and TLS flags always go together: NPM judges only those that are sent.
     """
-    payload = {name: value for name, value in fields.items() if name in accepted}
-    if "locations" in payload:
-        payload["locations"] = [_without_blanks(item) for item in payload["locations"]]
+    payload = sent({name: value for name, value in fields.items() if name in accepted})
     return {**payload, "meta": {**meta, **_write_marker(marker)}}
 
 
@@ -142,7 +141,3 @@ def _write_marker(marker: Marker | None) -> dict[str, Any]:
     canary = {"canary": True} if marker.canary else {}
     state = {"state": marker.state} if marker.state else {}
     return {MARKER_KEY: {"name": marker.name, "instance": marker.instance, **state, **canary}}
-
-
-def _without_blanks(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in item.items() if value != ""}

@@ -10,6 +10,7 @@ from proxysync.plan.guards import refusal
 from proxysync.plan.match import Match, Matching, match
 from proxysync.plan.model import Hold, HoldKind, Plan
 from proxysync.plan.policy import Failure, Policy
+from proxysync.plan.unknown_past import hide_unknown_past
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -39,7 +40,9 @@ def make_plan(
     ]
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
     settled = settle(refuse_clashes(drafts, matching.foreign, snapshot.held), rules)
-    changes = tuple(finish(draft) for draft in settled if not draft.in_line)
+    changes = tuple(
+        hide_unknown_past(finish(draft), applied) for draft in settled if not draft.in_line
+    )
     refused = refusal(matching, changes, applied, snapshot.objects, policy)
     idle = [draft for draft in settled if draft.in_line]
     return Plan(

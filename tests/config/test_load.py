@@ -377,3 +377,20 @@ def test_problems_as_json_are_plain_values() -> None:
     ]
     assert caught.value.to_json() == expected
     assert caught.value.code == "config.invalid"
+
+
+@pytest.mark.parametrize(("character", "sent"), [("x", 1), ("é", 2), ('"', 2), ("🙂", 4)])
+def test_an_entry_that_no_request_can_hold_is_an_error(character: str, sent: int) -> None:
+    fits = character * (100_000 // sent)
+    assert media(f"advanced_config: '{fits}'")
+    more = character * (3_000 // sent)
+    told = message(MEDIA + f"    advanced_config: '{fits}{more}'\n")
+    assert "NPM takes 102400" in told
+
+
+def test_the_size_of_an_entry_is_that_of_all_its_parts() -> None:
+    location = "{path: /%d, upstream: 'http://x', advanced_config: '" + "y" * 1000 + "'}"
+    locations = ", ".join(location % i for i in range(100))
+    told = message(MEDIA + f"    locations: [{locations}]\n")
+    assert "proxies.media: makes a request of 1" in told
+    assert "include /data/nginx/custom" in told

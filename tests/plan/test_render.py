@@ -130,8 +130,8 @@ def test_locations_are_shown_as_a_difference_of_lines() -> None:
         return {"path": "/api", "forward_host": "10.0.0.6", "forward_port": port}
 
     entry = want("media", locations=[location(1), location(3)])
-    snapshot = npm(live(3, "media", locations=[location(1), location(2)]))
-    shown = text(make_plan([entry], snapshot, (), Policy()))
+    there = live(3, "media", locations=[location(1), location(2)])
+    shown = text(make_plan([entry], npm(there), (row("media", 3),), Policy()))
     assert '      -     "forward_port": 2,\n      +     "forward_port": 3,\n' in shown
 
 
@@ -244,3 +244,24 @@ def test_no_value_breaks_out_of_the_markdown(old: str, new: str, reason: str) ->
 def test_a_fence_in_a_value_does_not_end_the_diff() -> None:
     markdown = to_markdown(update("a\n```\nb<i>", "a\n```\nc<i>"))
     assert not [line for line in outside_fences(markdown) if "<i>" in line]
+
+
+def test_what_may_hold_an_unknown_secret_is_not_shown_without_the_state() -> None:
+    there = live(3, "media", advanced_config="set $t a-secret-of-before;", locations=[])
+    entry = want("media", advanced_config="set $t now;")
+    for shown in all_forms(make_plan([entry], npm(there), (), Policy())):
+        assert "a-secret-of-before" not in shown
+        assert "without the state" in shown
+    for shown in all_forms(make_plan([], npm(there), (), Policy())):
+        assert "a-secret-of-before" not in shown
+    assert "of-before" in text(make_plan([entry], npm(there), (row("media", 3),), Policy()))
+
+
+def test_what_a_foreign_host_has_is_shown_to_those_who_adopt_it() -> None:
+    foreign = live(4, None, "media.example.com", advanced_config="a text of its owner's")
+    plan = make_plan([want("media")], npm(foreign), (), Policy(adopting=frozenset({"media"})))
+    assert "its owner's" in text(plan)
+
+
+def all_forms(plan: Plan) -> list[str]:
+    return [text(plan), to_markdown(plan), json.dumps(to_json(plan))]

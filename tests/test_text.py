@@ -1,0 +1,29 @@
+"""Text of others can neither move a terminal's cursor nor give orders to a CI server."""
+
+import json
+
+from proxysync.text import clean, one_line, without_commands
+
+HOSTILE = "\x1b[31m\x9b31m\x7f\x00\r\u202e\u2066\u200b\udcff\U000e0041\t"
+
+
+def test_control_and_invisible_characters_become_escapes() -> None:
+    assert clean(HOSTILE) == (
+        r"\x1b[31m\u009b31m\u007f\x00\r\u202e\u2066\u200b\udcff\udb40\udc41\t"
+    )
+    assert clean("grün\nrot 🙂") == "grün\nrot 🙂"
+    assert one_line("a\nb") == r"a\nb"
+
+
+def test_cleaned_json_says_the_same() -> None:
+    value = {"a": HOSTILE.replace("\udcff", "")}
+    assert json.loads(clean(json.dumps(value, ensure_ascii=False))) == value
+
+
+def test_no_line_gives_an_order() -> None:
+    text = "::error::x\n  ::add-mask::y\na :: b ##[error]"
+    shown = without_commands(text)
+    assert not any(line.lstrip().startswith("::") for line in shown.splitlines())
+    assert "##[" not in shown
+    assert "a :: b" in shown
+    assert json.loads(without_commands(json.dumps("##[x]"))) == "##[x]"
