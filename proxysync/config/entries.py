@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from proxysync.config.document import Value
 from proxysync.config.errors import InvalidValue, Path, Position, Problems, describe, to_text
 from proxysync.config.explain import explain, unknown_key
-from proxysync.config.models import Defaults, Entry, Health, Proxy, Settings
+from proxysync.config.models import NEVER_BLANK, Defaults, Entry, Health, Proxy, Settings
 from proxysync.config.names import domain, entry_name
 from proxysync.config.upstreams import location_path, prefix_of
 from proxysync.kinds.proxy import desired
@@ -138,6 +138,7 @@ class Reader:
         value = self._read_section("defaults")
         if value is None or not isinstance(value.data, dict):
             return {}
+        self._check_blanks(value, ("defaults",), {})
         good = self._validate(Defaults, value, ("defaults",)) is not None
         return value.data if good else {}
 
@@ -161,6 +162,7 @@ class Reader:
             message = f"must be a mapping with domains and upstream, not {found}"
             self._problems.add(value.at, path, message)
             return None
+        self._check_blanks(value, path, defaults)
         value = with_defaults(value, defaults)
         entry = self._validate(Entry, value, path)
         self._check_locations(value, path)
@@ -184,6 +186,28 @@ class Reader:
                 "put long parts of advanced_config into a file below NPM's /data/nginx/custom, and "
                 "write `include /data/nginx/custom/that-file.conf;` in their place",
             )
+
+    def _check_blanks(self, value: Value, path: Path, defaults: Mapping[str, Value]) -> None:
+        """Keys with nothing behind them that would take away a protection, or a default."""
+        assert isinstance(value.data, dict)
+        for key, item in value.data.items():
+            default = defaults.get(key)
+            if item.data is not None:
+                continue
+            if what := NEVER_BLANK.get(key):
+                self._problems.add(
+                    item.at,
+                    (*path, key),
+                    "has nothing behind it, which could open up a site",
+                    f"write the name of the {what}, or `{key}: none`",
+                )
+            elif default is not None and default.data is not None:
+                self._problems.add(
+                    item.at,
+                    (*path, key),
+                    f"has nothing behind it, although {default.at} sets a default",
+                    "write a value, or leave the key out for the default",
+                )
 
     def _check_locations(self, value: Value, path: Path) -> None:
         """What nginx refuses though each location is good by itself."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxysync.config.entries import VERSION
-from proxysync.config.models import Defaults, Entry, Settings
+from proxysync.config.models import NEVER_BLANK, Defaults, Entry, Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -67,16 +67,16 @@ def _widened(schema: Schema) -> Schema:
     """The schema of a mapping, with null and `${NAME}` for its fields, as loading accepts them."""
     required = schema.get("required", ())
     fields = {
-        name: _field(field, required=name in required)
+        name: _field(field, blank=name not in required and name not in NEVER_BLANK)
         for name, field in schema["properties"].items()
     }
     return {**{k: v for k, v in schema.items() if k != "title"}, "properties": fields}
 
 
-def _field(field: Schema, *, required: bool) -> Schema:
+def _field(field: Schema, *, blank: bool) -> Schema:
     about: Schema = {key: field[key] for key in _ABOUT if key in field}
     kind = {key: value for key, value in field.items() if key not in (*_ABOUT, "title")}
-    return {**about, "anyOf": _choices(kind) + ([] if required else [_NULL])}
+    return {**about, "anyOf": _choices(kind) + ([_NULL] if blank else [])}
 
 
 def _choices(schema: Schema) -> list[Schema]:

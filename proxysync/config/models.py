@@ -96,12 +96,12 @@ HealthPath = Annotated[
 ]
 AdvancedConfig = Annotated[str, BeforeValidator(values.advanced_config)]
 CertificateName = Annotated[
-    str,
+    str | None,
     BeforeValidator(partial(values.reference, what="certificate")),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 AccessListName = Annotated[
-    str,
+    str | None,
     BeforeValidator(partial(values.reference, what="access list")),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
@@ -281,12 +281,16 @@ def _locations(value: object) -> tuple[object, ...]:
     )
 
 
+NEVER_BLANK = {"certificate": "certificate", "access_list": "access list"}
+"""Fields that protect a site, and how messages call them: to write nothing must not take it."""
+
+
 class Defaults(_Model):
     """The fields of a proxy that may be set for all of them."""
 
-    certificate: CertificateName | None = Field(
+    certificate: CertificateName = Field(
         default=None,
-        description="A certificate in NPM, by its nice name or a domain that it covers.",
+        description="A certificate in NPM, by its nice name or a domain that it covers; or none.",
     )
     force_ssl: Bool = Field(default=False, description="Redirect HTTP to HTTPS.")
     http2: Bool = Field(default=False, description="Serve HTTP/2.")
@@ -302,8 +306,8 @@ class Defaults(_Model):
         default=False, description="Refuse requests that look like exploits."
     )
     websockets: Bool = Field(default=False, description="Pass WebSocket connections on.")
-    access_list: AccessListName | None = Field(
-        default=None, description="An access list in NPM, by its name."
+    access_list: AccessListName = Field(
+        default=None, description="An access list in NPM, by its name; or none."
     )
     advanced_config: AdvancedConfig = Field(
         default="", description="nginx configuration for the host."

@@ -14,6 +14,9 @@ from proxysync.config.errors import InvalidValue
 from proxysync.config.names import white_space
 
 UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+NONE = "none"
+"""Written for a certificate or an access list: the entry has none, whatever the defaults say."""
+
 LONGEST_DURATION = 365 * UNITS["d"]
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?([0-9]+(\.[0-9]+)?ms)?$"  # noqa: E501
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
@@ -64,17 +67,17 @@ def text(value: object) -> str:
     return value
 
 
-def reference(value: object, *, what: str) -> str:
-    """The name of something in NPM, such as a certificate."""
+def reference(value: object, *, what: str) -> str | None:
+    """The name of something in NPM, such as a certificate; None for the word `none`."""
+    if value is None:
+        return None
     if isinstance(value, int) and not isinstance(value, bool):
         raise InvalidValue(
             f"is {{found}}: NPM's ids never appear in the file, give the name of the {what}", value
         )
     if not isinstance(value, str) or not value.strip():
-        raise InvalidValue(
-            f"must be the name of the {what} in NPM, or null for none, not {{found}}", value
-        )
-    return value
+        raise InvalidValue(f"must be the name of the {what} in NPM, or none, not {{found}}", value)
+    return None if value.casefold() == NONE else value
 
 
 def advanced_config(value: object) -> str:

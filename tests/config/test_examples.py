@@ -82,7 +82,7 @@ SPELLINGS = [
     "settings: {resync_interval: 1h30m, max_delete: 12.5%, health: {interval: 500s}}",
     "settings: {validation: {mode: off, resolver: '10.0.0.1:53'}, verify: {url: 'http://x'}}",
     "settings:\n  prune: ${NOT:-true}",
-    "defaults: {health: off, certificate: null, locations: [{path: /, upstream: 'http://x/a'}]}",
+    "defaults: {health: off, certificate: none, locations: [{path: /, upstream: 'http://x/a'}]}",
     "x-anything: [1, 2]",
     START + "    health: 'off'",
     START + "    health: {expect_status: 200}",
@@ -116,6 +116,8 @@ def test_the_schema_accepts_every_spelling_that_loads(spelling: str) -> None:
         START + "    force_ssl: 'yes'",
         START + "    certificate: 5",
         START + "    health: {expect_status: 99}",
+        START + "    certificate: null",
+        START + "    access_list:",
         START + "    colour: blue",
     ],
 )

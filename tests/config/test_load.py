@@ -188,17 +188,31 @@ def test_keys_that_yaml_reads_as_something_else_are_names() -> None:
     assert [proxy.name for proxy in text(source).proxies] == ["no", "8080", "1.5", "null"]
 
 
-def test_an_entry_wins_over_the_defaults_even_with_null() -> None:
+@pytest.mark.parametrize("none", ["none", "None", "NONE", '"none"'])
+def test_an_entry_wins_over_the_defaults(none: str) -> None:
     source = (
-        "defaults: {certificate: a, force_ssl: true, http2: true, enabled: false}\n"
+        "defaults: {certificate: a, access_list: b, force_ssl: true, http2: true, enabled: false}\n"
         + MEDIA
-        + "    certificate: null\n    http2: false\n    enabled: ~\n"
+        + f"    certificate: {none}\n    access_list: {none}\n    http2: false\n    enabled: true\n"
     )
     proxy = only(source)
     assert proxy.certificate is None
+    assert proxy.access_list is None
     assert proxy.force_ssl is True
     assert proxy.http2 is False
     assert proxy.enabled is True
+
+
+@pytest.mark.parametrize("blank", ["", "~", "null"])
+@pytest.mark.parametrize("key", ["certificate", "access_list", "http2", "enabled", "health"])
+def test_nothing_behind_a_key_takes_no_default_away(key: str, blank: str) -> None:
+    defaults = {"certificate": "a", "access_list": "b", "http2": "true", "enabled": "false"}
+    source = f"defaults: {{{key}: {defaults.get(key, 'off')}}}\n{MEDIA}    {key}: {blank}\n"
+    assert f"proxies.media.{key}: has nothing behind it" in message(source)
+
+
+def test_none_as_a_default_is_no_default() -> None:
+    assert only("defaults: {access_list: none}\n" + MEDIA).access_list is None
 
 
 def test_health_and_validation_are_merged_with_the_defaults_key_by_key() -> None:
