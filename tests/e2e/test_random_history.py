@@ -116,9 +116,13 @@ def in_sync(history: History, visitors: Visitors) -> bool:
     what = [*not_as_wanted(history), *not_served(history, visitors)]
     plan = world.call("plan", "--format", "json")
     if plan.code != 0 or plan.json["changes"]:
-        what.append(f"plan: {plan.err.strip()[-200:]} {plan.out[:600]}")
+        what.append(f"plan: {plan.err.strip()[-200:]} {' '.join(plan.out.split())[:600]}")
     status = world.call("status", "--format", "json").json["proxies"]
-    what += [f"status: {row}" for row in status if row["sync"] not in ("in sync", "disabled")]
+    what += [
+        f"status: {row['name']} is {row['sync']}: {row['detail']}"
+        for row in status
+        if row["sync"] not in ("in sync", "disabled")
+    ]
     if {row["name"] for row in status} != set(wanted):
         what.append(f"status: {sorted(row['name'] for row in status)}")
     if what and what != STILL:
