@@ -77,6 +77,12 @@ class Npm:
         assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """The version that it says it is."""
+        told = self.call("GET", "/")["version"]
+        return told["major"], told["minor"], told["revision"]
+
     def hosts(self) -> list[dict[str, Any]]:
         """The rows of the tests' proxy hosts, as a list shows them."""
         rows = self.call("GET", "/nginx/proxy-hosts")

@@ -189,7 +189,7 @@ class Writer:
     ) -> Live:
         names = self._visited(kind, change, target)
         answered = self._answering(names)
-        live = self._npm.create(kind, target, self._marker(change), on_created)
+        live = self._make(kind, change, target, on_created)
         trouble = _trouble(live, target) or self._visitor.trouble(
             names, answered=answered, protected=protected
         )
@@ -197,6 +197,15 @@ class Writer:
             return live
         self._npm.delete(kind, live.npm_id)
         raise Refusal(trouble, _hint("the new host was removed again"), retry=False)
+
+    def _make(self, kind: Kind, change: Change, target: Fields, on_created: OnCreated) -> Live:
+        """A new host. Where NPM would serve a disabled one, it leads nowhere until it is off."""
+        marker = self._marker(change)
+        if target.get("enabled", True) or not self._npm.server().serves_disabled:
+            return self._npm.create(kind, target, marker, on_created)
+        live = self._npm.create(kind, kind.idle(placeholder(change)), marker, on_created)
+        live = self._npm.disable(kind, live.npm_id)
+        return self._npm.update(kind, live, target, marker)
 
     def _update(
         self, kind: Kind, change: Change, target: Fields, last: Applied | None, *, protected: bool

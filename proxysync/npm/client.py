@@ -37,13 +37,15 @@ class Server:
     """What is known of a server for as long as it runs.
 
     `version` is None where NPM does not know its own (a source checkout says 2.0.0).
-    `sees_all` is False for an account that sees only its own objects.
+    `sees_all` is False for an account that sees only its own objects. With `serves_disabled` it
+    serves a host that is disabled from the start.
     """
 
     version: tuple[int, int, int] | None
     accepted: Mapping[str, frozenset[str]]
     may_write: bool
     sees_all: bool
+    serves_disabled: bool
 
 
 class NpmClient:
@@ -81,6 +83,7 @@ class NpmClient:
                 accepted={kind.name: self._accepted(kind, version) for kind in KINDS.values()},
                 may_write=rights["proxy_hosts"] == "manage",
                 sees_all=rights.get("visibility") == "all",
+                serves_disabled=version is None or version < (2, 12, 0),
             )
         return self._server
 

@@ -107,7 +107,9 @@ class Hosts:
         return True
 
     def render(self, row: Row, *, bare_list: bool = False, certificate: bool = True) -> str:
-        """The host's file; a bare list has lost its users and clients."""
+        """The host's file, empty for a disabled one; a bare list has lost its users and clients."""
+        if not row["enabled"] and not self._store.behaviour.serves_disabled:
+            return ""
         found = self._store.certificates.find(row["certificate_id"]) if certificate else None
         rules = access_rules(self._store, row.get("access_list_id", 0), bare=bare_list)
         return render(self._kind.table, row, found, rules)

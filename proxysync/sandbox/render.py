@@ -40,9 +40,7 @@ class Access:
 
 
 def render(kind: str, row: Row, certificate: Row | None, access: Access | None) -> str:
-    """The text of the host's file; empty for a disabled host."""
-    if not row["enabled"]:
-        return ""
+    """The text of the host's file, whether or not it is enabled."""
     own_location = bool(_OWN_DEFAULT_LOCATION.search(row["advanced_config"]))
     locations = row.get("locations") or []
     own_location = own_location or any(one["path"] == "/" for one in locations)

@@ -17,7 +17,9 @@ class Behaviour:
 
     `auth_status` and `denied_status` are the codes for bad logins or tokens and for missing
     rights; a `denied_status` of None is NPM's nameless 404. `domain_limit` counts names per host.
-    With `blank_rows`, a row that is not there is read as one without values.
+    With `blank_rows`, a row that is not there is read as one without values; with
+    `serves_disabled`, a disabled host whose file is written is served all the same (0 counts as
+    true in its template).
     """
 
     version: Version
@@ -31,6 +33,7 @@ class Behaviour:
     always_deny_all: bool
     domain_limit: int
     blank_rows: bool
+    serves_disabled: bool
 
 
 def behaviour_of(text: str) -> Behaviour:
@@ -50,6 +53,7 @@ def behaviour_of(text: str) -> Behaviour:
         always_deny_all=version < (2, 15, 0),
         domain_limit=_domain_limit(version),
         blank_rows=legacy,
+        serves_disabled=legacy,
     )
 
 

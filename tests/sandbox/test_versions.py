@@ -118,6 +118,17 @@ class TestBefore212:
             assert answer.status_code == 400
         assert api.host("*.x.test")["meta"]["nginx_online"]
 
+    def test_a_host_that_is_disabled_from_the_start_is_served(
+        self, api: Api, upstream: int
+    ) -> None:
+        row = api.host("a.test", forward_port=upstream, enabled=False)
+
+        assert row["enabled"] == 0
+        assert api.visit("a.test").status_code == 200
+        api.call("PUT", f"{HOSTS}/{row['id']}", {"enabled": True})
+        api.call("POST", f"{HOSTS}/{row['id']}/disable")
+        assert api.visit("a.test").text != "hello"
+
     def test_an_empty_update_and_a_lifetime_at_login_are_fine(self, api: Api) -> None:
         host = api.host("a.test")
 

@@ -1,0 +1,62 @@
+"""Every version of NPM that it claims to work with, as the sandbox plays them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proxysync.demo.toys import Toy
+from proxysync.sandbox import Sandbox
+from tests.world import Npm, World, domain, eventually
+
+VERSIONS = ("2.10.4", "2.11.3", "2.12.6", "2.13.7", "2.14.0", "2.15.1")
+
+
+@pytest.fixture(params=VERSIONS)
+def old_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with Sandbox(version=request.param) as npm:
+        yield World(tmp_path, Npm(npm.url, npm.sites_url, "admin@example.com", "changeme", npm))
+
+
+def test_commands_apply_makes_changes_disables_and_deletes(
+    old_world: World, services: list[Toy]
+) -> None:
+    one, two, _ = services
+    old_world.write({"one": {"upstream": one.url}, "two": {"upstream": two.url}})
+    old_world.apply()
+    assert "one" in old_world.npm.visit(domain("one"))[1]
+    old_world.assert_in_line()
+    old_world.write({"one": {"upstream": two.url}, "two": {"upstream": two.url, "enabled": False}})
+    old_world.apply()
+    assert "two" in old_world.npm.visit(domain("one"))[1]
+    assert "two" not in old_world.npm.visit(domain("two"))[1]
+    old_world.assert_in_line()
+    old_world.write({"one": {"upstream": two.url}})
+    old_world.apply()
+    assert len(old_world.npm.hosts()) == 1
+    old_world.assert_in_line()
+
+
+def test_commands_apply_never_serves_what_is_disabled_from_the_start(
+    old_world: World, services: list[Toy]
+) -> None:
+    old_world.write({"one": {"upstream": services[0].url, "enabled": False}})
+    old_world.apply()
+    row = old_world.npm.host("one")
+    assert (bool(row["enabled"]), row["domain_names"]) == (False, [domain("one")])
+    assert "one" not in old_world.npm.visit(domain("one"))[1]
+    old_world.assert_in_line()
+    old_world.write({"one": {"upstream": services[0].url}})
+    old_world.apply()
+    assert "one" in old_world.npm.visit(domain("one"))[1]
+
+
+def test_commands_run_makes_again_what_a_hand_has_deleted(
+    old_world: World, services: list[Toy]
+) -> None:
+    old_world.write({"one": {"upstream": services[0].url}}, settings={"resync_interval": "1s"})
+    with old_world.daemon():
+        first = eventually(old_world.npm.hosts)[0]["id"]
+        old_world.npm.call("DELETE", f"/nginx/proxy-hosts/{first}")
+        eventually(lambda: [row for row in old_world.npm.hosts() if row["id"] != first])
+        eventually(lambda: "one" in old_world.npm.visit(domain("one"))[1])
