@@ -16,13 +16,13 @@ from proxysync.mending import cure
 from proxysync.model import Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
-from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, Plan
+from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
 from proxysync.rollback import plan_back, why_back
 from proxysync.store import clock
 from proxysync.store.journal import Journal
-from proxysync.store.state import State
+from proxysync.store.state import BlockedEntry, State
 from proxysync.validation import Verdict, count_upstreams, definition_digest, validate
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ class Round:
         """What failed validation and was applied all the same, for the file asks for that."""
         done = {o.name for o in self.report.outcomes if o.result is Result.DONE}
         return tuple(v for v in self.verdicts if v.warns and v.name in done)
+
+    @property
+    def left(self) -> tuple[Change, ...]:
+        """Differences that were left as they are, and do not make the run a failure."""
+        return self.plan.held(*(kind for kind in HoldKind if kind not in UNFINISHED))
 
     @property
     def unsettled(self) -> tuple[Change, ...]:
@@ -147,6 +152,13 @@ def to_validate(config: "Config", plan: Plan) -> list["Proxy"]:
         and (change.live is None or set(change.fields) - {MARKER_FIELD})
     }
     return [proxy for proxy in config.proxies if proxy.name in names]
+
+
+def known_blocks(config: "Config", plan: Plan, state: State | None) -> list[BlockedEntry]:
+    """What of the plan was blocked as it is now when it was last validated."""
+    digests = {p.name: definition_digest(p, config.settings) for p in to_validate(config, plan)}
+    blocked = state.blocked() if state else ()
+    return [entry for entry in blocked if digests.get(entry.name) == entry.definition]
 
 
 class Reconciler:

@@ -30,8 +30,8 @@ NO_UPTIME: Mapping[str, Uptime] = {"24h": Uptime(), "7d": Uptime(), "30d": Uptim
 class ProxyStatus:
     """One proxy.
 
-    `sync` is one of: in sync, pending, drift, blocked, failed, waiting, conflict, leaving, orphan,
-    unconfirmed, disabled, foreign, or unknown where NPM could not be asked. `since` is when
+    `sync` is one of: in sync, pending, drift, blocked, failed, waiting, conflict, leaving, prune,
+    orphan, unconfirmed, disabled, foreign, or unknown where NPM could not be asked. `since` is when
     it was blocked. `health` is where it stood when it was last checked, and `interval` is how
     often that is to happen, in seconds, None for never. `uptime` is what of the last 24h, 7d
     and 30d was good. `holder` is what it is if it is no proxy but a foreign host
@@ -138,7 +138,6 @@ def _leaving(change: Change, live: Live) -> ProxyStatus:
     if change.hold is None and change.action != "conflict":
         return _of_live(live, name=change.name, sync="leaving")
     sync, detail = _sync(change, None, None, asked=True, enabled=True)
-    sync = sync if sync in ("orphan", "conflict") else "leaving"
     return replace(_of_live(live, name=change.name, sync=sync), detail=detail)
 
 
@@ -201,6 +200,13 @@ def held(hold: Hold | None, fingerprint: str) -> list[dict[str, Any]]:
         "changes or `proxysync resume` is given"
     )
     return [{"event": "daemon.held", "message": message, "since": to_text(hold.since)}]
+
+
+def refused(reason: str | None) -> list[dict[str, Any]]:
+    """A warning while the whole plan is refused, so that nothing of it is going to happen."""
+    if reason is None:
+        return []
+    return [{"event": "plan.refused", "message": f"the plan is refused: {reason}", "since": None}]
 
 
 def _text(moment: datetime | None) -> str | None:

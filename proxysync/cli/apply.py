@@ -57,7 +57,7 @@ def carry_out(
     """Asks, reconciles once and prints what became of it; returns the exit code."""
     from proxysync.apply.lock import write_lock
     from proxysync.cli import context, terminal
-    from proxysync.cli.outcome import print_round
+    from proxysync.cli.outcome import conclusion, print_round
     from proxysync.store.database import make_folder
 
     npm = context.client(env)
@@ -81,8 +81,7 @@ def carry_out(
         if options.adopting:
             _print_idle(done, options.adopting)
         else:
-            word = "is" if done.ok else "is not"
-            print(f"NPM {word} in line with the file.")
+            print(conclusion(done))
     return 0 if done.ok else 1
 
 

@@ -37,5 +37,19 @@ def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
         word = change.hold.kind if change.hold else change.action
         reason = why_held(change.hold, secrets) if change.hold else change.reason
         line(word, f"{change.name}: {reason}", hints.get(change.name))
+    for change in done.left:
+        if change.hold is not None:
+            reason = f"{change.reason}: {why_held(change.hold, secrets)}"
+            line(change.hold.kind, f"{change.name}: {reason}", colour="yellow")
     if done.report.stopped:
         line("stopped", done.report.stopped)
+
+
+def conclusion(done: "Round") -> str:
+    """Whether NPM is now as the file says, in a sentence."""
+    if not done.ok:
+        return "NPM is not in line with the file."
+    if not done.left:
+        return "NPM is in line with the file."
+    names = ", ".join(change.name for change in done.left)
+    return f"NPM is in line with the file, but for what is left as it is: {names}."

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context, terminal
-    from proxysync.reconcile import APPLIED_ANYWAY, build_plan, to_validate
+    from proxysync.reconcile import APPLIED_ANYWAY, build_plan, known_blocks, to_validate
 
     env = context.environment(arguments)
     config = context.config(env)
@@ -50,6 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
                 text = f"Warning: {verdict.name} would be {APPLIED_ANYWAY}: {verdict.reason}"
                 terminal.note(terminal.safe(redact(text, config.secrets)))
         plan = build_plan(config, snapshot, state, blocked=blocked)
+    else:
+        for entry in known_blocks(config, plan, state):
+            text = f"Note: {entry.name} was blocked when it was last probed: {entry.reason}; "
+            terminal.note(f"{text}`proxysync plan --probe` probes it again.")
     show(plan, config, snapshot, arguments.format)
     if blind_spot := npm.blind_spot():
         terminal.note(f"Warning: {blind_spot}")

@@ -78,6 +78,7 @@ class View:
         self._snapshot: Snapshot | None = None
         self._asked = 0.0
         self._fingerprint = ""
+        self._refused: str | None = None
         self.trouble: str | None = None
 
     def proxies(self) -> "list[ProxyStatus]":
@@ -111,29 +112,32 @@ class View:
         return with_health(proxies, self._health, clock.now())
 
     def warnings(self) -> list[dict[str, Any]]:
-        from proxysync.status import held, warnings
+        from proxysync.status import held, refused, warnings
         from proxysync.store.database import damage_told
 
         with damage_told(DATABASE):
             found = warnings(self._health.notices()) if self._health else []
-            return found + held(self._state.hold() if self._state else None, self._fingerprint)
+            found += held(self._state.hold() if self._state else None, self._fingerprint)
+            return found + refused(self._refused)
 
     def _plan(self, config: "Config") -> "Plan | None":
         from proxysync.cli import context
         from proxysync.npm.errors import NpmError
         from proxysync.reconcile import build_plan
 
+        plan: Plan | None = None
         try:
             self._npm = self._npm or context.client(self._env)
             if self._snapshot is None or time.monotonic() - self._asked > ASK_NPM:
                 self._snapshot = self._npm.snapshot()
                 self._asked = time.monotonic()
             self.trouble = None
-            return build_plan(config, self._snapshot, self._state)
+            plan = build_plan(config, self._snapshot, self._state)
         except NpmError as error:
             self._snapshot = None
             self.trouble = f"Warning: {error}\nThis is what the state knows:"
-            return None
+        self._refused = plan.refused if plan else None
+        return plan
 
     def _only(self, name: str, proxies: "list[ProxyStatus]") -> "list[ProxyStatus]":
         from proxysync.errors import ProxysyncError

@@ -108,7 +108,7 @@ def test_status_says_from_when_uptime_counts_and_how_much_is_known(
 ) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     small_world.apply()
-    began = clock.now() - timedelta(hours=2)
+    began = clock.now().replace(microsecond=0) - timedelta(hours=2)
     database, _ = open_for_writing(small_world.state / "state.db")
     checks = [Check(began, ok=True), Check(began + timedelta(minutes=5), ok=True)]
     checks.append(Check(clock.now(), ok=False))
@@ -120,3 +120,35 @@ def test_status_says_from_when_uptime_counts_and_how_much_is_known(
     assert 300 <= status["uptime_known_seconds"]["24h"] < 330
     shown = small_world.call("status", "one").out
     assert f"Counted  from {began.astimezone():%Y-%m-%d %H:%M}, 5 min in all" in shown
+
+
+def test_apply_and_status_name_what_the_settings_leave_in_npm(
+    small_world: World, services: list[Toy]
+) -> None:
+    small_world.write({toy.text: {"upstream": toy.url} for toy in services[:2]})
+    small_world.apply()
+    small_world.write({"one": {"upstream": services[0].url}}, settings={"prune": False})
+    done = small_world.call("apply", "--yes")
+    assert done.code == 0
+    assert "prune       two: left the file: settings.prune is off" in done.out
+    assert "in line with the file, but for what is left as it is: two." in done.out
+    assert states(small_world) == {"one": "in sync", "two": "prune"}
+    assert "two: settings.prune is off" in small_world.call("status").out
+
+
+def test_status_says_that_the_plan_is_refused(small_world: World, services: list[Toy]) -> None:
+    small_world.write({toy.text: {"upstream": toy.url} for toy in services})
+    small_world.apply()
+    small_world.write({"one": {"upstream": services[0].url}})
+    assert "! the plan is refused: " in small_world.call("status").out
+    (warning,) = small_world.call("status", "--format", "json").json["warnings"]
+    assert warning["event"] == "plan.refused"
+
+
+def test_plan_names_what_was_blocked_when_it_was_last_probed(small_world: World) -> None:
+    small_world.write({"dead": {"upstream": DEAD}})
+    assert "was blocked" not in small_world.call("plan").err
+    small_world.call("apply", "--yes")
+    assert "Note: dead was blocked when it was last probed: tcp" in small_world.call("plan").err
+    small_world.write({"dead": {"upstream": "http://127.0.0.1:2"}})
+    assert "was blocked" not in small_world.call("plan").err
