@@ -22,7 +22,7 @@ from proxysync.plan.policy import DeleteLimit, Failure, Policy
 from proxysync.rollback import plan_back, why_back
 from proxysync.store import clock
 from proxysync.store.journal import Journal
-from proxysync.store.state import BlockedEntry, State
+from proxysync.store.state import BlockedEntry, Hold, State
 from proxysync.validation import Verdict, count_upstreams, definition_digest, validate
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ class Options:
     """What a single run may ask for beyond the file.
 
     With `adopting`, only these entries are looked at, to take over the foreign hosts that
-    hold their domains.
+    hold their domains. With `keep_drift`, a way back leaves alone what was changed in NPM.
     """
 
     max_delete: DeleteLimit | None = None
     recreate: bool = False
     delete_orphans: bool = False
     adopting: frozenset[str] = frozenset()
+    keep_drift: bool = False
     why: str = "apply"
 
 
@@ -230,25 +231,42 @@ class Reconciler:
     def roll_back(
         self, run_id: int, settings: "Settings", fingerprint: str, options: Options = Options()
     ) -> Round:
-        """Goes back, and holds: a daemon leaves NPM alone as long as the file is this one."""
+        """Goes back, and holds: nobody applies the file as long as its content is the same.
+
+        `fingerprint` is the file's as it is now, good or bad; empty where there is none.
+        """
         settings = self._then(settings)
         snapshot, _ = self._settled(settings)
         plan = self._plan_back(run_id, settings, options, snapshot)
         if plan.refused or not plan.to_make:
             return Round(plan)
         # Held before the first write: a daemon must not put the file back in between.
-        self._state.set_hold(fingerprint, run_id)
+        allowed = str(options.max_delete) if options.max_delete else None
+        self._state.set_hold({fingerprint, self._journal.fingerprint}, run_id, allowed)
+        return self._go_back(run_id, settings, options, plan)
 
+    def continue_back(self, hold: Hold, settings: "Settings") -> Round:
+        """Finishes a rollback that was cut off; what was changed in NPM since then stays.
+
+        Raises NpmError.
+        """
+        settings = self._then(settings)
+        limit = DeleteLimit.parse(hold.max_delete) if hold.max_delete else None
+        options = Options(max_delete=limit, keep_drift=True)
+        snapshot, trouble = self._settled(settings)
+        plan = self._plan_back(hold.run_id, settings, options, snapshot)
+        done = self._go_back(hold.run_id, settings, options, plan)
+        if trouble is not None and done.report.error is None:
+            raise trouble
+        return done
+
+    def _go_back(self, run_id: int, settings: "Settings", options: Options, plan: Plan) -> Round:
         def again() -> Plan:
-            return self.plan_back(run_id, settings, options)
+            return self._plan_back(run_id, settings, options, self._npm.snapshot())
 
+        fingerprint = self._journal.fingerprint
         plan, report = self._carry_out(plan, again, settings, why_back(run_id), fingerprint)
         return Round(plan, report=report)
-
-    def settle(self, settings: "Settings") -> None:
-        """Finishes or undoes what an earlier run left open, and no more. Raises NpmError."""
-        if self._journal.unsettled():
-            self._settled(settings)
 
     def _then(self, settings: "Settings") -> "Settings":
         """The settings of a way back: whose hosts they are does not depend on the file."""
@@ -260,6 +278,7 @@ class Reconciler:
         policy = Policy(
             instance=settings.instance,
             state=self._state.id,
+            drift="report" if options.keep_drift else "fix",
             max_delete=_limit(settings),
             max_delete_override=options.max_delete,
             back_to=run_id,

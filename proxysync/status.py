@@ -192,12 +192,12 @@ def warnings(notices: "Mapping[str, Notice]") -> list[dict[str, Any]]:
 
 
 def held(hold: Hold | None, fingerprint: str) -> list[dict[str, Any]]:
-    """A warning while a rollback keeps a daemon from applying the file with this fingerprint."""
-    if hold is None or hold.fingerprint != fingerprint:
+    """A warning while a rollback keeps the file with this fingerprint from being applied."""
+    if hold is None or not hold.covers(fingerprint):
         return []
     message = (
-        f"NPM was rolled back to before run {hold.run_id}; a daemon leaves it so until the file "
-        "changes or `proxysync resume` is given"
+        f"NPM was rolled back to before run {hold.run_id}; it stays so until the content of the "
+        "file changes or `proxysync resume` is given"
     )
     return [{"event": "daemon.held", "message": message, "since": to_text(hold.since)}]
 

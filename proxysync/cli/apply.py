@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from proxysync.npm.client import NpmClient
     from proxysync.plan.model import Plan
     from proxysync.reconcile import Options, Round
+    from proxysync.store.state import Hold
 
 HELP = "make the changes, once"
 
@@ -65,12 +66,15 @@ def carry_out(
     if blind_spot := npm.blind_spot():
         terminal.note(f"Warning: {blind_spot}")
     make_folder(env.state_dir)
+    state = context.read_state(env)
+    hold = state.hold() if state else None
+    require_no_hold(hold if hold and hold.covers(config.fingerprint) else None)
     shown = None if arguments.yes else _ask(env, npm, config, options, arguments.format)
     with write_lock(env.state_dir, npm.url, timeout=arguments.lock_timeout, on_wait=terminal.note):
         store = context.open_store(env)
         try:
             store.events.mask(config.secrets)
-            store.state.clear_hold()
+            require_no_hold(store.state.hold_against(config.fingerprint))
             done = _reconcile(npm, store, config, options, shown)
         finally:
             store.database.close()
@@ -83,6 +87,18 @@ def carry_out(
         else:
             print(conclusion(done))
     return 0 if done.ok else 1
+
+
+def require_no_hold(hold: "Hold | None") -> None:
+    """Raises ProxysyncError while NPM is to stay as it was rolled back to."""
+    from proxysync.errors import ProxysyncError
+
+    if hold is not None:
+        raise ProxysyncError(
+            f"NPM was rolled back to before run {hold.run_id} and stays so, so nothing was written",
+            hint="`proxysync resume` lets it be brought in line with this file again; a change of "
+            "the file's content does, too.",
+        )
 
 
 def _print_idle(done: "Round", names: frozenset[str]) -> None:

@@ -39,15 +39,9 @@ def max_delete(arguments: argparse.Namespace) -> "DeleteLimit | None":
     from proxysync.errors import ProxysyncError
     from proxysync.plan.policy import DeleteLimit
 
-    text: str | None = arguments.max_delete
-    if text is None:
+    if arguments.max_delete is None:
         return None
-    number = text.removesuffix("%").strip()
-    if not number.isdigit() or (text.endswith("%") and int(number) > 100):
-        raise ProxysyncError(
-            f'--max-delete "{text}" is neither a share nor a number',
-            hint="Write it as 100% or 5.",
-        )
-    if text.endswith("%"):
-        return DeleteLimit(share=int(number) / 100, count=None)
-    return DeleteLimit(share=None, count=int(number))
+    try:
+        return DeleteLimit.parse(arguments.max_delete)
+    except ValueError as error:
+        raise ProxysyncError(f"--max-delete {error}", hint="Write it as 100% or 5.") from error

@@ -58,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     if blind_spot := npm.blind_spot():
         terminal.note(f"Warning: {blind_spot}")
     hold = state.hold() if state else None
-    if hold is not None and hold.fingerprint == config.fingerprint:
+    if hold is not None and hold.covers(config.fingerprint):
         terminal.note(
-            f"Note: NPM was rolled back to before run {hold.run_id}; a daemon leaves it so until "
-            "the file changes or `proxysync resume` is given."
+            f"Note: NPM was rolled back to before run {hold.run_id}; it stays so until the "
+            "content of the file changes or `proxysync resume` is given."
         )
     if plan.refused:
         return 1

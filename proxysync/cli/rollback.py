@@ -1,7 +1,7 @@
 """Goes back to what managed hosts were before a run, after showing the plan and asking.
 
 It plans from the state and the history, not from the file. `proxysync history` lists the runs;
-without an ID it is the last one. A daemon then leaves NPM alone until the file changes or
+without an ID it is the last one. NPM then stays so until the content of the file changes or
 `proxysync resume` is given.
 """
 
@@ -96,15 +96,22 @@ def _read(env: "Environment") -> _File:
 
 
 def _chosen(store: "Store", run_id: int | None) -> int:
+    """The run that was named; else the one whose rollback was cut off, else the last."""
     from proxysync.errors import ProxysyncError
+    from proxysync.rollback import why_back
 
-    runs = [run.id for run in store.journal.runs(limit=1_000_000)]
-    if not runs or (run_id is not None and run_id not in runs):
+    runs = store.journal.runs(limit=1_000_000)
+    if not runs or (run_id is not None and run_id not in {run.id for run in runs}):
         raise ProxysyncError(
             f"there is no run {run_id}" if runs else "nothing was applied yet",
             hint="`proxysync history` lists what was applied.",
         )
-    return runs[0] if run_id is None else run_id
+    if run_id is not None:
+        return run_id
+    hold, last = store.state.hold(), runs[0]
+    if hold is not None and last.why == why_back(hold.run_id) and last.outcome != "done":
+        return hold.run_id
+    return last.id
 
 
 def _show(plan: "Plan", secrets: Mapping[str, str]) -> int:
@@ -125,5 +132,5 @@ def _tell(done: "Round", secrets: Mapping[str, str]) -> int:
         return _show(done.plan, secrets)
     print_round(done, secrets)
     print("Managed hosts are " + ("" if done.ok else "not all ") + "as they were before that run.")
-    print("A daemon leaves NPM alone until the file changes or `proxysync resume` is given.")
+    print("They stay so until the content of the file changes or `proxysync resume` is given.")
     return 0 if done.ok else 1

@@ -40,11 +40,10 @@ def read(path: Path) -> tuple[Source, ...]:
 
 
 def digest(sources: Sequence[Source]) -> str:
-    """A hash (SHA-256, hex) that changes with the files' names and content."""
+    """A hash (SHA-256, hex) of the files' content, whatever and wherever they are called."""
     whole = hashlib.sha256()
-    for source in sources:
-        for part in (os.fsencode(source.name), source.content):
-            whole.update(len(part).to_bytes(8, "big") + part)
+    for part in sorted(hashlib.sha256(source.content).digest() for source in sources):
+        whole.update(part)
     return whole.hexdigest()
 
 

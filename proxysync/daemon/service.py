@@ -16,10 +16,10 @@ from proxysync.plan.model import HoldKind
 from proxysync.reconcile import Options, Reconciler, Round
 from proxysync.store import clock
 from proxysync.store.events import EventLog
-from proxysync.store.state import State
+from proxysync.store.state import Hold, State
 
 if TYPE_CHECKING:
-    from proxysync.config.models import Config
+    from proxysync.config.models import Config, Settings
 
 LOCK_PATIENCE = 600.0
 """Seconds to wait for another writer until that is an error; the next resync waits again."""
@@ -105,9 +105,8 @@ class Service:
         """One round; NPM being away or broken is no end, only a later try."""
         if self._secrets_rotated():
             self.load()
-        if self._config is None:
+        if self._config is None and self._state.hold() is None:
             return None
-        held = self._is_held(self._config)
         options = Options(why=self._why)
         self._why = "resync"
         try:
@@ -118,10 +117,14 @@ class Service:
                 on_wait=self._waiting,
                 stop=self._stop,
             ):
-                if held:
-                    self._reconciler.settle(self._config.settings)
+                # A rollback may have been what the lock was waited for.
+                hold = self._hold()
+                if hold is not None:
+                    done = self._reconciler.continue_back(hold, self._settings)
+                elif self._config is not None:
+                    done = self._reconciler.reconcile(self._config, options, patient=True)
+                else:
                     return None
-                done = self._reconciler.reconcile(self._config, options, patient=True)
             blind_spot = self._npm.blind_spot()
         except LockedError as error:
             if not self._stop():
@@ -136,6 +139,9 @@ class Service:
             self._say("visibility", "warn", "npm.visibility", blind_spot, source="npm")
         else:
             self._said.pop("visibility", None)
+        if hold is not None:
+            self._tell_refused(done)
+            return None
         self._tell(done)
         return self._next_try()
 
@@ -149,21 +155,25 @@ class Service:
         """Whether files with secrets hold others now than when the file was read."""
         return self._config is not None and have_changed(self._config.variables, self._environ)
 
-    def _is_held(self, config: "Config") -> bool:
-        """Whether a rollback keeps us from applying this very file again."""
-        hold = self._state.hold()
+    @property
+    def _settings(self) -> "Settings":
+        from proxysync.config.models import Settings
+
+        return self._config.settings if self._config else Settings()
+
+    def _hold(self) -> Hold | None:
+        """What keeps us from applying the file as it is, said once."""
+        fingerprint = self._config.fingerprint if self._config else None
+        hold = self._state.hold() if fingerprint is None else self._state.hold_against(fingerprint)
         if hold is None:
             self._said.pop("hold", None)
-            return False
-        if hold.fingerprint != config.fingerprint:
-            self._state.clear_hold()
-            return False
+            return None
         message = (
-            f"NPM is left as it was rolled back to (before run {hold.run_id}) until the file "
-            "changes or `proxysync resume` is given"
+            f"NPM is left as it was rolled back to (before run {hold.run_id}) until the content "
+            "of the file changes or `proxysync resume` is given"
         )
         self._say("hold", "warn", "daemon.held", message, source="daemon")
-        return True
+        return hold
 
     def _waiting(self, message: str) -> None:
         self._events.emit("info", "daemon", "daemon.waiting", message)
@@ -184,12 +194,14 @@ class Service:
         if self._said.pop("npm", None) is not None:
             self._events.emit("info", "npm", "npm.back", f"NPM at {self._npm.url} is well again")
 
-    def _tell(self, done: Round) -> None:
-        refused = done.plan.refused
-        if refused:
-            self._say("plan", "error", "plan.refused", refused)
+    def _tell_refused(self, done: Round) -> None:
+        if done.plan.refused:
+            self._say("plan", "error", "plan.refused", done.plan.refused)
         else:
             self._said.pop("plan", None)
+
+    def _tell(self, done: Round) -> None:
+        self._tell_refused(done)
         current = set()
         for change in done.plan.changes:
             key = f"proxy {change.name}"

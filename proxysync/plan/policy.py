@@ -21,6 +21,16 @@ class DeleteLimit:
         if (self.share is None) == (self.count is None):
             raise ValueError("a delete limit is either a share or a count")
 
+    @classmethod
+    def parse(cls, text: str) -> "DeleteLimit":
+        """`30%` or `5`. Raises ValueError."""
+        number = text.removesuffix("%").strip()
+        if not number.isdigit() or (text.endswith("%") and int(number) > 100):
+            raise ValueError(f'"{text}" is neither a share nor a number')
+        if text.endswith("%"):
+            return cls(share=int(number) / 100)
+        return cls(count=int(number))
+
     def of(self, managed: int) -> int:
         """How many of `managed` hosts may go: rounded down, but at least one."""
         if self.share is None:

@@ -166,6 +166,11 @@ class Journal:
         ]
 
     @property
+    def fingerprint(self) -> str:
+        """That of the file that was applied last; raises IndexError where none was."""
+        return self.runs(limit=1)[0].fingerprint
+
+    @property
     def instance(self) -> str:
         """Whose hosts the newest run wrote; raises IndexError where there is none."""
         return self.runs(limit=1)[0].instance

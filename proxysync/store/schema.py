@@ -75,8 +75,9 @@ MIGRATIONS: tuple[str, ...] = (
 
     CREATE TABLE hold (
         target TEXT PRIMARY KEY,
-        fingerprint TEXT NOT NULL,
+        fingerprints TEXT NOT NULL,
         run_id INTEGER NOT NULL,
+        max_delete TEXT,
         since TEXT NOT NULL
     ) STRICT;
 

@@ -43,11 +43,21 @@ class BlockedEntry:
 
 @dataclass(frozen=True)
 class Hold:
-    """The daemon leaves NPM alone after a rollback, as long as the file has this fingerprint."""
+    """Nobody applies the file after a rollback, as long as it has one of these fingerprints.
 
-    fingerprint: str
+    They are those of what was rolled back and of what stood in the file at that moment.
+    `run_id` is the run before which NPM is to be as it was, and `max_delete` what a person let
+    pass for that, as they wrote it.
+    """
+
+    fingerprints: frozenset[str]
     run_id: int
+    max_delete: str | None
     since: datetime
+
+    def covers(self, fingerprint: str) -> bool:
+        """Whether a valid file with this fingerprint leaves the hold as it is."""
+        return fingerprint in self.fingerprints
 
 
 class State:
@@ -204,16 +214,37 @@ class State:
             )
 
     def hold(self) -> Hold | None:
-        """What keeps the daemon from writing, if anything does."""
+        """What keeps the file from being applied, if anything does."""
         for row in self._database.query("SELECT * FROM hold WHERE target = ?", self._target):
-            return Hold(row["fingerprint"], row["run_id"], clock.from_text(row["since"]))
+            return Hold(
+                frozenset(row["fingerprints"].split()),
+                row["run_id"],
+                row["max_delete"],
+                clock.from_text(row["since"]),
+            )
         return None
 
-    def set_hold(self, fingerprint: str, run_id: int) -> None:
+    def hold_against(self, fingerprint: str) -> Hold | None:
+        """The hold that a valid file with this fingerprint is under; another content ends it."""
+        hold = self.hold()
+        if hold is not None and not hold.covers(fingerprint):
+            self.clear_hold()
+            return None
+        return hold
+
+    def set_hold(
+        self, fingerprints: Iterable[str], run_id: int, max_delete: str | None = None
+    ) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?)",
-                (self._target, fingerprint, run_id, clock.to_text(clock.now())),
+                "INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?, ?)",
+                (
+                    self._target,
+                    " ".join(sorted(set(fingerprints))),
+                    run_id,
+                    max_delete,
+                    clock.to_text(clock.now()),
+                ),
             )
 
     def clear_hold(self) -> None:

@@ -243,7 +243,7 @@ def test_a_transaction_within_another_is_a_part_of_it(database: Database) -> Non
             connection.execute("DELETE FROM hold")
             raise KeyError
 
-    State(database).set_hold("f", 1)
+    State(database).set_hold({"f"}, 1)
     with pytest.raises(KeyError):
         forget_and_fail()
     assert State(database).hold() is not None
