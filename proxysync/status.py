@@ -202,11 +202,9 @@ def held(hold: Hold | None, fingerprint: str) -> list[dict[str, Any]]:
     return [{"event": "daemon.held", "message": message, "since": to_text(hold.since)}]
 
 
-def refused(reason: str | None) -> list[dict[str, Any]]:
-    """A warning while the whole plan is refused, so that nothing of it is going to happen."""
-    if reason is None:
-        return []
-    return [{"event": "plan.refused", "message": f"the plan is refused: {reason}", "since": None}]
+def present(event: str, message: str) -> dict[str, Any]:
+    """A warning of what is so at this moment; nobody knows since when."""
+    return {"event": event, "message": message.partition("\n")[0], "since": None}
 
 
 def _text(moment: datetime | None) -> str | None:

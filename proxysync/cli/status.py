@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from proxysync.config.models import Config
     from proxysync.model import Snapshot
     from proxysync.npm.client import NpmClient
+    from proxysync.npm.errors import NpmError
     from proxysync.plan.model import Plan
     from proxysync.status import ProxyStatus
     from proxysync.store.health import HealthStore
@@ -78,8 +79,8 @@ class View:
         self._snapshot: Snapshot | None = None
         self._asked = 0.0
         self._fingerprint = ""
-        self._refused: str | None = None
-        self.trouble: str | None = None
+        self._present: list[dict[str, Any]] = []
+        self.trouble: NpmError | None = None
 
     def proxies(self) -> "list[ProxyStatus]":
         """The proxies to show; a single one with the last things that happened to it.
@@ -112,20 +113,22 @@ class View:
         return with_health(proxies, self._health, clock.now())
 
     def warnings(self) -> list[dict[str, Any]]:
-        from proxysync.status import held, refused, warnings
+        from proxysync.status import held, warnings
         from proxysync.store.database import damage_told
 
         with damage_told(DATABASE):
             found = warnings(self._health.notices()) if self._health else []
             found += held(self._state.hold() if self._state else None, self._fingerprint)
-            return found + refused(self._refused)
+            return found + self._present
 
     def _plan(self, config: "Config") -> "Plan | None":
         from proxysync.cli import context
         from proxysync.npm.errors import NpmError
         from proxysync.reconcile import build_plan
+        from proxysync.status import present
 
         plan: Plan | None = None
+        self._present = []
         try:
             self._npm = self._npm or context.client(self._env)
             if self._snapshot is None or time.monotonic() - self._asked > ASK_NPM:
@@ -133,10 +136,15 @@ class View:
                 self._asked = time.monotonic()
             self.trouble = None
             plan = build_plan(config, self._snapshot, self._state)
+            if plan.refused:
+                self._present.append(
+                    present("plan.refused", f"the plan is refused: {plan.refused}")
+                )
+            if blind_spot := self._npm.blind_spot():
+                self._present.append(present("npm.visibility", blind_spot))
         except NpmError as error:
             self._snapshot = None
-            self.trouble = f"Warning: {error}\nThis is what the state knows:"
-        self._refused = plan.refused if plan else None
+            self.trouble = error
         return plan
 
     def _only(self, name: str, proxies: "list[ProxyStatus]") -> "list[ProxyStatus]":
@@ -152,23 +160,28 @@ class View:
 
 def _print_json(view: View) -> None:
     from proxysync.cli import terminal
+    from proxysync.status import present
 
-    proxies = view.proxies()
+    proxies, warnings = view.proxies(), view.warnings()
     if view.trouble:
-        terminal.note(view.trouble)
-    terminal.print_json(
-        {"proxies": [proxy.to_json() for proxy in proxies], "warnings": view.warnings()}
-    )
+        _tell(view.trouble)
+        warnings.append(present(view.trouble.code, str(view.trouble)))
+    terminal.print_json({"proxies": [proxy.to_json() for proxy in proxies], "warnings": warnings})
+
+
+def _tell(trouble: "NpmError") -> None:
+    from proxysync.cli.terminal import note
+
+    note(f"Warning: {trouble}\nThis is what the state knows:")
 
 
 def _picture(view: View) -> str:
-    from proxysync.cli import terminal
     from proxysync.cli.status_table import details, render
     from proxysync.store import clock
 
     proxies = view.proxies()
     if view.trouble:
-        terminal.note(view.trouble)
+        _tell(view.trouble)
     now = clock.now()
     parts = [render(proxies, view.warnings(), now)]
     parts += [details(proxy, now) for proxy in proxies if proxy.changes is not None]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from proxysync.apply.lock import write_lock
 from proxysync.daemon.oversight import Oversight
 from proxysync.daemon.service import Service
 from proxysync.health.monitor import Monitor
@@ -34,6 +35,7 @@ class Stage:
         npm = NpmClient(
             Session(Transport(sandbox.url), "own@example.com", "pw", pause=lambda _seconds: None)
         )
+        self.url = npm.url
         state = State(self.database)
         self.service = Service(
             self.file,
@@ -88,3 +90,16 @@ def test_who_asks_hears_what_came_of_it_and_nobody_else_twice(stage: Stage) -> N
         "config.loaded",
         "config.loaded",
     ]
+
+
+def test_a_writer_that_never_ends_is_told_once_as_an_error(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxysync.daemon.service.LOCK_PATIENCE", 0.0)
+    stage.load(GOOD)
+    other = tmp_path / "other"
+    other.mkdir()
+    with write_lock(other, stage.url):
+        for _ in range(2):
+            assert stage.service.reconcile() is None, "the next resync tries again"
+    assert stage.said() == ["config.loaded", "daemon.locked"]

@@ -152,3 +152,25 @@ def test_plan_names_what_was_blocked_when_it_was_last_probed(small_world: World)
     assert "Note: dead was blocked when it was last probed: tcp" in small_world.call("plan").err
     small_world.write({"dead": {"upstream": "http://127.0.0.1:2"}})
     assert "was blocked" not in small_world.call("plan").err
+
+
+def test_npm_that_is_away_is_told_in_json_too(small_world: World, services: list[Toy]) -> None:
+    small_world.write({"one": {"upstream": services[0].url}})
+    small_world.apply()
+    assert small_world.npm.sandbox is not None
+    small_world.npm.sandbox.stop()
+    shown = small_world.call("status", "--format", "json").json
+    assert shown["proxies"][0]["sync"] == "unknown"
+    assert [warning["event"] for warning in shown["warnings"]] == ["npm.unavailable"]
+
+
+def test_rights_that_hide_hosts_are_told_by_status(small_world: World) -> None:
+    assert small_world.npm.sandbox is not None
+    small_world.npm.sandbox.add_user(
+        "own@example.com", "changeme", permissions={"proxy_hosts": "manage"}
+    )
+    small_world.env["PROXYSYNC_NPM_IDENTITY"] = "own@example.com"
+    small_world.write({"dead": {"upstream": DEAD}})
+    (warning,) = small_world.call("status", "--format", "json").json["warnings"]
+    assert warning["event"] == "npm.visibility"
+    assert "sees only hosts of its own" in small_world.call("status").out
