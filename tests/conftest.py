@@ -25,18 +25,9 @@ def npm(request: pytest.FixtureRequest) -> Iterator[Npm]:
     """The sandbox, and (marked `live`) the real NPM that the environment names."""
     if request.param == "sandbox":
         sandbox: Sandbox = request.getfixturevalue("sandbox")
-        yield _in_sandbox(sandbox)
+        yield in_sandbox(sandbox)
         return
-    url = os.environ.get(REAL_NPM)
-    if not url:
-        pytest.skip(f"{REAL_NPM} names no real NPM")
-    sites = os.environ.get("PROXYSYNC_TEST_SITES_URL", f"http://{urlsplit(url).hostname}:80")
-    real = Npm(
-        url.removesuffix("/"),
-        sites,
-        os.environ.get("PROXYSYNC_TEST_NPM_IDENTITY", "admin@example.com"),
-        os.environ.get("PROXYSYNC_TEST_NPM_SECRET", "changeme"),
-    )
+    real = real_npm()
     real.clean()
     yield real
     real.clean()
@@ -51,10 +42,25 @@ def world(tmp_path: Path, npm: Npm) -> World:
 @pytest.fixture
 def small_world(tmp_path: Path, sandbox: Sandbox) -> World:
     """proxysync beside the sandbox only."""
-    return World(tmp_path, _in_sandbox(sandbox))
+    return World(tmp_path, in_sandbox(sandbox))
 
 
-def _in_sandbox(sandbox: Sandbox) -> Npm:
+def real_npm() -> Npm:
+    """The NPM that the environment names; without one the test is skipped."""
+    url = os.environ.get(REAL_NPM)
+    if not url:
+        pytest.skip(f"{REAL_NPM} names no real NPM")
+    sites = os.environ.get("PROXYSYNC_TEST_SITES_URL", f"http://{urlsplit(url).hostname}:80")
+    return Npm(
+        url.removesuffix("/"),
+        sites,
+        os.environ.get("PROXYSYNC_TEST_NPM_IDENTITY", "admin@example.com"),
+        os.environ.get("PROXYSYNC_TEST_NPM_SECRET", "changeme"),
+    )
+
+
+def in_sandbox(sandbox: Sandbox) -> Npm:
+    """The sandbox as its users see it."""
     return Npm(sandbox.url, sandbox.sites_url, "admin@example.com", "changeme", sandbox)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from proxysync.sandbox.access_lists import AccessLists
@@ -13,8 +14,9 @@ from proxysync.sandbox.certificates import Certificates
 from proxysync.sandbox.errors import ApiError, Denied, NotFoundError, internal_error, not_found
 from proxysync.sandbox.hosts import Hosts
 from proxysync.sandbox.nginx import NginxError
-from proxysync.sandbox.rows import HOST_KINDS, Row, Store
+from proxysync.sandbox.rows import SERVED_KINDS, STREAM, Row, Store
 from proxysync.sandbox.schema import bodies, published
+from proxysync.sandbox.streams import Streams
 
 _DEFAULT_SITE = {
     "id": "default-site",
@@ -51,6 +53,7 @@ class Api:
     def __init__(self, store: Store, reported_version: str) -> None:
         self._store = store
         self._version = reported_version
+        self.backend = store.backend
         self._bodies = bodies(store.behaviour)
         self._schema = published(store.behaviour, reported_version)
         self.requests: list[tuple[str, str]] = []
@@ -72,6 +75,8 @@ class Api:
                 reply = _refusal(internal_error(), request)
             except Denied:
                 reply = _refusal(self._denial(request), request)
+        if reply.status == 500 and not self._store.behaviour.failures_have_a_code:
+            reply.payload["error"].pop("code", None)
         if self._store.behaviour.booleans:
             return reply
         return Reply(reply.status, _with_integers(reply.payload))
@@ -119,7 +124,6 @@ class Api:
             ("GET", "/settings/(?P<row>[^/]+)", self._setting, False),
             ("GET", "/audit-log", self._audit, False),
             ("GET", "/audit-log/(?P<row>[^/]+)", self._audit_entry, False),
-            ("GET", "/nginx/streams", self._streams, False),
             ("GET", "/nginx/certificates/dns-providers", self._dns_providers, False),
         ]
         if self._store.behaviour.version >= (2, 13, 5):
@@ -132,13 +136,14 @@ class Api:
     def _collection_routes(self) -> list[_Route]:
         store = self._store
         routes = []
-        for kind in HOST_KINDS:
+        for kind in SERVED_KINDS:
             path = f"/nginx/{kind.label}s"
-            hosts = Hosts(store, kind)
+            hosts = Streams(store) if kind is STREAM else Hosts(store, kind)
             routes += self._rows(path, hosts, kind.resource, kind.expands)
             for action, act in (("enable", hosts.enable), ("disable", hosts.disable)):
                 routes.append(self._action(f"{path}/(?P<row>[^/]+)/{action}", kind.resource, act))
-            update = self._update(f"{path}/{{hostID}}", kind.resource, hosts.update)
+            row = "{streamID}" if kind is STREAM else "{hostID}"
+            update = self._update(f"{path}/{row}", kind.resource, hosts.update)
             routes.append(_Route("PUT", re.compile(f"{path}/(?P<row>[^/]+)"), update))
         lists, expands = AccessLists(store), ("owner", "items", "clients")
         routes += self._rows(
@@ -146,10 +151,23 @@ class Api:
         )
         update = self._update("/nginx/access-lists/{listID}", "access_lists", lists.update)
         routes.append(_Route("PUT", re.compile("/nginx/access-lists/(?P<row>[^/]+)"), update))
-        relations = ("owner", *(kind.resource for kind in HOST_KINDS), "streams")
-        certificates = Certificates(store)
-        path = "/nginx/certificates"
+        relations = ("owner", *(kind.resource for kind in SERVED_KINDS))
+        certificates, path = Certificates(store), "/nginx/certificates"
+        routes += [
+            _Route(
+                "POST", re.compile(f"{path}/validate"), _on_files(certificates.examine), public=True
+            ),
+            _Route("POST", re.compile(f"{path}/(?P<row>[^/]+)/upload"), self._upload(certificates)),
+        ]
         return routes + self._rows(path, certificates, "certificates", relations)
+
+    def _upload(self, certificates: Certificates) -> Handler:
+        def uploaded(call: Call) -> Reply:
+            self._authorise(call, "certificates")
+            keep = partial(certificates.upload, call.access, call.written_id)
+            return _on_files(keep)(call)
+
+        return uploaded
 
     def _rows(
         self,
@@ -189,7 +207,7 @@ class Api:
         self,
         path: str,
         resource: str,
-        act: Callable[[Access, int | None], bool],
+        act: Callable[[Access, int | None], Any],
         method: str = "POST",
     ) -> _Route:
         def acted(call: Call) -> Reply:
@@ -267,9 +285,9 @@ class Api:
             kind.label.removesuffix("-host"): sum(
                 call.access.sees(row) for row in self._store.hosts[kind.table].live()
             )
-            for kind in HOST_KINDS
+            for kind in SERVED_KINDS
         }
-        return Reply(200, {**counts, "stream": 0})
+        return Reply(200, counts)
 
     def _settings(self, call: Call) -> Reply:
         call.access.need_admin()
@@ -293,10 +311,6 @@ class Api:
         call.access.need_admin()
         return Reply(200, self._store.audit_entry(row_id))
 
-    def _streams(self, call: Call) -> Reply:
-        call.access.need("streams")
-        return Reply(200, [])
-
     def _dns_providers(self, call: Call) -> Reply:
         if not call.access.claimed_id:
             raise Denied
@@ -306,6 +320,15 @@ class Api:
 def not_found_path(path: str) -> ApiError:
     """The 404 that names the path: nothing there, or nothing for this caller."""
     return ApiError(404, f"Not Found - {path}")
+
+
+def _on_files(act: Callable[[Mapping[str, str]], Row]) -> Handler:
+    def answer(call: Call) -> Reply:
+        if not call.request.files:
+            return Reply(400, {"error": "No files were uploaded"})
+        return Reply(200, act(call.request.files))
+
+    return answer
 
 
 def _about_nothing(request: Request) -> Reply:

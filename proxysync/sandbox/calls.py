@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 
 from proxysync.sandbox.auth import Access
@@ -20,13 +22,17 @@ _EXPAND = re.compile(r"(\w+)(?:\.(?:\[([\w, ]*)\]|(\w+)))?(?:,|$)")
 
 @dataclass(frozen=True)
 class Request:
-    """One request to the API; `path` is without `/api`, `raw` is a JSON body's bytes or None."""
+    """One request to the API; `path` is without `/api`, `raw` is a JSON body's bytes or None.
+
+    `files` are the texts that a form uploads, by their names, or None if it is no form.
+    """
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     token: str | None = None
     raw: bytes | None = None
+    files: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,18 @@ def read_body(raw: bytes | None) -> Any:
     if not isinstance(body, dict | list):
         raise internal_error(400)
     return body
+
+
+def read_files(raw: bytes, content_type: str) -> dict[str, str]:
+    """The files of a multipart form, by the names of their fields."""
+    head = f"Content-Type: {content_type}\r\n\r\n".encode()
+    found = {}
+    for part in BytesParser(policy=HTTP).parsebytes(head + raw).walk():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if part.get_filename() and isinstance(content, bytes):
+            found[str(name)] = content.decode(errors="replace")
+    return found
 
 
 def expand_of(request: Request, allowed: Sequence[str]) -> tuple[str, ...]:

@@ -50,10 +50,13 @@ class _Token:
     line: int
 
 
-def parse(text: str) -> Parsed:
-    """The configuration as a tree. Raises ConfError at the first thing nginx would refuse."""
+def parse(text: str, context: str = known.HTTP) -> Parsed:
+    """The configuration as a tree. Raises ConfError at the first thing nginx would refuse.
+
+    `context` is where nginx includes the file: `directives.HTTP` or `directives.STREAM`.
+    """
     reader = _Reader(text)
-    servers = reader.block(known.HTTP, "")
+    servers = reader.block(context, "")
     return Parsed(servers, tuple(reader.upstreams), tuple(reader.certificates))
 
 
@@ -75,6 +78,18 @@ def split_upstream(url: str) -> tuple[str, str | None, str]:
     if not found:
         raise ConfError("invalid URL prefix")
     return found[1], found[2], found[3]
+
+
+def split_address(text: str) -> tuple[str, str]:
+    """(host, port) of the address that a stream goes to. Raises ConfError if it is not one."""
+    host, _, port = text.rpartition(":") if not text.startswith("[") else text.partition("]:")
+    if not host:
+        raise ConfError(f'no host in upstream "{text}"')
+    if text.startswith("["):
+        host += "]"
+    elif ":" in host:
+        raise ConfError(f'invalid port in upstream "{text}"')
+    return host, port
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -153,7 +168,7 @@ class _Reader:
             if token.kind == "word":
                 words.append(token.text)
             elif token.kind == "}":
-                if words or context == known.HTTP:
+                if words or context in known.TOP:
                     raise ConfError('unexpected "}"', token.line)
                 return tuple(found)
             elif not words:
@@ -165,7 +180,7 @@ class _Reader:
                     # An inner block has named its line already.
                     raise ConfError(error.message, error.line or token.line) from None
                 words = []
-        if words or context != known.HTTP:
+        if words or context not in known.TOP:
             end = '";" or "}"' if words else '"}"'
             last = self.text.count("\n") + 1
             raise ConfError(f"unexpected end of file, expecting {end}", last)
@@ -184,7 +199,9 @@ class _Reader:
         if name in known.EXPANDS:
             for arg in args:
                 self._check_variables(arg)
-        if name == "proxy_pass":
+        if name == "proxy_pass" and context == known.STREAM_SERVER:
+            self.upstreams.append(split_address(args[0])[0])
+        elif name == "proxy_pass":
             self._check_upstream(args[0], outer, inside_if=context == known.IF)
         if name == "ssl_certificate":
             self.certificates.append(args[0])
@@ -195,10 +212,7 @@ class _Reader:
         if name == "location":
             _check_location(args, outer, before)
             outer = " ".join(args)
-        inner = (
-            name if name in (known.SERVER, known.LOCATION, known.IF, "types") else known.LOCATION
-        )
-        return Directive(name, args, self.block(inner, outer))
+        return Directive(name, args, self.block(_inner_context(name, context), outer))
 
     def _check_variables(self, arg: str) -> None:
         for braced, closed, plain in _VARIABLE.findall(arg):
@@ -231,6 +245,12 @@ class _Reader:
                 'or inside named location, or inside "if" statement, or inside "limit_except" block'
             )
         self.upstreams.append(host)
+
+
+def _inner_context(name: str, context: str) -> str:
+    if context == known.STREAM:
+        return known.STREAM_SERVER
+    return name if name in (known.SERVER, known.LOCATION, known.IF, "types") else known.LOCATION
 
 
 def _check_place(name: str, context: str, *, opens: bool) -> None:

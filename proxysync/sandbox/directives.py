@@ -12,9 +12,13 @@ SERVER = "server"
 LOCATION = "location"
 IF = "if"
 HTTP = "http"
+STREAM = "stream"
+STREAM_SERVER = "server of a stream"
+TOP = (HTTP, STREAM)
+"""The contexts of whole files."""
 
 BLOCKS = {
-    "server": {HTTP},
+    "server": {HTTP, STREAM},
     "location": {SERVER, LOCATION},
     "if": {SERVER, LOCATION},
     "limit_except": {LOCATION},
@@ -90,6 +94,9 @@ for _name in (
     "sendfile",
 ):
     SIMPLE[_name] = {SERVER, LOCATION, IF}
+
+for _name in ("listen", "proxy_pass", "ssl_certificate", "ssl_certificate_key"):
+    SIMPLE[_name] = SIMPLE[_name] | {STREAM_SERVER}
 
 REPEATABLE = set(
     _words("""

@@ -1,12 +1,12 @@
 """Hosts: create, change, enable, disable and delete, in NPM's order and with its traps."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from proxysync.sandbox.auth import Access
 from proxysync.sandbox.errors import ApiError, internal_error
-from proxysync.sandbox.nginx import FileName
+from proxysync.sandbox.nginx import FileName, NginxError
 from proxysync.sandbox.render import Access as AccessRules
 from proxysync.sandbox.render import render
 from proxysync.sandbox.rows import (
@@ -29,12 +29,14 @@ class Hosts:
         self._store = store
         self._kind = kind
         self._table = store.hosts[kind.table]
+        self._noun = "Host"
+        self._hidden: tuple[str, ...] = ()
 
     def all(self, access: Access, expand: Sequence[str], query: str | None) -> list[Row]:
         """The list as NPM orders it."""
         rows = [row for row in self._table.live() if access.sees(row)]
-        found = matching(rows, query, lambda row: json.dumps(row["domain_names"]))
-        return [self._expanded(row, expand) for row in by_names(found)]
+        found = matching(rows, query, self._searched)
+        return [self._expanded(row, expand) for row in self._ordered(found)]
 
     def get(self, access: Access, row_id: int | None, expand: Sequence[str] = ()) -> Row:
         """One host."""
@@ -44,8 +46,9 @@ class Hosts:
         """A new host. Its answer was read before nginx had its say."""
         wants_new = body.get("certificate_id") == "new"
         data = {name: value for name, value in body.items() if not _is_new(name, value)}
-        self._check_names(data["domain_names"], None)
-        row = self._table.insert(access.user_id, {**self._columns(), **_stored(normalised(data))})
+        self._checked(data, None)
+        columns = {**self._columns(), **_stored(self._normal(data))}
+        row = self._table.insert(access.user_id, columns)
         if wants_new:
             refuse_certificate(self._store, row["domain_names"])
         answer = self._expanded(row, self._all_expands())
@@ -57,14 +60,13 @@ class Hosts:
         """A shallow patch; a host that is disabled afterwards is left to nginx as it is."""
         wants_new = body.get("certificate_id") == "new"
         patch = {name: value for name, value in body.items() if not _is_new(name, value)}
-        if "domain_names" in patch:
-            self._check_names(patch["domain_names"], row_id)
+        self._checked(patch, row_id)
         row = self._table.visible(access, row_id)
         if wants_new:
             refuse_certificate(self._store, patch.get("domain_names") or row["domain_names"])
         before = dict(row)
-        merged = _stored(normalised({**row, **patch}))
-        late = self._kind is DEAD_HOST
+        merged = _stored(self._normal({**row, **patch}))
+        late = self._lags
         # A dead host's flags are stored as sent, and nginx gets the row as it was before.
         self._table.patch(row, _stored(patch) if late else merged)
         self._log(access, "updated", row["id"], merged)
@@ -75,6 +77,10 @@ class Hosts:
         if row["enabled"] or self._kind is not PROXY_HOST:
             self._configure(row)
         return {**answer, "meta": dict(row["meta"])}
+
+    @property
+    def _lags(self) -> bool:
+        return self._kind is DEAD_HOST and self._store.behaviour.dead_hosts_lag
 
     def delete(self, access: Access, row_id: int | None) -> bool:
         """Marks the row, removes the file, reloads."""
@@ -89,17 +95,29 @@ class Hosts:
         """Renders the host without the users and clients of its access list."""
         row = self._table.visible(access, row_id)
         if row["enabled"]:
-            raise ApiError(400, "Host is already enabled")
+            raise ApiError(400, f"{self._noun} is already enabled")
         self._table.patch(row, {"enabled": True})
         self._configure(row, bare_list=True)
         self._log(access, "enabled", row["id"], shown(row))
         return True
 
-    def disable(self, access: Access, row_id: int | None) -> bool:
-        """Removes the file and reloads; `meta` goes on saying what it said."""
+    def disable(self, access: Access, row_id: int | None) -> Any:
+        """Removes the file and reloads; `meta` goes on saying what it said.
+
+        For a dead host NPM answers before it looks, and nobody catches what is wrong then.
+        """
+        if not self._lags:
+            return self._disabled(access, row_id)
+        try:
+            self._disabled(access, row_id)
+        except (ApiError, NginxError):
+            self._store.backend.exit()
+        return {}
+
+    def _disabled(self, access: Access, row_id: int | None) -> bool:
         row = self._table.visible(access, row_id)
         if not row["enabled"]:
-            raise ApiError(400, "Host is already disabled")
+            raise ApiError(400, f"{self._noun} is already disabled")
         self._table.patch(row, {"enabled": False})
         self._store.nginx.remove(self._file(row))
         self._store.nginx.reload()
@@ -111,8 +129,11 @@ class Hosts:
         if not row["enabled"] and not self._store.behaviour.serves_disabled:
             return ""
         found = self._store.certificates.find(row["certificate_id"]) if certificate else None
+        return self._text(row, found, bare_list=bare_list)
+
+    def _text(self, row: Row, certificate: Row | None, *, bare_list: bool) -> str:
         rules = access_rules(self._store, row.get("access_list_id", 0), bare=bare_list)
-        return render(self._kind.table, row, found, rules)
+        return render(self._kind.table, row, certificate, rules)
 
     def _file(self, row: Row) -> FileName:
         return self._kind.table, row["id"]
@@ -124,9 +145,22 @@ class Hosts:
     def _render_and_test(self, row: Row, *, bare_list: bool = False) -> dict[str, Any]:
         text = self.render(row, bare_list=bare_list)
         refusal = self._store.nginx.configure(self._file(row), text)
+        if refusal and self._store.behaviour.legacy_validation:
+            refusal = f'Command failed: /usr/sbin/nginx -t -g "error_log off;"\n{refusal}'
         return {**row["meta"], "nginx_online": refusal is None, "nginx_err": refusal}
 
-    def _check_names(self, names: Sequence[str], own_id: int | None) -> None:
+    def _searched(self, row: Row) -> str:
+        return json.dumps(row["domain_names"])
+
+    def _ordered(self, rows: Iterable[Row]) -> list[Row]:
+        return by_names(rows)
+
+    def _normal(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return normalised(data)
+
+    def _checked(self, data: Mapping[str, Any], own_id: int | None) -> None:
+        """Raises ApiError if the row must not be stored: its names are taken."""
+        names: Sequence[str] = data.get("domain_names", ())
         taken = {
             name.lower()
             for kind in HOST_KINDS
@@ -150,10 +184,10 @@ class Hosts:
         return ("certificate", "owner")
 
     def _expanded(self, row: Row, expand: Sequence[str]) -> Row:
-        answer = shown(row)
+        answer = shown(row, *self._hidden)
         if "owner" in expand:
             answer["owner"] = self._store.owner(row["owner_user_id"])
-        if "certificate" in expand:
+        if "certificate" in expand and "certificate_id" not in self._hidden:
             found = self._store.certificates.find(row["certificate_id"])
             answer["certificate"] = {**found, "meta": {}} if found else None
         if "access_list" in expand:

@@ -2,14 +2,19 @@
 
 import os
 import re
+import ssl
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from proxysync.sandbox.conf import ConfError, Directive, Parsed, parse
+from proxysync.sandbox import directives as known
+from proxysync.sandbox.conf import ConfError, Directive, Parsed, parse, split_address
+from proxysync.sandbox.forwarding import Forward, Forwarding
 
 FileName = tuple[str, int]
-_FOLDERS = ("proxy_host", "redirection_host", "dead_host")
+_STREAMS = "stream"
+_FOLDERS = ("proxy_host", "redirection_host", "dead_host", _STREAMS)
 
 
 class NginxError(Exception):
@@ -24,20 +29,34 @@ class _File:
     error: ConfError | None = None
 
 
+@dataclass(frozen=True)
+class CertificateFiles:
+    """A certificate's files: what serves them, or why nginx cannot load them.
+
+    Neither is there for a stand-in that only has to exist.
+    """
+
+    context: ssl.SSLContext | None = None
+    refusal: str | None = None
+
+
 @dataclass
 class Nginx:
     """Files are written and removed at once; what is served changes with a reload only.
 
     `users` are the password files of the access lists, by the id of the list; nginx reads them
-    at each request. `certificates` are the ids whose files exist. `unresolvable` are the host
-    names that no resolver knows, and `broken` a fault in some file that is not a host's.
+    at each request. `certificates` are the files of certificates, by id. `unresolvable` are the
+    host names that no resolver knows, and `broken` a fault in some file that is not a host's.
+    `forwarding` serves the streams.
     """
 
     unresolvable: set[str] = field(default_factory=set)
     users: dict[int, dict[str, str]] = field(default_factory=dict)
-    certificates: set[int] = field(default_factory=set)
+    certificates: dict[int, CertificateFiles] = field(default_factory=dict)
     broken: str | None = None
     serving: tuple[Directive, ...] = ()
+    serving_certificates: Mapping[int, CertificateFiles] = field(default_factory=dict)
+    forwarding: Forwarding = field(default_factory=Forwarding)
 
     def __post_init__(self) -> None:
         self._files: dict[FileName, _File] = {}
@@ -45,7 +64,8 @@ class Nginx:
     def write(self, name: FileName, text: str) -> None:
         """Puts a host's file in place, untested."""
         try:
-            self._files[name] = _File(parse(text))
+            context = known.STREAM if name[0] == _STREAMS else known.HTTP
+            self._files[name] = _File(parse(text, context))
         except ConfError as error:
             self._files[name] = _File(error=error)
 
@@ -57,17 +77,24 @@ class Nginx:
         """Raises NginxError if any file is bad, whosever it is."""
         if self.broken is not None:
             raise NginxError(_printed(self.broken, None, None))
+        taken: set[tuple[str, bool]] = set()
         for name, file in self._in_order():
             if file.error:
                 raise NginxError(_printed(file.error.message, name, file.error.line))
             self._look_up(name, file)
+            if name[0] == _STREAMS and file.parsed:
+                _check_ports(name, file.parsed, taken)
 
     def reload(self) -> None:
-        """Serves what the files say. Raises NginxError, and changes nothing, if the test fails."""
+        """Serves what the files say. Raises NginxError, and changes nothing, if the test fails.
+
+        The test does not notice a port that is taken; then all stays as it was, and nobody hears.
+        """
         self.test()
-        self.serving = tuple(
-            server for _, file in self._in_order() if file.parsed for server in file.parsed.servers
-        )
+        contexts = {number: files.context for number, files in self.certificates.items()}
+        if self.forwarding.change(self._forwards(), contexts):
+            self.serving = tuple(self._servers(streams=False))
+            self.serving_certificates = dict(self.certificates)
 
     def configure(self, name: FileName, text: str) -> str | None:
         """NPM's way to bring one host up: None, or why nginx refuses its file, then removed.
@@ -98,6 +125,21 @@ class Nginx:
             return False
         return not name.endswith(".invalid") and name not in self.unresolvable
 
+    def _servers(self, *, streams: bool) -> Iterator[Directive]:
+        for (folder, _), file in self._in_order():
+            if file.parsed and (folder == _STREAMS) is streams:
+                yield from file.parsed.servers
+
+    def _forwards(self) -> Iterator[Forward]:
+        for server in self._servers(streams=True):
+            said = {one.name: one.args for one in server.block or ()}
+            if "udp" not in said["listen"]:
+                host, port = split_address(said["proxy_pass"][0])
+                certificate = (
+                    certificate_id(said["ssl_certificate"][0]) if "ssl_certificate" in said else 0
+                )
+                yield Forward(int(said["listen"][0]), host, int(port), certificate)
+
     def _in_order(self) -> list[tuple[FileName, _File]]:
         def place(item: tuple[FileName, _File]) -> tuple[int, str]:
             folder, number = item[0]
@@ -112,9 +154,29 @@ class Nginx:
             if not self.resolves(host):
                 raise NginxError(_printed(f'host not found in upstream "{host}"', name, 1))
         for path in file.parsed.certificates:
-            if not any(f"/npm-{number}/" in path for number in self.certificates):
+            files = self.certificates.get(certificate_id(path))
+            if files is None:
                 text = f'cannot load certificate "{path}": BIO_new_file() failed'
                 raise NginxError(_printed(text, None, None))
+            if files.refusal is not None:
+                raise NginxError(_printed(files.refusal, None, None))
+
+
+def certificate_id(path: str) -> int:
+    """Whose file this is."""
+    found = re.search(r"/npm-(\d+)/", path)
+    return int(found[1]) if found else 0
+
+
+def _check_ports(name: FileName, parsed: Parsed, taken: set[tuple[str, bool]]) -> None:
+    for server in parsed.servers:
+        for one in server.block or ():
+            if one.name == "listen":
+                port = (one.args[0], "udp" in one.args)
+                if port in taken:
+                    text = f'duplicate "0.0.0.0:{one.args[0]}" address and port pair'
+                    raise NginxError(_printed(text, name, 1))
+                taken.add(port)
 
 
 def _printed(message: str, name: FileName | None, line: int | None) -> str:

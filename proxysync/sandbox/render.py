@@ -50,8 +50,28 @@ def render(kind: str, row: Row, certificate: Row | None, access: Access | None) 
     for location in locations:
         lines += _custom_location(row, location, certificate, access)
     if not own_location:
-        lines += ["location / {", *_content(kind, row, access), "}"]
+        lines += ["location / {", *_content(kind, row, certificate, access), "}"]
     return "\n".join([*lines, "}", ""])
+
+
+def render_stream(row: Row, certificate: Row | None) -> str:
+    """The text of the stream's file, empty if it listens to nothing."""
+    lines = [f"# {row['incoming_port']} TCP: {row['tcp_forwarding']} UDP: {row['udp_forwarding']}"]
+    target = f"proxy_pass {row['forwarding_host']}:{row['forwarding_port']};"
+    for wanted, udp in (("tcp_forwarding", ""), ("udp_forwarding", " udp")):
+        if row[wanted]:
+            tls = " ssl" if certificate and not udp else ""
+            files = _certificate_files(certificate) if certificate and not udp else []
+            lines += ["server {", f"listen {row['incoming_port']}{udp}{tls};", *files, target, "}"]
+    return "\n".join([*lines, ""])
+
+
+def _certificate_files(certificate: Row) -> list[str]:
+    folder = f"/data/custom_ssl/npm-{certificate['id']}"
+    return [
+        f"ssl_certificate {folder}/fullchain.pem;",
+        f"ssl_certificate_key {folder}/privkey.pem;",
+    ]
 
 
 def _head(kind: str, row: Row, certificate: Row | None) -> list[str]:
@@ -67,11 +87,7 @@ def _head(kind: str, row: Row, certificate: Row | None) -> list[str]:
         lines.append("listen 443 ssl;")
     lines.append(f"server_name {' '.join(row['domain_names'])};")
     if certificate:
-        folder = f"/data/custom_ssl/npm-{certificate['id']}"
-        lines += [
-            f"ssl_certificate {folder}/fullchain.pem;",
-            f"ssl_certificate_key {folder}/privkey.pem;",
-        ]
+        lines += _certificate_files(certificate)
     lines += _forced_ssl(row, certificate)
     if row.get("allow_websocket_upgrade"):
         lines += _WEBSOCKETS
@@ -88,16 +104,24 @@ def _forced_ssl(row: Row, certificate: Row | None) -> list[str]:
     ]
 
 
-def _content(kind: str, row: Row, access: Access | None) -> list[str]:
+def _hsts(row: Row, certificate: Row | None) -> list[str]:
+    if not (certificate and row["ssl_forced"] and row["hsts_enabled"]):
+        return []
+    subdomains = "includeSubDomains; " if row["hsts_subdomains"] else " "
+    return [f'add_header Strict-Transport-Security "max-age=63072000;{subdomains}preload";']
+
+
+def _content(kind: str, row: Row, certificate: Row | None, access: Access | None) -> list[str]:
     if kind == "dead_host":
-        return ["return 404;"]
+        return [*_hsts(row, certificate), "return 404;"]
     if kind == "redirection_host":
         scheme = "$scheme" if row["forward_scheme"] == "auto" else row["forward_scheme"]
         path = "$request_uri" if row["preserve_path"] else ""
         target = f"{scheme}://{row['forward_domain_name']}{path}"
-        return [f"return {row['forward_http_code']} {target};"]
+        return [*_hsts(row, certificate), f"return {row['forward_http_code']} {target};"]
     return [
         *_access_rules(access),
+        *_hsts(row, certificate),
         *(_WEBSOCKETS if row["allow_websocket_upgrade"] else ()),
         "add_header X-Served-By $host;",
         *_FORWARDED,

@@ -3,6 +3,7 @@
 import copy
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +90,24 @@ DEAD_HOST = HostKind(
         **_HSTS,
     },
 )
+STREAM = HostKind(
+    "stream",
+    "stream",
+    "streams",
+    {
+        "incoming_port": None,
+        "forwarding_host": None,
+        "forwarding_port": None,
+        "tcp_forwarding": False,
+        "udp_forwarding": False,
+        "meta": {},
+        "enabled": True,
+        "certificate_id": 0,
+    },
+)
 HOST_KINDS = (PROXY_HOST, REDIRECTION_HOST, DEAD_HOST)
+"""The types that share one space of names."""
+SERVED_KINDS = (*HOST_KINDS, STREAM)
 
 
 class Table:
@@ -132,6 +150,27 @@ class Table:
         return row
 
 
+class Backend:
+    """NPM's process, which some requests end; whoever supervises it starts it again.
+
+    `restart_after` is the time that takes, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.exits = 0
+        self.restart_after = 1.0
+        self._up_at = 0.0
+
+    @property
+    def is_down(self) -> bool:
+        return time.monotonic() < self._up_at
+
+    def exit(self) -> None:
+        """Ends the process."""
+        self.exits += 1
+        self._up_at = time.monotonic() + self.restart_after
+
+
 class Store:
     """All that one NPM knows. `lock` is held for each request as a whole."""
 
@@ -140,7 +179,8 @@ class Store:
         self.lock = threading.RLock()
         self.accounts = Accounts(behaviour)
         self.nginx = Nginx()
-        self.hosts = {kind.table: Table() for kind in HOST_KINDS}
+        self.backend = Backend()
+        self.hosts = {kind.table: Table() for kind in SERVED_KINDS}
         self.certificates = Table()
         self.access_lists = Table()
         self._audit: list[Row] = []

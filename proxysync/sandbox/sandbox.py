@@ -1,7 +1,9 @@
 """The whole look-alike: what tests, the demo and rehearsals start."""
 
 import copy
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -10,10 +12,21 @@ from proxysync.sandbox.access_lists import AccessLists
 from proxysync.sandbox.api import Api
 from proxysync.sandbox.auth import Access, User, now
 from proxysync.sandbox.certificates import columns
+from proxysync.sandbox.endpoint import Latency, api_handler
 from proxysync.sandbox.hosts import Hosts
-from proxysync.sandbox.rows import DEAD_HOST, PROXY_HOST, REDIRECTION_HOST, HostKind, Row, Store
-from proxysync.sandbox.server import LISTEN, Latency, Server, api_handler
-from proxysync.sandbox.sites import sites_handler
+from proxysync.sandbox.nginx import CertificateFiles
+from proxysync.sandbox.rows import (
+    DEAD_HOST,
+    PROXY_HOST,
+    REDIRECTION_HOST,
+    Backend,
+    HostKind,
+    Row,
+    Store,
+)
+from proxysync.sandbox.server import LISTEN, Server
+from proxysync.sandbox.sites import context_for, sites_handler
+from proxysync.sandbox.tls import choosing_context
 from proxysync.sandbox.versions import behaviour_of
 
 ADMIN_ID = 1
@@ -23,7 +36,8 @@ class Sandbox:
     """One NPM in this process, on loopback only.
 
     It behaves as `version` does and says it is `reported_version`. Port 0 is a free one, kept
-    from the first start on. `tls` is (certificate file, key file), and serves the API by https.
+    from the first start on; streams listen where they are told to.
+    `tls` is (certificate file, key file), and serves the API by https.
     What it knows lives as long as the object: stop and start is NPM restarted.
     """
 
@@ -35,10 +49,12 @@ class Sandbox:
         port: int = 0,
         sites_port: int = 0,
         *,
+        https_port: int = 0,
         reported_version: str | None = None,
         tls: tuple[str | Path, str | Path] | None = None,
     ) -> None:
         self.ports = (port, sites_port)
+        self.https_port = https_port
         self._tls = tls
         self._latency = Latency()
         self._store = Store(behaviour_of(version))
@@ -49,21 +65,42 @@ class Sandbox:
         )
 
     def start(self) -> Self:
-        """Listens on both ports. Raises OSError if one is taken."""
-        api = Server(self.ports[0], api_handler(self._api, self._latency), self._tls)
+        """Listens on all ports. Raises OSError if one is taken."""
+        nginx = self._store.nginx
+        plans = (
+            (self.ports[0], api_handler(self._api, self._latency), self._own_context()),
+            (self.ports[1], sites_handler(nginx), None),
+            (
+                self.https_port,
+                sites_handler(nginx, "https"),
+                choosing_context(partial(context_for, nginx)),
+            ),
+        )
+        opened: list[Server] = []
         try:
-            sites = Server(self.ports[1], sites_handler(self._store.nginx))
+            opened += (Server(*plan) for plan in plans)
         except OSError:
-            api.server_close()
+            for server in opened:
+                server.server_close()
             raise
-        self._servers = (api, sites)
-        self.ports = (api.port, sites.port)
+        self.ports = (opened[0].port, opened[1].port)
+        self.https_port = opened[2].port
+        self._servers = tuple(opened)
         for server in self._servers:
             server.start()
+        nginx.forwarding.start()
         return self
 
+    def _own_context(self) -> ssl.SSLContext | None:
+        if self._tls is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self._tls)
+        return context
+
     def stop(self) -> None:
-        """Ends both servers and all their connections; nothing is left running."""
+        """Ends all servers and their connections; nothing is left running."""
+        self._store.nginx.forwarding.stop()
         servers, self._servers = self._servers, ()
         for server in servers:
             server.stop()
@@ -88,6 +125,16 @@ class Sandbox:
     def sites_url(self) -> str:
         """Where the sites are; the Host header chooses one."""
         return f"http://{LISTEN}:{self.ports[1]}"
+
+    @property
+    def https_url(self) -> str:
+        """Where the sites that have a certificate are; the name in the handshake chooses one."""
+        return f"https://{LISTEN}:{self.https_port}"
+
+    @property
+    def backend(self) -> Backend:
+        """NPM's process, which some requests end."""
+        return self._store.backend
 
     @property
     def requests(self) -> list[tuple[str, str]]:
@@ -158,7 +205,7 @@ class Sandbox:
                 "certificate_key": "-----BEGIN PRIVATE KEY-----\nsandbox\n"
                 "-----END PRIVATE KEY-----\n",
             }
-            self._store.nginx.certificates.add(row["id"])
+            self._store.nginx.certificates[row["id"]] = CertificateFiles()
             return int(row["id"])
 
     def add_access_list(

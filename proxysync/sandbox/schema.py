@@ -83,9 +83,12 @@ def _proxy_host(behaviour: Behaviour) -> Body:
 
 
 def _redirection_host(behaviour: Behaviour) -> Body:
+    scheme: Body = {"enum": ["auto", "http", "https"]}
+    if behaviour.legacy_validation:
+        scheme = {"minLength": 4}
     properties = {
         **_host_properties(behaviour),
-        "forward_scheme": {"type": "string", "enum": ["auto", "http", "https"]},
+        "forward_scheme": {"type": "string", **scheme},
         "forward_http_code": {"type": "integer", "minimum": 300, "maximum": 308},
         "forward_domain_name": {"type": "string", "pattern": _DOTTED_NAME},
         "preserve_path": _BOOLEAN,
@@ -93,6 +96,23 @@ def _redirection_host(behaviour: Behaviour) -> Body:
     }
     required = ("domain_names", "forward_scheme", "forward_http_code", "forward_domain_name")
     return _closed(properties, required)
+
+
+def _stream(behaviour: Behaviour) -> Body:
+    legacy = behaviour.legacy_validation
+    properties: Body = {
+        "incoming_port": _PORT,
+        "forwarding_host": {"anyOf": [{"type": "string", "pattern": _DOTTED_NAME}]}
+        if legacy
+        else _TEXT,
+        "forwarding_port": _PORT,
+        "tcp_forwarding": _BOOLEAN,
+        "udp_forwarding": _BOOLEAN,
+        "meta": _META,
+    }
+    if behaviour.stream_certificates:
+        properties["certificate_id"] = _CERTIFICATE_ID
+    return _closed(properties, ("incoming_port", "forwarding_host", "forwarding_port"))
 
 
 def _access_list(behaviour: Behaviour) -> Body:
@@ -144,12 +164,17 @@ def bodies(behaviour: Behaviour) -> dict[tuple[str, str], Body]:
         ("/nginx/proxy-hosts", "{hostID}"): _proxy_host(behaviour),
         ("/nginx/redirection-hosts", "{hostID}"): _redirection_host(behaviour),
         ("/nginx/dead-hosts", "{hostID}"): _closed(_host_properties(behaviour), ("domain_names",)),
+        ("/nginx/streams", "{streamID}"): _stream(behaviour),
         ("/nginx/access-lists", "{listID}"): _access_list(behaviour),
     }
     found: dict[tuple[str, str], Body] = {}
     for (path, row), create in creates.items():
         found[path, "post"] = create
         found[f"{path}/{row}", "put"] = _update_of(create, behaviour)
+    if behaviour.stream_domain_names:
+        stream = found["/nginx/streams", "post"]
+        names = {**stream["properties"], "domain_names": _domain_names(behaviour)}
+        found["/nginx/streams", "post"] = {**stream, "properties": names}
     found["/nginx/certificates", "post"] = _certificate(behaviour)
     found["/tokens", "post"] = _token(behaviour)
     code = _closed({"challenge_token": _NON_EMPTY, "code": _NON_EMPTY}, ("challenge_token", "code"))

@@ -1,18 +1,11 @@
-"""HTTP servers that stop at once, and the one that speaks for the API."""
+"""Servers that stop at once."""
 
-import hashlib
-import json
 import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from socketserver import BaseRequestHandler
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
-
-from proxysync.sandbox.api import Api
-from proxysync.sandbox.calls import Request
-from proxysync.sandbox.errors import NeverAnswers
 
 LISTEN = "127.0.0.1"
 _STOP_POLL = 0.005
@@ -31,16 +24,14 @@ class Server(ThreadingHTTPServer):
     def __init__(
         self,
         port: int,
-        handler: type[BaseHTTPRequestHandler],
-        tls: tuple[str | Path, str | Path] | None = None,
+        handler: type[BaseRequestHandler],
+        context: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__((LISTEN, port), handler)
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
+        if context:
             # The handshake is left to the thread of the connection: a slow one stops nobody.
             self.socket = context.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
@@ -118,68 +109,6 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD" and status not in (204, 304):
             self.wfile.write(body)
         self.wfile.flush()
-
-
-def api_handler(api: Api, latency: "Latency") -> type[Handler]:
-    """The handler class for one sandbox's API."""
-
-    class ApiHandler(Handler):
-        def _answer(self) -> None:
-            raw = self.body()
-            url = urlsplit(self.path)
-            if url.path == "/api":
-                self.send(302, [("Location", "/api/")], b"")
-                return
-            if latency.seconds:
-                self.server.stopping.wait(latency.seconds)
-            if not url.path.startswith("/api/"):
-                self._send_json(404, {"error": {"code": 404, "message": "Not Found"}})
-                return
-            json_body = self.headers.get_content_type() == "application/json"
-            request = Request(
-                self.command,
-                url.path.removeprefix("/api"),
-                dict(parse_qsl(url.query, keep_blank_values=True)),
-                _bearer(self.headers.get("Authorization", "")),
-                raw if json_body else None,
-            )
-            if self.command == "OPTIONS":
-                self.send(204, [], b"")
-                return
-            try:
-                reply = api.answer(request)
-            except NeverAnswers:
-                self.server.stopping.wait()
-                self.close_connection = True
-                return
-            self._send_json(reply.status, reply.payload)
-
-        def _send_json(self, status: int, payload: Any) -> None:
-            text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
-            body = text.encode("utf-8", "surrogatepass")
-            digest = hashlib.sha1(body, usedforsecurity=False).hexdigest()
-            etag = f'W/"{len(body):x}-{digest[:27]}"'
-            headers = [("Content-Type", "application/json; charset=utf-8"), ("ETag", etag)]
-            fresh = self.headers.get("If-None-Match") == etag
-            no_cache = "no-cache" in self.headers.get("Cache-Control", "")
-            if self.command == "GET" and status == 200 and fresh and not no_cache:
-                status = 304
-            self.send(status, headers, body)
-
-        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _answer  # noqa: N815
-
-    return ApiHandler
-
-
-class Latency:
-    """Seconds added to each answer of the API."""
-
-    seconds: float = 0
-
-
-def _bearer(header: str) -> str | None:
-    scheme, _, token = header.partition(" ")
-    return token if scheme == "Bearer" and token else None
 
 
 def _hang_up(connection: socket.socket) -> None:

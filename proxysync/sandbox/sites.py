@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from proxysync.sandbox.conf import ConfError, Directive, location_kind, split_upstream
-from proxysync.sandbox.nginx import Nginx
+from proxysync.sandbox.nginx import Nginx, certificate_id
 from proxysync.sandbox.server import Handler
 
 UPSTREAM_TIMEOUT = 10
@@ -29,6 +29,12 @@ _HOP_BY_HOP = {
 }
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[\w.-]+")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_REDIRECTIONS = {301, 302, 303, 307, 308}
+"""Where nginx takes the text of a `return` for an address; elsewhere it is the page."""
+
+_HTTPS_ONLY = "Strict-Transport-Security"
+"""A header that NPM writes by a map of the scheme."""
+
 _ADDED_TO = {200, 201, 204, 206, 301, 302, 303, 304, 307, 308}
 
 
@@ -41,6 +47,7 @@ class Visit:
     headers: Mapping[str, str]
     body: bytes
     client: str
+    scheme: str = "http"
 
     @property
     def host(self) -> str:
@@ -91,7 +98,7 @@ class _Scope:
             "args": url.query,
             "query_string": url.query,
             "is_args": "?" if url.query else "",
-            "scheme": "http",
+            "scheme": self.visit.scheme,
             "remote_addr": self.visit.client,
             "proxy_add_x_forwarded_for": self.visit.client,
             "request_method": self.visit.method,
@@ -116,7 +123,7 @@ class Sites:
 
     def visit(self, visit: Visit) -> Page:
         """The page that the visitor gets."""
-        server = find_server(self._nginx.serving, visit.host)
+        server = find_server(servers_for(self._nginx, visit.scheme), visit.host)
         if server is None or server.block is None:
             # The default site is one static page: it has no other path.
             return _html(200, DEFAULT_PAGE) if visit.path == "/" else error_page(404)
@@ -130,6 +137,7 @@ class Sites:
         added = [
             (scope.expand(one.args[0]), scope.expand(one.args[1]))
             for one in scope.nearest("add_header")
+            if visit.scheme == "https" or one.args[0] != _HTTPS_ONLY
         ]
         return Page(page.status, page.body, (*page.headers, *added))
 
@@ -229,6 +237,23 @@ def error_page(status: int, *headers: tuple[str, str]) -> Page:
     return _html(status, f"<html><title>{text}</title><h1>{text}</h1></html>".encode(), *headers)
 
 
+def servers_for(nginx: Nginx, scheme: str) -> list[Directive]:
+    """The servers that listen for this scheme."""
+    return [one for one in nginx.serving if scheme == "http" or _certificate_of(one)]
+
+
+def context_for(nginx: Nginx, name: str) -> ssl.SSLContext | None:
+    """What answers a handshake for this name; nothing does where no site has a certificate."""
+    server = find_server(servers_for(nginx, "https"), name)
+    files = nginx.serving_certificates.get(_certificate_of(server)) if server else None
+    return files.context if files else None
+
+
+def _certificate_of(server: Directive) -> int:
+    paths = [one.args[0] for one in server.block or () if one.name == "ssl_certificate"]
+    return certificate_id(paths[0]) if paths else 0
+
+
 def find_server(servers: Iterable[Directive], host: str) -> Directive | None:
     """The server for a host: an exact name, then the longest `*.x`, then the longest `x.*`."""
     best: tuple[int, int] = (0, 0)
@@ -301,6 +326,8 @@ def _forces_https(one: Directive) -> bool:
 
 
 def _came_by_https(scope: _Scope) -> bool:
+    if scope.visit.scheme == "https":
+        return True
     headers = scope.visit.headers
     told = "https" in (headers.get("x-forwarded-proto"), headers.get("x-forwarded-scheme"))
     return told and scope.variables.get("trust_forwarded_proto") == "T"
@@ -313,7 +340,7 @@ def _returned(args: tuple[str, ...], scope: _Scope) -> Page:
     text = scope.expand(args[1]) if len(args) > 1 else ""
     if not text and status >= 400:
         return error_page(status)
-    if text and 300 <= status < 400:
+    if text and status in _REDIRECTIONS:
         return Page(status, b"", (("Location", text),))
     return Page(status, text.encode(), (("Content-Type", "text/plain"),))
 
@@ -343,14 +370,14 @@ def open_connection(scheme: str, host: str, port: int) -> http.client.HTTPConnec
     return http.client.HTTPSConnection(host, port, timeout=UPSTREAM_TIMEOUT, context=context)
 
 
-def sites_handler(nginx: Nginx) -> type[Handler]:
-    """The handler class for one sandbox's sites."""
+def sites_handler(nginx: Nginx, scheme: str = "http") -> type[Handler]:
+    """The handler class for one sandbox's sites by this scheme."""
 
     class SitesHandler(Handler):
         def _visit(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             visit = Visit(
-                self.command, self.path, headers, self.body(), str(self.client_address[0])
+                self.command, self.path, headers, self.body(), str(self.client_address[0]), scheme
             )
             page = Sites(nginx, self._connect).visit(visit)
             self.send(page.status, list(page.headers), page.body)

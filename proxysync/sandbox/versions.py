@@ -20,6 +20,8 @@ class Behaviour:
     With `blank_rows`, a row that is not there is read as one without values; with
     `serves_disabled`, a disabled host whose file is written is served all the same (0 counts as
     true in its template).
+    `dead_hosts_lag` stands for what is wrong with updating and disabling dead hosts.
+    Without `reads_bad_pem`, a text that is no certificate is a failure and no mistake.
     """
 
     version: Version
@@ -34,6 +36,11 @@ class Behaviour:
     domain_limit: int
     blank_rows: bool
     serves_disabled: bool
+    dead_hosts_lag: bool
+    stream_certificates: bool
+    stream_domain_names: bool
+    failures_have_a_code: bool
+    reads_bad_pem: bool
 
 
 def behaviour_of(text: str) -> Behaviour:
@@ -54,6 +61,11 @@ def behaviour_of(text: str) -> Behaviour:
         domain_limit=_domain_limit(version),
         blank_rows=legacy,
         serves_disabled=legacy,
+        dead_hosts_lag=not old_codes,
+        stream_certificates=version >= (2, 12, 3),
+        stream_domain_names=not old_codes,
+        failures_have_a_code=version >= (2, 14, 0),
+        reads_bad_pem=old_codes or version >= (2, 14, 0),
     )
 
 

@@ -1,0 +1,148 @@
+"""Each test runs on the sandbox and, marked `live`, on the real NPM that the environment names.
+
+On the sandbox it runs as the newest version; `every_version` adds older ones, `since` and
+`before` leave out versions for which a test is not true. A real NPM has the version it has.
+"""
+
+import datetime as dt
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from proxysync.sandbox import Sandbox
+from proxysync.sandbox.versions import Version, parse_version
+from tests.conftest import in_sandbox, real_npm
+from tests.contract.client import Api, Pair
+
+VERSIONS = ("2.10.4", "2.13.7", "2.15.1")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "api" not in metafunc.fixturenames:
+        return
+    marks = {mark.name: mark for mark in metafunc.definition.iter_markers()}
+    chosen = os.environ.get("PROXYSYNC_TEST_SANDBOX_VERSIONS")
+    versions = tuple(chosen.split(",")) if chosen else VERSIONS
+    fitting = [
+        version for version in versions if _fits(metafunc.definition, parse_version(version))
+    ]
+    if not chosen and "every_version" not in marks:
+        fitting = fitting[-1:]
+    params = [pytest.param(version, id=f"sandbox-{version}") for version in fitting]
+    params.append(pytest.param("real", marks=pytest.mark.live))
+    metafunc.parametrize("api", params, indirect=True)
+
+
+def _fits(item: pytest.Item, version: Version) -> bool:
+    since = [parse_version(mark.args[0]) for mark in item.iter_markers("since")]
+    before = [parse_version(mark.args[0]) for mark in item.iter_markers("before")]
+    return all(version >= one for one in since) and all(version < one for one in before)
+
+
+@pytest.fixture(scope="session")
+def real() -> Api:
+    """The real NPM, without rows of earlier tests, and logged in once."""
+    npm = real_npm()
+    npm.clean()
+    return Api(npm)
+
+
+@pytest.fixture
+def api(request: pytest.FixtureRequest) -> Iterator[Api]:
+    """The NPM under test."""
+    if request.param == "real":
+        known: Api = request.getfixturevalue("real")
+        if not _fits(request.node, known.version):
+            pytest.skip("not true of this version of NPM")
+        api = Api(known.npm, known.token)
+        yield api
+        api.close()
+        return
+    with Sandbox(version=request.param) as sandbox:
+        api = Api(in_sandbox(sandbox))
+        yield api
+        api.close()
+
+
+class _Echo(BaseHTTPRequestHandler):
+    def _echo(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        seen = {"method": self.command, "path": self.path, "headers": headers}
+        body = json.dumps({**seen, "body": sent.decode()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _echo  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[int]:
+    """The port of an upstream that answers with what it was asked."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+    thread.start()
+    yield int(server.server_address[1])
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    port = int(server.server_address[1])
+    server.server_close()
+    return port
+
+
+Issue = Callable[..., Pair]
+
+
+@pytest.fixture(scope="session")
+def issue() -> Issue:
+    """Makes a self-signed certificate with this subject, and its key."""
+
+    def issued(*subject: tuple[x509.ObjectIdentifier, str], expired: bool = False) -> Pair:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(kind, value) for kind, value in subject])
+        start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(start)
+            .not_valid_after(start.replace(year=2021 if expired else 2040))
+            .sign(key, hashes.SHA256())
+        )
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return Pair(made.public_bytes(serialization.Encoding.PEM), private)
+
+    return issued
+
+
+@pytest.fixture(scope="session")
+def pair(issue: Issue) -> Pair:
+    """A good certificate."""
+    return issue((NameOID.COMMON_NAME, "a.proxysync-test.example"))
