@@ -91,7 +91,7 @@ def _read(env: "Environment") -> _File:
     try:
         config = context.config(env)
     except ConfigError:
-        return _File(Settings(), fingerprint(env.file) or "", {})
+        return _File(Settings(), fingerprint(env.file) or "", context.earlier_secrets(env))
     return _File(config.settings, config.fingerprint, config.secrets)
 
 

@@ -41,7 +41,9 @@ def make_plan(
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
     settled = settle(refuse_clashes(drafts, matching.foreign, snapshot.held), rules)
     changes = tuple(
-        hide_unknown_past(finish(draft), applied) for draft in settled if not draft.in_line
+        hide_unknown_past(finish(draft), applied, policy.state)
+        for draft in settled
+        if not draft.in_line
     )
     refused = refusal(matching, changes, applied, snapshot.objects, policy)
     idle = [draft for draft in settled if draft.in_line]

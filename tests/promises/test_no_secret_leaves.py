@@ -149,6 +149,35 @@ def test_state_lost_what_may_have_been_secret_is_not_shown(
     assert_told_nothing(small_world)
 
 
+def test_shell_with_another_state_folder_does_not_show_what_only_the_first_knows(
+    small_world: World, services: list[Toy]
+) -> None:
+    first, second = str(small_world.state), str(small_world.folder / "second")
+    write(small_world, services[0])
+    hand_over(small_world, OLD)
+    said(small_world, WRITES[0])
+    hand_over(small_world, NEW)
+    small_world.env["PROXYSYNC_STATE_DIR"] = second
+    said(small_world, *LOOKS, WRITES[0], *LOOKS[:14])
+    hand_over(small_world, OLD)
+    small_world.env["PROXYSYNC_STATE_DIR"] = first
+    said(small_world, *LOOKS)
+
+
+def test_instance_another_one_does_not_show_what_only_the_first_knows(
+    small_world: World, services: list[Toy]
+) -> None:
+    write(small_world, services[0])
+    hand_over(small_world, OLD)
+    said(small_world, WRITES[0])
+    hand_over(small_world, NEW)
+    small_world.env["PROXYSYNC_STATE_DIR"] = str(small_world.folder / "second")
+    write(small_world, services[0])
+    text = small_world.file.read_text()
+    small_world.file.write_text(f"{text}settings: {{instance: other}}\n")
+    said(small_world, *LOOKS[:10], WRITES[0], ("adopt", "one", "--yes"))
+
+
 @pytest.mark.parametrize("content", ["][\n", "proxies: {one: {domains: 5}}\n", ""])
 def test_file_broken_hides_what_was_secret_before(
     small_world: World, services: list[Toy], content: str
@@ -307,8 +336,8 @@ def assert_harmless(done: Done) -> None:
 
 
 def test_terminal_gets_no_control_character_from_an_argument(small_world: World) -> None:
-    for words in ((HOSTILE,), ("plan", "--format", HOSTILE), ("events", "--limit", HOSTILE)):
-        done = small_world.run(*words)
+    for wrong in ((HOSTILE,), ("plan", "--format", HOSTILE), ("events", "--limit", HOSTILE)):
+        done = small_world.run(*wrong)
         assert done.code == 1
         assert "error::x" in done.err
         assert_harmless(done)
