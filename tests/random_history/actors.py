@@ -254,6 +254,22 @@ class Accidents:
         elif self.data is not None:
             self._broken.unlink(missing_ok=True)
 
+    def remove_ghosts(self) -> list[str]:
+        """Takes away the files of hosts that NPM has deleted: a write that meets a deletion of
+        somebody else, or a kill in the middle of one, leaves them, and no call of the API can
+        remove them. Their names.
+        """
+        if self.data is None:
+            return []
+        ids = {row["id"] for row in self.npm.call("GET", "/nginx/proxy-hosts")}
+        files = (self.data / "nginx" / "proxy_host").glob("*.conf")
+        ghosts = [path for path in files if int(path.stem) not in ids]
+        for path in ghosts:
+            path.unlink()
+        reloader = self.npm.add_host(domain("reload"))
+        self.npm.call("DELETE", f"/nginx/proxy-hosts/{reloader['id']}")
+        return [path.name for path in ghosts]
+
     def kill_npm(self) -> None:
         assert self.kill is not None
         subprocess.run(self.kill, shell=True, check=False, timeout=60, capture_output=True)

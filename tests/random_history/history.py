@@ -55,6 +55,7 @@ class History:
         while self._due:
             self._mend(everything=True)
         self.shells.collect()
+        self._say(f"files of deleted hosts taken away: {self.accidents.remove_ghosts()}")
         assert self.world.call("resume").code == 0
         self.file.mend()
         self.save()
