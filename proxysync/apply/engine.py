@@ -1,7 +1,7 @@
 """Carries out a plan: one write at a time, each one checked, one bad entry stopping no other."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -10,7 +10,12 @@ from proxysync.apply.report import Outcome, Report, Result
 from proxysync.apply.write import Refusal, Writer
 from proxysync.errors import ProxysyncError
 from proxysync.model import Applied, Live
-from proxysync.npm.errors import NpmError, NpmRejectedError, NpmUnconfirmedError
+from proxysync.npm.errors import (
+    NpmError,
+    NpmNotFoundError,
+    NpmRejectedError,
+    NpmUnconfirmedError,
+)
 from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
 from proxysync.store.journal import Journal, Row
@@ -63,6 +68,7 @@ class Engine:
         self._journal = journal
         self._emit = emit
         self._hooks = hooks
+        self._rehearsed: list[tuple[Change, Outcome]] = []
 
     def rehearse(self, plan: Plan) -> bool:
         """Tries what is risky before anything is touched; whether the plan is still good.
@@ -78,27 +84,41 @@ class Engine:
             try:
                 self._writer.rehearse(change, self._last(change))
             except Refusal as refusal:
-                self._refused(change, refusal)
+                self._refused_in_rehearsal(change, refusal)
+                good = False
+            except (NpmRejectedError, NpmNotFoundError) as error:
+                rejected = Refusal(error.message, error.hint, live=change.live, retry=False)
+                self._refused_in_rehearsal(change, rejected)
                 good = False
         return good
+
+    def _refused_in_rehearsal(self, change: Change, refusal: Refusal) -> None:
+        known = self._state.failures()
+        outcome = self._refused(change, refusal)
+        if self._state.failures() != known:  # else the history has it already
+            self._rehearsed.append((change, outcome))
 
     def run(self, plan: Plan, *, why: str, fingerprint: str) -> Report:
         """Carries out `plan.to_make`; the caller holds the write lock.
 
         A 5xx, a lost answer or an NPM that is away ends the run: NPM itself is then broken,
         and each further write would do harm. `why` and `fingerprint` (of the file) stand in
-        the history.
+        the history, and so does what was refused in the rehearsal.
         """
         for row in plan.records:
             self._state.record(row)
             self._state.clear_failure(row.kind, row.name)
         self._state.forget(plan.forget)
-        if not plan.to_make:
+        refused, self._rehearsed = self._rehearsed, []
+        if not plan.to_make and not refused:
             return Report()
         run_id = self._journal.begin(why, fingerprint, self._writer.instance)
+        for change, outcome in refused:
+            self._open(run_id, change).close(str(outcome.result), outcome.message)
         steps = in_order(plan.to_make, self._writer.names_in_use())
         report = self._carry_out_all(steps, run_id)
-        self._journal.end(run_id, report.stopped or ("done" if report.ok else "failed in part"))
+        results = {o.result for o in report.outcomes} | {outcome.result for _, outcome in refused}
+        self._journal.end(run_id, report.stopped or _in_words(results))
         return report
 
     def _carry_out_all(self, steps: Sequence[Step], run_id: int) -> Report:
@@ -122,8 +142,18 @@ class Engine:
         self, step: Step, run_id: int, *, failed: bool
     ) -> tuple[Outcome | None, NpmError | None]:
         """The outcome of a step (None if it does not end its change), and what ends the run."""
-        change, live = step.change, step.change.live
-        row = self._journal.open(
+        change = step.change
+        row = self._open(run_id, change)
+        outcome, fatal = self._clear_up(step) if failed else self._write(step, row)
+        if outcome is None:
+            row.close("released")
+        elif outcome.result is not Result.UNCONFIRMED or _is_recorded(change, fatal):
+            row.close(str(outcome.result), outcome.message or change.reason)
+        return outcome, fatal
+
+    def _open(self, run_id: int, change: Change) -> Row:
+        live = change.live
+        return self._journal.open(
             run_id,
             kind=change.kind,
             name=change.name,
@@ -134,12 +164,6 @@ class Engine:
             before=live.fields if live else None,
             after=change.target,
         )
-        outcome, fatal = self._clear_up(step) if failed else self._write(step, row)
-        if outcome is None:
-            row.close("released")
-        elif outcome.result is not Result.UNCONFIRMED or _is_recorded(change, fatal):
-            row.close(str(outcome.result), outcome.message or change.reason)
-        return outcome, fatal
 
     def _write(self, step: Step, row: Row) -> tuple[Outcome | None, NpmError | None]:
         change, last = step.change, self._last(step.change)
@@ -294,6 +318,13 @@ class Engine:
             )
             self._state.record(row, replaces=_old_name(change))
         return _outcome(change, Result.UNCONFIRMED, error)
+
+
+def _in_words(results: Set[Result]) -> str:
+    """How a run ended that was not cut short."""
+    if results <= {Result.DONE}:
+        return "done"
+    return "failed in part" if Result.DONE in results else "failed"
 
 
 def _takes_from_another(change: Change, changes: Sequence[Change]) -> bool:

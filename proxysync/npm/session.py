@@ -117,6 +117,13 @@ class Session:
                 f"{self.url} redirects to {reply.location or 'another place'}",
                 hint="Set PROXYSYNC_NPM_URL to the address it redirects to.",
             )
+        if reply.status == 413:
+            # A proxy in front of NPM says so with a page of its own.
+            raise NpmRejectedError(
+                f"{request}: the definition is larger than NPM takes (HTTP 413)",
+                hint="NPM takes 100 KiB for one host, all together: shorten its advanced_config "
+                "or its locations.",
+            )
         if not reply.is_json and reply.status < 300 and method != "GET" and path != "/tokens":
             raise NpmAnswerError(f"{request} was answered by HTTP {reply.status} without JSON")
         if not reply.is_json:
