@@ -40,13 +40,16 @@ class Desired:
     """One object that the file asks for.
 
     `problem` says why it cannot be expressed on this server (a certificate that is not
-    there, say); such an entry is a conflict and its `fields` are not to be written.
+    there, say); such an entry is a conflict and its `fields` are not to be written. `unknown`
+    are the fields of an entry that is off whose value this server does not tell, and why: they
+    stay as NPM has them, and without a host there is nothing to make.
     """
 
     kind: str
     name: str
     fields: Fields
     problem: str | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -100,12 +100,14 @@ def collect(
     applied = {row.name: row for row in (state.applied() if state else ())}
     blocked = {entry.name: entry for entry in (state.blocked() if state else ())}
     changes = {change.name: change for change in (plan.changes if plan else ())}
+    notes = {note.name: note.message for note in (plan.notes if plan else ())}
     lives = _ours(snapshot, config.settings.instance) if snapshot else {}
     found = []
     for proxy in config.proxies:
         change, row = changes.get(proxy.name), applied.get(proxy.name)
         entry = blocked.get(proxy.name)
         sync, detail = _sync(change, row, entry, asked=plan is not None, enabled=proxy.enabled)
+        detail = detail or notes.get(proxy.name)
         is_blocked = entry is not None and sync == "blocked"
         npm_id = _first(
             change.npm_id if change else None,

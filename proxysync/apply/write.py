@@ -111,7 +111,7 @@ class Writer:
         if change.npm_id in self._released:
             kept = stand_ins & kind.claims(self._released[change.npm_id].fields)
             target = kind.with_claims(target, kind.claims(target) | kept)
-        protected = self._check_access_list(target)
+        protected = self._check_access_list(target, change.live)
         if change.action == "create":
             live = self._create(kind, change, target, on_created, protected=protected)
         else:
@@ -307,10 +307,14 @@ class Writer:
             )
         return live
 
-    def _check_access_list(self, target: Fields) -> bool:
-        """Whether nobody gets in without a password; raises Refusal if it is gone or empty."""
+    def _check_access_list(self, target: Fields, now: Live | None) -> bool:
+        """Whether nobody gets in without a password; raises Refusal if it is gone or empty.
+
+        What is off, and has that list already, may be taken down though the list is not seen.
+        """
         npm_id = target.get("access_list_id")
-        if not npm_id:
+        stays = now is not None and now.fields.get("access_list_id") == npm_id
+        if not npm_id or (stays and not target.get("enabled")):
             return False
         access_list = self._npm.access_list(npm_id)
         if access_list is not None and access_list.is_empty and target.get("enabled"):

@@ -41,6 +41,8 @@ def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
         if change.hold is not None:
             reason = f"{change.reason}: {why_held(change.hold, secrets)}"
             line(change.hold.kind, f"{change.name}: {reason}", colour="yellow")
+    for note in done.plan.notes:
+        line("warning", f"{note.name}: {note.message}", colour="yellow")
     if done.report.stopped:
         line("stopped", done.report.stopped)
 

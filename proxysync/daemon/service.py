@@ -225,6 +225,11 @@ class Service:
                     proxy=change.name,
                     source="plan",
                 )
+        for note in done.plan.notes:
+            key = f"proxy {note.name} {note.message}"
+            current.add(key)
+            message = f"{note.name}: {note.message}"
+            self._say(key, "warn", "proxy.warning", message, proxy=note.name, source="plan")
         for key in [k for k in self._said if k.startswith("proxy ") and k not in current]:
             del self._said[key]
 

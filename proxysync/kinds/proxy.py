@@ -43,6 +43,14 @@ LOCATION_DEFAULTS: Fields = {
     "advanced_config": "",
 }
 
+UNKNOWN = -1
+"""Stands for the id of a reference that cannot be told; never written to NPM."""
+
+DELETED_LIST = (
+    "NPM serves a host whose list was deleted to everybody, so take it down with `enabled: false` "
+    "until that is mended"
+)
+
 
 def normalise(fields: Fields) -> Fields:
     """The form that NPM means to store.
@@ -131,16 +139,21 @@ def desired(proxy: "Proxy", snapshot: Snapshot) -> Desired:
     """What the entry means on this server.
 
     A certificate or access list that NPM does not have, a list that lets everybody in, or a
-    field that this version does not know, becomes the `problem`.
+    field that this version does not know, becomes the `problem`. What is off needs no problem
+    solved to be taken down, but what it refers to must not be lost either: it is `unknown`.
     """
     problems: list[str] = []
-    missing: list[str] = []
+    missing: dict[str, str] = {}
     fields = normalise(
         {
             "domain_names": proxy.domains,
             **_forward(proxy.upstream),
             "certificate_id": _id(
-                find_certificate, proxy.certificate, snapshot.certificates, missing
+                find_certificate,
+                proxy.certificate,
+                snapshot.certificates,
+                missing,
+                "certificate_id",
             ),
             "ssl_forced": proxy.force_ssl,
             "http2_support": proxy.http2,
@@ -151,40 +164,50 @@ def desired(proxy: "Proxy", snapshot: Snapshot) -> Desired:
             "block_exploits": proxy.block_exploits,
             "allow_websocket_upgrade": proxy.websockets,
             "access_list_id": _id(
-                find_access_list, proxy.access_list, snapshot.access_lists, missing
+                find_access_list,
+                proxy.access_list,
+                snapshot.access_lists,
+                missing,
+                "access_list_id",
             ),
             "advanced_config": proxy.advanced_config,
             "locations": [_wire_location(location) for location in proxy.locations],
             "enabled": proxy.enabled,
         }
     )
-    if any(a.npm_id == fields["access_list_id"] and a.is_empty for a in snapshot.access_lists):
-        missing.append(
+    if proxy.enabled:
+        problems += missing.values()
+        if "access_list_id" in missing:
+            problems.append(DELETED_LIST)
+    if proxy.enabled and any(
+        a.npm_id == fields["access_list_id"] and a.is_empty for a in snapshot.access_lists
+    ):
+        problems.append(
             f'access list "{proxy.access_list}" has neither users nor clients, and NPM serves a '
             "host with such a list to everybody; give it some in NPM, or take it out of the entry"
         )
-    # What is not served needs neither: it must be possible to take a site down without them.
-    problems += missing if proxy.enabled else []
     accepted = snapshot.accepted.get(PROXY.name, frozenset(DEFAULTS))
     for field, since in PROXY.optional.items():
         if field not in accepted and fields[field] != DEFAULTS[field]:
             problems.append(f"this NPM does not know {field}; it came with NPM {since}")
-    return Desired(PROXY.name, proxy.name, fields, "; ".join(problems) or None)
+    unknown = {} if proxy.enabled else missing
+    return Desired(PROXY.name, proxy.name, fields, "; ".join(problems) or None, unknown)
 
 
 def _id(
     find: Callable[[str, Sequence[Any]], int],
     name: str | None,
     known: Sequence[Any],
-    problems: list[str],
+    missing: dict[str, str],
+    field: str,
 ) -> int:
     if name is None:
         return 0
     try:
         return find(name, known)
     except UnknownReferenceError as error:
-        problems.append(str(error))
-        return 0
+        missing[field] = str(error)
+        return UNKNOWN
 
 
 def _forward(upstream: Upstream) -> Fields:

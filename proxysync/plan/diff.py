@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from proxysync.kinds import KINDS, Kind
-from proxysync.model import Applied, Fields, Live
+from proxysync.model import Applied, Desired, Fields, Live
 from proxysync.plan.match import Match, Owned
 from proxysync.plan.model import MARKER_FIELD, Action, Change, FieldChange, Hold, HoldKind
-from proxysync.plan.ownership import keeps_off, rival, why_not_taken
+from proxysync.plan.ownership import keeps_off, rival, why_not_taken, written_elsewhere
 from proxysync.plan.policy import Policy
 
 Accepted = Mapping[str, frozenset[str]]
@@ -47,7 +47,8 @@ class Draft:
     written, each in normal form and without fields that the server does not know. `holds`
     are the domains that are the host's now. `resend` means that the host must be written
     even if nothing differs. `stop` says why it is not to be made. `keeps` are domains that
-    stay here although they should go to an entry which cannot take them.
+    stay here although they should go to an entry which cannot take them. `notes` is what a
+    person should know besides.
     """
 
     action: Action
@@ -64,6 +65,7 @@ class Draft:
     resend: bool = False
     stop: Hold | Conflict | None = None
     keeps: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -117,18 +119,40 @@ def shape(kind: Kind, fields: Fields, accepted: Accepted) -> dict[str, Any]:
 def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
     """What an entry needs, seen alone: other hosts are not considered yet."""
     kind = KINDS[match.entry.kind]
-    want = shape(kind, match.entry.fields, accepted)
+    want = shape(kind, _as_known(match.entry, match.live), accepted)
     draft = Draft(
         "create", kind, match.entry.name, match.live, None, want, want, frozenset(), "not in NPM"
     )
-    if match.entry.problem is not None:
-        draft = replace(draft, stop=Conflict(match.entry.problem, comparable=False))
+    problem = match.entry.problem or _nothing_to_keep(match)
+    if problem is not None:
+        draft = replace(draft, stop=Conflict(problem, comparable=False))
+    elif match.entry.unknown:
+        draft = replace(draft, notes=tuple(map(_stays, match.entry.unknown.items())))
     if match.live is not None:
         return _with_live(draft, match, match.live, policy, accepted)
     if match.row is None:
         return draft
     draft = replace(draft, drift=True, reason="deleted in NPM")
     return _report(draft) if policy.drift == "report" and not policy.recreate else draft
+
+
+def _as_known(entry: Desired, live: Live | None) -> Fields:
+    """The entry's fields, with those that cannot be told as NPM has them."""
+    kept = {name: live.fields[name] for name in entry.unknown} if live else {}
+    return {**entry.fields, **kept}
+
+
+def _nothing_to_keep(match: Match) -> str | None:
+    """An entry that is off is not made without what protects it: somebody may enable it in NPM."""
+    if match.live is not None or not match.entry.unknown:
+        return None
+    reasons = "; ".join(match.entry.unknown.values())
+    return f"{reasons}. It is off, and it is not created before that is known"
+
+
+def _stays(unknown: tuple[str, str]) -> str:
+    name, why = unknown
+    return f"{why}. It is off, so {name} stays as NPM has it"
 
 
 def draft_delete(owned: Owned, policy: Policy, accepted: Accepted) -> Draft:
@@ -202,7 +226,7 @@ def _against_rival(
     as_asked = draft.have == draft.want and not _renamed(match)
     as_left = last is not None and draft.have == last and not _renamed(match)
     if found.after and (as_asked or as_left):
-        return draft
+        return replace(draft, notes=(*draft.notes, written_elsewhere(live, found)))
     why = why_not_taken(match, live, found)
     if why is None:
         return draft

@@ -78,6 +78,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something that a person should know about an entry, though it hinders nothing."""
+
+    kind: str
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """The full difference, in the order of the file, deletes last.
 
@@ -90,6 +99,7 @@ class Plan:
     refused: str | None = None
     records: tuple[Applied, ...] = ()
     forget: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def to_make(self) -> tuple[Change, ...]:
@@ -100,7 +110,10 @@ class Plan:
 
     @property
     def summary(self) -> dict[str, int]:
-        """Counts as `plan --format json` shows them; a held change is not under its action."""
+        """Counts as `plan --format json` shows them; a held change is not under its action.
+
+        `held` are those that wait for something else than their validation.
+        """
         ready = [change.action for change in self.changes if change.is_open]
         return {
             "create": ready.count("create"),
@@ -111,6 +124,7 @@ class Plan:
             "conflict": sum(change.action == "conflict" for change in self.changes),
             "blocked": len(self.held(HoldKind.BLOCKED)),
             "drift": sum(change.drift for change in self.changes),
+            "held": len(self.held(*HoldKind)) - len(self.held(HoldKind.BLOCKED)),
         }
 
     @property

@@ -68,6 +68,15 @@ def why_not_taken(match: Match, live: Live, found: Rival) -> str | None:
     )
 
 
+def written_elsewhere(live: Live, found: Rival) -> str:
+    """What to say of a host that another state folder wrote as this file says, too."""
+    return (
+        f"another state folder ({found.writer}) wrote {call(live)} after this one. Nothing is "
+        "wrong with it; but run commands with the state folder of the daemon "
+        "(PROXYSYNC_STATE_DIR), and give a second proxysync its own settings.instance"
+    )
+
+
 def keeps_off(owned: Owned, policy: Policy) -> Hold | str | None:
     """Why a host that no entry asks for is not deleted: it is an orphan, or a rival's."""
     if policy.delete_orphans:

@@ -8,7 +8,7 @@ from proxysync.plan.claims import Rule, refuse_clashes, settle
 from proxysync.plan.diff import Accepted, Draft, draft_delete, draft_entry, finish, shape
 from proxysync.plan.guards import refusal
 from proxysync.plan.match import Match, Matching, match
-from proxysync.plan.model import Hold, HoldKind, Plan
+from proxysync.plan.model import Hold, HoldKind, Note, Plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.unknown_past import hide_unknown_past
 
@@ -53,6 +53,9 @@ def make_plan(
         refused=refused,
         records=() if refused else _records(idle, matching.matches, snapshot.accepted),
         forget=() if refused else _forget(matching, applied),
+        notes=tuple(
+            Note(draft.kind.name, draft.name, text) for draft in settled for text in draft.notes
+        ),
     )
 
 

@@ -134,6 +134,21 @@ def test_an_entry_is_not_served_with_a_list_that_lets_everybody_in(
     assert filled.problem is None
 
 
+def test_what_is_off_needs_no_certificate_and_no_list_but_does_not_lose_them() -> None:
+    text = (
+        "proxies: {a: {domains: [a.example], upstream: 'http://h', access_list: lan, "
+        "certificate: x.example, force_ssl: true, enabled: %s}}\n"
+    )
+    off, on = (
+        desired(load_text(text % enabled, "f", {}).proxies[0], Snapshot(()))
+        for enabled in ("false", "true")
+    )
+    assert (off.problem, set(off.unknown)) == (None, {"certificate_id", "access_list_id"})
+    assert off.fields["ssl_forced"] is True
+    assert 'NPM has no access list "lan"' in (on.problem or "")
+    assert on.unknown == {}
+
+
 def test_a_field_that_the_server_does_not_know_is_a_problem_only_if_it_is_asked_for() -> None:
     text = "proxies: {a: {domains: [a.example], upstream: 'http://h', trust_forwarded_proto: %s}}"
     old = Snapshot((), accepted={"proxy": frozenset(DEFAULTS) - {"trust_forwarded_proto"}})

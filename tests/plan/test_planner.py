@@ -273,6 +273,35 @@ def test_an_entry_with_a_problem_is_a_conflict_and_its_host_stays_as_it_is() -> 
     assert not plan.in_line
 
 
+def test_what_an_entry_that_is_off_refers_to_stays_as_it_is_where_it_cannot_be_told() -> None:
+    entry = replace(
+        want("media", enabled=False, certificate_id=-1, access_list_id=-1, ssl_forced=True),
+        unknown={"certificate_id": "no certificate x", "access_list_id": "no list y"},
+    )
+    host = live(3, "media", certificate_id=5, access_list_id=7, ssl_forced=True, forward_port=1)
+    plan = make_plan([entry], npm(host), [row("media", 3)], FIX)
+    change = only(plan)
+    assert change.is_open
+    assert set(change.fields) == {"enabled", "forward_port"}
+    assert change.target == change.desired
+    assert change.target is not None
+    assert (change.target["certificate_id"], change.target["access_list_id"]) == (5, 7)
+    assert [note.message.partition(".")[0] for note in plan.notes] == [
+        "no certificate x",
+        "no list y",
+    ]
+    bare = only(make_plan([entry], npm(live(3, "media")), (), FIX)).target
+    assert bare is not None
+    assert (bare["certificate_id"], bare["ssl_forced"]) == (0, False)
+
+
+def test_an_entry_that_is_off_is_not_created_without_what_protects_it() -> None:
+    entry = replace(want("media", enabled=False), unknown={"access_list_id": "no list y"})
+    conflict = only(make_plan([entry], npm(), (), FIX))
+    assert conflict.action == "conflict"
+    assert conflict.reason.startswith("no list y. It is off, and it is not created")
+
+
 def test_names_that_are_gone_everywhere_are_forgotten() -> None:
     rows = [row("media", 3), row("wiki", 4), row("files", 5)]
     snapshot = npm(live(3, "media"), live(4, "wiki"))

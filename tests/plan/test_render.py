@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ def test_json_has_the_shape_that_scripts_rely_on() -> None:
     assert list(shown) == ["summary", "changes", "refused"]
     assert list(shown["summary"].items()) == [
         ("create", 1), ("update", 0), ("delete", 0), ("adopt", 0),
-        ("unchanged", 0), ("conflict", 0), ("blocked", 0), ("drift", 0),
+        ("unchanged", 0), ("conflict", 0), ("blocked", 0), ("drift", 0), ("held", 0),
     ]  # fmt: skip
     (change,) = shown["changes"]
     assert list(change) == ["action", "kind", "name", "npm_id", "drift", "fields", "reason"]
@@ -79,7 +80,7 @@ def test_json_counts_and_marks_what_is_held() -> None:
     shown = to_json(story())
     assert shown["summary"] == {
         "create": 1, "update": 1, "delete": 1, "adopt": 1,
-        "unchanged": 4, "conflict": 1, "blocked": 1, "drift": 1,
+        "unchanged": 4, "conflict": 1, "blocked": 1, "drift": 1, "held": 0,
     }  # fmt: skip
     held = {c["name"]: c["held"] for c in shown["changes"] if "held" in c}
     assert held == {"down": {"kind": "blocked", "reason": "port 8096 is closed"}}
@@ -102,6 +103,28 @@ def test_text_tells_the_whole_story() -> None:
         "\nPlan: 1 to create, 1 to update, 1 to delete, 1 to adopt; "
         "4 unchanged, 1 conflict, 1 blocked."
     )
+
+
+def test_what_is_held_is_counted_in_every_style() -> None:
+    host = live(3, "media", forward_port=1)
+    plan = make_plan([want("media")], npm(host), [row("media", 3)], Policy(drift="report"))
+    assert to_json(plan)["summary"]["held"] == 1
+    assert "1 held." in text(plan)
+    assert "| 0 | 0 | 0 | 0 | 0 | 0 | 0 | 1 | 1 |" in to_markdown(plan)
+
+
+def test_a_note_is_shown_in_every_style_beside_changes_and_alone() -> None:
+    entry = replace(
+        want("media", enabled=False, access_list_id=-1), unknown={"access_list_id": "no <list> x"}
+    )
+    host = live(3, "media", enabled=False, access_list_id=7)
+    for entries in ([entry], [entry, want("wiki")]):
+        plan = make_plan(entries, npm(host), (), Policy())
+        message = "no <list> x. It is off, so access_list_id stays as NPM has it"
+        assert to_json(plan)["warnings"] == [{"kind": "proxy", "name": "media", "message": message}]
+        assert f"\nWarning: media: {message}" in text(plan)
+        assert "no &lt;list&gt; x. It is off" in to_markdown(plan)
+        assert "[masked]" in text(plan, mask={"<list>": "[masked]"})
 
 
 def test_text_of_a_plan_without_changes_says_so() -> None:
@@ -203,8 +226,11 @@ def test_secrets_are_masked_in_locations_holds_and_refusals() -> None:
 
 def test_markdown_has_a_table_and_a_diff_for_each_change() -> None:
     shown = to_markdown(story(), names={("access_list_id", 3): "lan-only"})
-    assert "| create | update | delete | adopt | unchanged | conflict | blocked | drift |" in shown
-    assert "| 1 | 1 | 1 | 1 | 4 | 1 | 1 | 1 |" in shown
+    assert (
+        "| create | update | delete | adopt | unchanged | conflict | blocked | drift | held |"
+        in shown
+    )
+    assert "| 1 | 1 | 1 | 1 | 4 | 1 | 1 | 1 | 0 |" in shown
     assert shown.count("<details>") == shown.count("</details>") == 6
     assert "```diff\n" in shown
     assert "\n- access_list_id: 0\n+ access_list_id: 3 (lan-only)\n" in shown

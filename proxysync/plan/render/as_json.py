@@ -7,12 +7,22 @@ from proxysync.plan.render.values import NO_MASK, Mask, masked
 
 
 def to_json(plan: Plan, mask: Mask = NO_MASK) -> dict[str, Any]:
-    """The plan in JSON types; a held change says so under an extra key `held`."""
-    return {
+    """The plan in JSON types.
+
+    A held change says so under an extra key `held`, and what a person should know besides
+    stands under `warnings`, if there is anything.
+    """
+    result = {
         "summary": plan.summary,
         "changes": [_change(change, mask) for change in plan.changes],
         "refused": masked(plan.refused, mask),
     }
+    if plan.notes:
+        result["warnings"] = [
+            {"kind": note.kind, "name": note.name, "message": masked(note.message, mask)}
+            for note in plan.notes
+        ]
+    return result
 
 
 def _change(change: Change, mask: Mask) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: Names = NO_NAMES) -> st
     else:
         parts += [_table(plan), *(_change(change, mask, names) for change in plan.changes)]
         parts.append(total(plan))
+    for note in plan.notes:
+        parts.append(f"<p>Warning: {_code(note.name)}: {_code(note.message, mask)}</p>")
     return "\n\n".join(parts) + "\n"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from proxysync.plan.model import Action, Change, HoldKind, Plan
+from proxysync.plan.model import Action, Change, Plan
 from proxysync.plan.render.values import (
     NO_MASK,
     NO_NAMES,
@@ -34,27 +34,27 @@ def to_text(
     plan: Plan, *, colour: bool = False, mask: Mask = NO_MASK, names: Names = NO_NAMES
 ) -> str:
     """The plan in lines, without a newline at the end; `colour` adds ANSI colours."""
+    notes = [f"Warning: {safe(masked(f'{n.name}: {n.message}', mask))}" for n in plan.notes]
     if plan.empty:
-        return "Nothing to do: NPM is in line with the file."
+        return "\n".join(["Nothing to do: NPM is in line with the file.", *notes])
     parts = []
     if plan.refused is not None:
         refused = f"Refused, nothing will be changed: {safe(masked(plan.refused, mask))}."
         parts += [_paint(refused, "refused", on=colour), ""]
     for change in plan.changes:
         parts += [*_change(change, colour, mask, names), ""]
-    return "\n".join([*parts, total(plan)])
+    return "\n".join([*parts, *notes, total(plan)])
 
 
 def total(plan: Plan) -> str:
     """The last line: what will be done, and what will not."""
     summary = plan.summary
     adopt = f", {summary['adopt']} to adopt" if summary["adopt"] else ""
-    held = len(plan.held(*HoldKind)) - summary["blocked"]
     others = [
         f"{summary['unchanged']} unchanged",
         *([f"{_count(summary['conflict'], 'conflict')}"] if summary["conflict"] else []),
         *([f"{summary['blocked']} blocked"] if summary["blocked"] else []),
-        *([f"{held} held"] if held else []),
+        *([f"{summary['held']} held"] if summary["held"] else []),
     ]
     return (
         f"Plan: {summary['create']} to create, {summary['update']} to update, "
