@@ -19,6 +19,7 @@ from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
+from proxysync.probe.edge import Edge
 from proxysync.rollback import plan_back, why_back
 from proxysync.store import clock
 from proxysync.store.journal import Journal
@@ -41,6 +42,7 @@ class Options:
 
     With `adopting`, only these entries are looked at, to take over the foreign hosts that
     hold their domains. With `keep_drift`, a way back leaves alone what was changed in NPM.
+    Those in `patience` are not written again just because nginx does not serve them.
     """
 
     max_delete: DeleteLimit | None = None
@@ -48,6 +50,7 @@ class Options:
     delete_orphans: bool = False
     adopting: frozenset[str] = frozenset()
     keep_drift: bool = False
+    patience: frozenset[str] = frozenset()
     why: str = "apply"
 
 
@@ -105,6 +108,7 @@ def build_plan(
         delete_orphans=options.delete_orphans,
         maybe_truncated=config.maybe_truncated,
         adopting=options.adopting,
+        unserved=_unserved(state) - options.patience if settings.verifies else frozenset(),
     )
     plan = make_plan(
         [proxy_kind.desired(proxy, snapshot) for proxy in config.proxies],
@@ -120,6 +124,11 @@ def build_plan(
 def _limit(settings: "Settings") -> DeleteLimit:
     limit = settings.max_delete
     return DeleteLimit(share=limit.share, count=limit.count)
+
+
+def _unserved(state: State | None) -> frozenset[str]:
+    standings = state.edges.standings() if state else {}
+    return frozenset(n for n, standing in standings.items() if standing.status == "not_served")
 
 
 def _failures(state: State | None, snapshot: Snapshot) -> list[Failure]:
@@ -333,7 +342,9 @@ class Reconciler:
             raise report.error or error
 
     def _engine(self, settings: "Settings", down_first: frozenset[int] = frozenset()) -> Engine:
-        visitor = Visitor(settings.verify.url if settings.verify else None)
+        address = settings.edge(self._npm.url)
+        edge = Edge.at(address) if address else None
+        visitor = Visitor(edge, proven=bool(edge) and self._state.edges.is_proven(str(edge)))
         writer = Writer(self._npm, settings.instance, visitor, down_first, self._state.id)
         return Engine(writer, self._state, self._journal, self._emit, self._hooks)
 

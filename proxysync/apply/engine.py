@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from proxysync.apply.order import Part, Step, held, in_order, wanted
+from proxysync.apply.order import NO_NAMES, Part, Step, held, in_order, wanted
 from proxysync.apply.report import Outcome, Report, Result
-from proxysync.apply.write import Refusal, Writer
+from proxysync.apply.visit import Findings, Trouble
+from proxysync.apply.write import Writer
+from proxysync.apply.written import Refusal, Written
 from proxysync.errors import ProxysyncError
 from proxysync.model import Applied, Live
 from proxysync.npm.errors import (
@@ -20,6 +22,11 @@ from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
 from proxysync.store.journal import Journal, Row
 from proxysync.store.state import FailedEntry, State
+
+BATCH = 25
+"""Writes after which visitors are asked: a site that got worse must not wait for hundreds."""
+
+NOT_SERVED = "It is written again with the next run; see `proxysync doctor` if that does not help."
 
 DONE_WORDS = {"create": "created", "update": "updated", "delete": "deleted", "adopt": "adopted"}
 
@@ -36,6 +43,7 @@ class Emit(Protocol):
         *,
         proxy: str | None = None,
         data: Mapping[str, Any] | None = None,
+        also: Callable[[], object] = ...,
     ) -> object: ...
 
 
@@ -50,6 +58,31 @@ class Hooks:
     stop: Callable[[], bool] = lambda: False
     progress: Callable[[str], object] = lambda _: None
     pause: Callable[[float], object] = time.sleep
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A step that NPM has taken, and that visitors have yet to see."""
+
+    step: Step
+    row: Row
+    written: Written
+
+
+@dataclass
+class _Log:
+    """How a run has gone so far; `outcomes` are by the row of the journal."""
+
+    outcomes: list[tuple[int, Outcome]] = field(default_factory=list)
+    failed: set[tuple[str, str]] = field(default_factory=set)
+    pending: list[_Pending] = field(default_factory=list)
+    stopped: str | None = None
+    unseen: str | None = None
+
+    def take(self, row: Row, step: Step, outcome: Outcome) -> None:
+        self.outcomes.append((row.id, outcome))
+        if outcome.result is Result.FAILED:
+            self.failed.add(step.key)
 
 
 class Engine:
@@ -122,34 +155,26 @@ class Engine:
         return report
 
     def _carry_out_all(self, steps: Sequence[Step], run_id: int) -> Report:
-        outcomes: list[Outcome] = []
-        failed: set[tuple[str, str]] = set()
-        for step in steps:
+        log = _Log()
+        fatal: NpmError | None = None
+        for index, step in enumerate(steps):
             if self._hooks.stop():
-                return Report(tuple(outcomes), "it was told to stop")
-            change = step.change
-            self._hooks.progress(f"{change.action} {change.name}")
-            key = change.kind, change.name
-            outcome, fatal = self._carry_out(step, run_id, failed=key in failed)
-            if outcome is not None:
-                outcomes.append(outcome)
-                failed |= {key} if outcome.result is Result.FAILED else set()
+                log.stopped = "it was told to stop"
+                break
+            # A host may only let go of its names once others are seen to serve them.
+            if index % BATCH == 0 or step.part is Part.SETTLE or self._looks_bad(log):
+                fatal = self._verify(log)
+            if index % BATCH == 0:
+                self._writer.look_ahead([ahead.change for ahead in steps[index : index + BATCH]])
+            if fatal is None:
+                self._hooks.progress(f"{step.change.action} {step.change.name}")
+                fatal = self._carry_out(step, run_id, log)
             if fatal is not None:
-                return Report(tuple(outcomes), fatal.message, fatal)
-        return Report(tuple(outcomes))
-
-    def _carry_out(
-        self, step: Step, run_id: int, *, failed: bool
-    ) -> tuple[Outcome | None, NpmError | None]:
-        """The outcome of a step (None if it does not end its change), and what ends the run."""
-        change = step.change
-        row = self._open(run_id, change)
-        outcome, fatal = self._clear_up(step) if failed else self._write(step, row)
-        if outcome is None:
-            row.close("released")
-        elif outcome.result is not Result.UNCONFIRMED or _is_recorded(change, fatal):
-            row.close(str(outcome.result), outcome.message or change.reason)
-        return outcome, fatal
+                break
+        fatal = self._verify(log) or fatal
+        stopped = log.stopped if fatal is None else fatal.message
+        outcomes = (outcome for _, outcome in sorted(log.outcomes, key=lambda one: one[0]))
+        return Report(tuple(outcomes), stopped, fatal, log.unseen)
 
     def _open(self, run_id: int, change: Change) -> Row:
         live = change.live
@@ -165,35 +190,129 @@ class Engine:
             after=change.target,
         )
 
-    def _write(self, step: Step, row: Row) -> tuple[Outcome | None, NpmError | None]:
+    def _carry_out(self, step: Step, run_id: int, log: "_Log") -> NpmError | None:
+        """Carries out a step; returns what ends the run."""
+        row = self._open(run_id, step.change)
+        if step.key in log.failed:
+            outcome, fatal = self._clear_up(step)
+        else:
+            written, outcome, fatal = self._write(step, row)
+            if written is not None:
+                pending = _Pending(step, row, written)
+                if self._writer.can_see(written):
+                    log.pending.append(pending)
+                    return None
+                outcome = self._done(pending)
+        self._close(step, row, outcome, fatal, log)
+        return fatal
+
+    def _close(
+        self,
+        step: Step,
+        row: Row,
+        outcome: Outcome | None,
+        fatal: NpmError | None,
+        log: "_Log",
+    ) -> None:
+        if outcome is None:
+            row.close("released")
+            return
+        in_doubt = outcome.result is Result.UNCONFIRMED and fatal is not None
+        if not in_doubt or _is_recorded(step.change, fatal):
+            row.close(str(outcome.result), outcome.message or step.change.reason)
+        log.take(row, step, outcome)
+
+    def _looks_bad(self, log: "_Log") -> bool:
+        return self._writer.looks_bad([pending.written for pending in log.pending])
+
+    def _verify(self, log: "_Log") -> NpmError | None:
+        """Waits until nginx serves what was written, and undoes what does worse than before."""
+        pending, log.pending = log.pending, []
+        if not pending:
+            return None
+        self._hooks.progress(f"waiting for nginx to serve {len(pending)} hosts")
+        findings = self._writer.check([one.written for one in pending])
+        log.unseen = log.unseen or findings.unseen
+        ends: NpmError | None = None
+        if findings.proven:
+            self._state.edges.prove(self._writer.edge)
+        self._state.edges.tell_unseen(self._emit, findings.unseen)
+        for one, trouble in zip(pending, findings.troubles, strict=True):
+            outcome: Outcome | None
+            fatal: NpmError | None = None
+            if trouble is not None and trouble.undo:
+                outcome, fatal = self._undo(one, trouble)
+            else:
+                outcome = self._seen(one, trouble, findings)
+            ends = ends or fatal
+            self._close(one.step, one.row, outcome, fatal, log)
+        return ends
+
+    def _seen(
+        self, pending: "_Pending", trouble: Trouble | None, findings: Findings
+    ) -> Outcome | None:
+        """Ends a change that visitors are at least not worse off by."""
+        outcome = self._done(pending)
+        name = pending.step.change.name
+        if outcome is None or findings.unseen is not None:
+            return outcome
+        if trouble is None:
+            self._state.edges.tell(self._emit, name, "served")
+            return outcome
+        self._state.edges.tell(self._emit, name, "not_served", trouble.message)
+        return replace(outcome, result=Result.UNCONFIRMED, message=trouble.message, hint=NOT_SERVED)
+
+    def _undo(self, pending: "_Pending", trouble: Trouble) -> tuple[Outcome, NpmError | None]:
+        """What becomes of a change that visitors are worse off by."""
+        change, last = pending.step.change, pending.written.last
+        try:
+            refusal = self._writer.undo(pending.written, trouble.message)
+        except Refusal as other:
+            return self._refused(change, other), None
+        except NpmUnconfirmedError as error:
+            return self._unconfirmed(change, error, last), error
+        except NpmError as error:
+            unconfirmed = NpmUnconfirmedError(error.message, hint=error.hint)
+            return self._unconfirmed(change, unconfirmed, last), error
+        self._settle_unconfirmed(last, refusal.live)
+        return self._refused(change, refusal), None
+
+    def _done(self, pending: "_Pending") -> Outcome | None:
+        """Remembers and announces a change that is complete; None if its host has more to do."""
+        change, live = pending.step.change, pending.written.live
+        if pending.step.part is Part.TAKE:
+            return None
+        self._remember(change, live)
+        npm_id = live.npm_id if live else change.npm_id
+        self._announce(change, npm_id)
+        return Outcome(change.name, change.action, npm_id, Result.DONE)
+
+    def _write(
+        self, step: Step, row: Row
+    ) -> tuple[Written | None, Outcome | None, NpmError | None]:
         change, last = step.change, self._last(step.change)
         try:
             if step.part is Part.RELEASE:
                 self._doubt(change, last, self._writer.release(change, step.names))
-                return None, None
-            if step.part is Part.TAKE:
-                self._writer.write(change, last, step.names)
-                return None, None
+                return None, None, None
             if step.part is Part.SETTLE:
-                live = self._writer.settle(change, last, step.names)
-            else:
-                live = self._writer.write(change, last, on_created=row.created)
+                return self._writer.settle(change, last, step.names), None, None
+            stand_ins = step.names if step.part is Part.TAKE else NO_NAMES
+            written = self._writer.write(change, last, stand_ins, row.created)
         except Refusal as refusal:
             if not refusal.retry:
                 self._settle_unconfirmed(last, refusal.live)
-            return self._refused(change, refusal), None
+            return None, self._refused(change, refusal), None
         except NpmRejectedError as error:
-            return self._refused(change, Refusal(error.message, error.hint, retry=True)), None
+            refused = Refusal(error.message, error.hint, retry=True)
+            return None, self._refused(change, refused), None
         except NpmUnconfirmedError as error:
             if change.live is None and error.live is not None:
                 row.created(error.live.npm_id, error.live.created_on)
-            return self._unconfirmed(change, error, last), error
+            return None, self._unconfirmed(change, error, last), error
         except NpmError as error:
-            return _outcome(change, Result.SKIPPED, error), error
-        self._remember(change, live)
-        npm_id = live.npm_id if live else change.npm_id
-        self._announce(change, npm_id)
-        return Outcome(change.name, change.action, npm_id, Result.DONE), None
+            return None, _outcome(change, Result.SKIPPED, error), error
+        return written, None, None
 
     def _clear_up(self, step: Step) -> tuple[Outcome | None, NpmError | None]:
         """What is left to do for a change that has failed: its host gets its names back."""

@@ -39,6 +39,11 @@ class Step:
     part: Part = Part.WHOLE
     names: Names = NO_NAMES
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The kind and the name of what is changed."""
+        return self.change.kind, self.change.name
+
 
 def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> list[Step]:
     """The steps for these changes, as close to the given order as can be.

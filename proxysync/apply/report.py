@@ -31,12 +31,14 @@ class Outcome:
 class Report:
     """All outcomes in the order of writing.
 
-    `stopped` says why the rest was not tried, `error` is what NPM did to end it.
+    `stopped` says why the rest was not tried, `error` is what NPM did to end it. `unseen` is why
+    nobody could look whether nginx serves what was written.
     """
 
     outcomes: tuple[Outcome, ...] = ()
     stopped: str | None = None
     error: NpmError | None = None
+    unseen: str | None = None
 
     @property
     def ok(self) -> bool:

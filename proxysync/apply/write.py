@@ -1,9 +1,13 @@
-"""One change of one host, from the last look before it to the look after it."""
+"""One change of one host, from the last look before it to what NPM says of it after it."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from proxysync.apply.canary import try_out
 from proxysync.apply.order import NO_NAMES, Names, held, placeholder
-from proxysync.apply.visit import Visitor, is_served
-from proxysync.errors import ProxysyncError
+from proxysync.apply.visit import Before, Findings, Promise, Visitor, is_served
+from proxysync.apply.written import Refusal, Written
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.references import surroundings
 from proxysync.model import Applied, Fields, Live, Marker
@@ -12,27 +16,13 @@ from proxysync.npm.errors import NpmRejectedError
 from proxysync.plan.model import Change
 
 
-class Refusal(ProxysyncError):  # noqa: N818
-    """This one entry could not be written as it is; nothing of it is left half done.
-
-    `live` is what NPM has now; with `retry` the same may work later.
-    """
-
-    code = "apply.refused"
-
-    def __init__(
-        self, message: str, hint: str | None = None, *, live: Live | None = None, retry: bool
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.live = live
-        self.retry = retry
-
-
 class Writer:
     """Writes single hosts to one NPM; raises Refusal for an entry's own failure, else NpmError.
 
-    The hosts `down_first` are disabled before they get their new definition: as long as nginx
-    has the old one, it can test no other. `state` is the id that markers name as their writer's.
+    What it returns is to be given to `check` once nginx has had time to reload, many at a time,
+    and to `undo` where visitors are worse off. The hosts `down_first` are disabled before they
+    get their new definition: as long as nginx has the old one, it can test no other. `state` is
+    the id that markers name as their writer's.
     """
 
     def __init__(
@@ -50,6 +40,46 @@ class Writer:
         self._down_first = down_first
         self._released: dict[int, Live] = {}
         self._placed: dict[str, int] = {}
+        self._before = Before()
+
+    def look_ahead(self, changes: Iterable[Change]) -> None:
+        """Sees how the sites of these changes answer before any of them is written."""
+        targets = [(c, c.target) for c in changes if c.target is not None]
+        names = (self._visited(KINDS[c.kind], c, target) for c, target in targets)
+        self._before = self._visitor.before(self._served_now(NO_NAMES.union(*names)))
+
+    @property
+    def edge(self) -> str:
+        """The address at which visitors are played."""
+        return str(self._visitor.edge)
+
+    def can_see(self, written: Written) -> bool:
+        """Whether visitors are to be asked what the change makes of their sites."""
+        promise = written.promise
+        return self._visitor.edge is not None and promise is not None and promise.is_visible
+
+    def check(self, written: Sequence[Written]) -> Findings:
+        """Waits for nginx, and tells what visitors then find; see `Visitor.check`."""
+        return self._visitor.check([w.promise or Promise(NO_NAMES) for w in written])
+
+    def looks_bad(self, written: Sequence[Written]) -> bool:
+        """Whether visitors seem to be worse off already, so that it is time to `check`."""
+        return self._visitor.looks_bad([w.promise for w in written if w.promise])
+
+    def undo(self, written: Written, trouble: str) -> Refusal:
+        """Puts back what worked before, and returns the Refusal that tells of it.
+
+        Raises NpmError, and NpmUnconfirmedError where nobody knows what nginx then has.
+        """
+        change, live, before = written.change, written.live, written.before
+        assert live is not None
+        kind = KINDS[change.kind]
+        for name in [n for n, npm_id in self._placed.items() if npm_id == live.npm_id]:
+            del self._placed[name]
+        if before is None:
+            self._npm.delete(kind, live.npm_id)
+            return Refusal(trouble, _hint("the new host was removed again"), retry=False)
+        return self._undone(kind, change, live, before, written.last, trouble)
 
     def rehearse(self, change: Change, last: Applied | None) -> None:
         """Tries the change on a throwaway host if it is risky; raises Refusal."""
@@ -95,8 +125,8 @@ class Writer:
         last: Applied | None,
         stand_ins: Names = NO_NAMES,
         on_created: OnCreated = lambda *_: None,
-    ) -> Live | None:
-        """Carries the change out and returns what NPM then has; None after a deletion.
+    ) -> Written:
+        """Carries the change out and returns what NPM then has.
 
         `last` is what was last applied, to put back where nothing else works. The host keeps
         those of the `stand_ins` that it was given by `release`. `on_created` hears of a new
@@ -105,21 +135,23 @@ class Writer:
         kind = KINDS[change.kind]
         if change.action == "delete":
             self._npm.delete(kind, self._look(kind, change).npm_id)
-            return None
+            return Written(change, None)
         assert change.target is not None
         target = change.target
         if change.npm_id in self._released:
             kept = stand_ins & kind.claims(self._released[change.npm_id].fields)
             target = kind.with_claims(target, kind.claims(target) | kept)
         protected = self._check_access_list(target, change.live)
-        if change.action == "create":
-            live = self._create(kind, change, target, on_created, protected=protected)
+        before = None if change.action == "create" else self._look(kind, change)
+        promise = self._promise(kind, change, target, protected=protected)
+        if before is None:
+            live = self._create(kind, change, target, on_created)
         else:
-            live = self._update(kind, change, target, last, protected=protected)
+            live, before = self._update(kind, change, target, before, last)
         self._note(kind, live)
-        return live
+        return Written(change, live, replace(promise, written=time.monotonic()), before, last)
 
-    def settle(self, change: Change, last: Applied | None, given: Names) -> Live | None:
+    def settle(self, change: Change, last: Applied | None, given: Names) -> Written:
         """Ends a change whose host was released, and returns as `write` does.
 
         Raises Refusal if another host could not take what was `given`: the host keeps it then.
@@ -134,8 +166,10 @@ class Writer:
             )
         now = self._released.get(change.npm_id or 0)
         if now and (now.fields, now.marker) == (change.target, self._marker(change)):
-            return now
-        return self.write(change, last)
+            return Written(change, now)
+        written = self.write(change, last)
+        promise = written.promise or Promise(NO_NAMES)
+        return replace(written, promise=replace(promise, elsewhere=given & self._before.served))
 
     def give_back(self, change: Change) -> Live:
         """Puts the host back as it was, with those of its names that no other host has now."""
@@ -171,28 +205,27 @@ class Writer:
         names = frozenset(n for n in kind.claims(target) if kind.stands_for(n) == n)
         return names - set(map(kind.stands_for, standing_in))
 
-    def _answering(self, names: Names) -> Names:
-        """Those of these names that visitors get an answer for now, from whomever."""
+    def _served_now(self, names: Names) -> Names:
+        """Those of these names that visitors may get an answer for now, from whomever."""
         snapshot = self._npm.last_snapshot
         up = [live for live in snapshot.objects if _is_up(live)] if snapshot else []
         served = NO_NAMES.union(*(KINDS[live.kind].claims(live.fields) for live in up))
-        return self._visitor.answering(name for name in names if is_served(name, served))
+        return frozenset(name for name in names if is_served(name, served))
 
-    def _create(
-        self,
-        kind: Kind,
-        change: Change,
-        target: Fields,
-        on_created: OnCreated,
-        *,
-        protected: bool,
-    ) -> Live:
+    def _promise(self, kind: Kind, change: Change, target: Fields, *, protected: bool) -> Promise:
         names = self._visited(kind, change, target)
-        answered = self._answering(names)
-        live = self._make(kind, change, target, on_created)
-        trouble = _trouble(live, target) or self._visitor.trouble(
-            names, answered=answered, protected=protected
+        before = Before(self._before.served & names, self._before.answered & names)
+        return Promise(
+            names,
+            before=before,
+            protected=protected,
+            https=bool(target.get("certificate_id")),
+            peculiar=is_peculiar(target),
         )
+
+    def _create(self, kind: Kind, change: Change, target: Fields, on_created: OnCreated) -> Live:
+        live = self._make(kind, change, target, on_created)
+        trouble = _trouble(live, target)
         if trouble is None:
             return live
         self._npm.delete(kind, live.npm_id)
@@ -208,22 +241,18 @@ class Writer:
         return self._npm.update(kind, live, target, marker)
 
     def _update(
-        self, kind: Kind, change: Change, target: Fields, last: Applied | None, *, protected: bool
-    ) -> Live:
-        before = self._look(kind, change)
+        self, kind: Kind, change: Change, target: Fields, before: Live, last: Applied | None
+    ) -> tuple[Live, Live]:
+        """The host as NPM then has it, and as it was right before its new definition."""
         if target.get("enabled") is False and last is not None and _may_be_served(before, last):
-            return self._disable_anew(kind, change, before, target)
-        names = self._visited(kind, change, target)
-        answered = self._answering(names)
+            return self._disable_anew(kind, change, before, target), before
         down = target.get("enabled") is False or before.npm_id in self._down_first
         if before.fields.get("enabled") and down:
             before = self._npm.disable(kind, before.npm_id)
         live = self._npm.update(kind, before, target, self._marker(change))
-        trouble = _trouble(live, target) or self._visitor.trouble(
-            names, answered=answered, protected=protected
-        )
+        trouble = _trouble(live, target)
         if trouble is None:
-            return live
+            return live, before
         raise self._undone(kind, change, live, before, last, trouble)
 
     def _disable_anew(self, kind: Kind, change: Change, before: Live, target: Fields) -> Live:
@@ -334,6 +363,12 @@ class Writer:
 
     def _marker(self, change: Change) -> Marker:
         return Marker(change.name, self.instance, state=self._state)
+
+
+def is_peculiar(fields: Fields) -> bool:
+    """Whether its own configuration may answer visitors, in whatever way, at its root."""
+    locations = fields.get("locations") or ()
+    return bool(fields.get("advanced_config")) or any(one["path"] == "/" for one in locations)
 
 
 def _is_up(live: Live) -> bool:

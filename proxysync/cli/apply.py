@@ -58,7 +58,7 @@ def carry_out(
     """Asks, reconciles once and prints what became of it; returns the exit code."""
     from proxysync.apply.lock import write_lock
     from proxysync.cli import context, terminal
-    from proxysync.cli.outcome import conclusion, print_round
+    from proxysync.cli.outcome import conclusion, note_unseen, print_round
     from proxysync.store.database import make_folder
 
     npm = context.client(env)
@@ -78,6 +78,7 @@ def carry_out(
             done = _reconcile(npm, store, config, options, shown)
         finally:
             store.database.close()
+    note_unseen(done.report)
     if arguments.format == "json":
         terminal.print_json(_json(done, config.secrets))
     else:
@@ -209,6 +210,7 @@ def _json(done: "Round", secrets: Mapping[str, str]) -> dict[str, object]:
             }
             for verdict in done.warned
         ],
+        "unseen": done.report.unseen,
     }
     masked: dict[str, object] = redact(value, secrets)
     return masked

@@ -5,7 +5,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from proxysync.apply.report import Report
     from proxysync.reconcile import Round
+
+
+def note_unseen(report: "Report") -> None:
+    """Says on stderr if nobody could look whether nginx serves what was written."""
+    from proxysync.cli.terminal import note
+
+    if report.unseen:
+        note(
+            f"Note: nobody could look whether nginx serves what was written: {report.unseen}. "
+            "Name NPM's sites in settings.verify, as {url: http://10.0.0.2}, or turn it off."
+        )
 
 
 def print_round(done: "Round", secrets: Mapping[str, str]) -> None:

@@ -126,8 +126,9 @@ def _show(plan: "Plan", secrets: Mapping[str, str]) -> int:
 
 
 def _tell(done: "Round", secrets: Mapping[str, str]) -> int:
-    from proxysync.cli.outcome import print_round
+    from proxysync.cli.outcome import note_unseen, print_round
 
+    note_unseen(done.report)
     if not done.plan.to_make:
         return _show(done.plan, secrets)
     print_round(done, secrets)

@@ -60,6 +60,8 @@ def _schema(model: type[Settings | Defaults], definitions: Schema) -> Schema:
     widened = _widened(schema)
     if issubclass(model, Defaults):
         widened["properties"]["health"]["anyOf"].append({"enum": [False, "off"]})
+    else:
+        widened["properties"]["verify"]["anyOf"].append({"enum": ["auto", False, "off"]})
     return widened
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -192,11 +193,26 @@ class Health(HealthSettings):
 
 
 class Verify(_Model):
-    """Where the sites that NPM serves are reached."""
+    """Where the sites that NPM serves are reached; see AUTO and OFF."""
 
     url: Annotated[str, BeforeValidator(lambda v: str(upstreams.proxy_upstream(v))), _UPSTREAM] = (
         Field(description="The address of NPM's sites.", examples=["http://10.0.0.2"])
     )
+
+
+AUTO = Verify.model_construct(url="auto")
+OFF = Verify.model_construct(url="off")
+
+
+def _verify(value: object) -> object:
+    if value is False or value == "off":
+        return OFF
+    if value == "auto":
+        return AUTO
+    if isinstance(value, Mapping | Verify):
+        return value
+    message = "must be auto, off or a mapping such as {url: 'http://10.0.0.2'}, not {found}"
+    raise InvalidValue(message, value)
 
 
 class Settings(_Model):
@@ -232,11 +248,26 @@ class Settings(_Model):
     instance: Name = Field(
         default="default", description="Tells several proxysyncs that share one NPM apart."
     )
-    verify: Verify | None = Field(
-        default=None,
-        description="Check through NPM that a site answers.",
+    verify: Annotated[Verify, BeforeValidator(_verify)] = Field(
+        default=AUTO,
+        description="Whether and where nginx is asked for the sites, as visitors do: at NPM's own "
+        "host on ports 80 and 443 (auto), not at all (off), or at an address.",
         examples=[{"url": "http://10.0.0.2"}],
+        json_schema_extra={"default": "auto"},
     )
+
+    @property
+    def verifies(self) -> bool:
+        return self.verify != OFF
+
+    def edge(self, npm_url: str) -> str | None:
+        """The address at which NPM's sites are asked for; None where they are not."""
+        if not self.verifies:
+            return None
+        if self.verify != AUTO:
+            return self.verify.url
+        host = urlsplit(npm_url).hostname or ""
+        return f"http://[{host}]" if ":" in host else f"http://{host}"
 
 
 class Location(_Model):

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 Status = Literal["unknown", "healthy", "unhealthy"]
+EdgeStatus = Literal["unknown", "served", "not_served"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ class Standing:
     latency_ms: int | None = None
     detail: str | None = None
     hint: str | None = None
+
+
+@dataclass(frozen=True)
+class EdgeStanding:
+    """Whether NPM's nginx serves a target to visitors; `detail` is why it is not, or not known."""
+
+    status: EdgeStatus = "unknown"
+    since: datetime | None = None
+    checked_at: datetime | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ UNCONFIRMED = (
     "it is written again"
 )
 
+UNSERVED = (
+    "NPM says that all is well, but visitors do not get the site from nginx; it is written again"
+)
+
 UNTESTED = (
     "NPM has it, but does not say whether nginx serves it, as after a write that was cut off; "
     "it is written again"
@@ -198,7 +202,7 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
         marker=_marker_change(live, draft.name, policy.instance),
     )
     draft = replace(draft, reason=_reason(draft, match, last))
-    draft = _resend(draft, row, live)
+    draft = _resend(draft, row, live, unserved=draft.name in policy.unserved)
     if draft.stop is not None:
         return draft
     if match.owned and match.owned.twins:
@@ -267,7 +271,7 @@ def _renamed(match: Match) -> bool:
     return match.owned is not None and match.owned.name != match.entry.name
 
 
-def _resend(draft: Draft, row: Applied | None, live: Live) -> Draft:
+def _resend(draft: Draft, row: Applied | None, live: Live, *, unserved: bool) -> Draft:
     """A host that NPM shows as it should be, though nginx may not, or does not, serve it so."""
     why = None
     if row is not None and row.unconfirmed:
@@ -279,6 +283,8 @@ def _resend(draft: Draft, row: Applied | None, live: Live) -> Draft:
         why = "disabled in NPM, which may go on serving it; it is disabled again"
     elif row is None and live.online is None and live.fields.get("enabled", True):
         why = UNTESTED
+    elif unserved and live.fields.get("enabled", True):
+        why = UNSERVED
     if why is None:
         return draft
     return replace(draft, resend=True, reason=draft.reason if draft.writes else why)

@@ -51,7 +51,8 @@ class Policy:
     hosts go that the state knows nothing of. `maybe_truncated` means that the file may have
     been read while it was being written. `state` is the id of this state folder, if there is
     one. `back_to` is the run before which all is to be as it was, None where the file says how
-    it is to be.
+    it is to be. The entries `unserved` are not served at the edge, whatever NPM says of their
+    hosts.
     """
 
     instance: str = "default"
@@ -65,6 +66,7 @@ class Policy:
     maybe_truncated: bool = False
     adopting: frozenset[str] = frozenset()
     back_to: int | None = None
+    unserved: frozenset[str] = frozenset()
 
     @property
     def command(self) -> str:

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from proxysync import __version__
 from proxysync.probe.outcome import HEADERS_TOO_BIG, NO_ANSWER, NOT_HTTP, PeerError
@@ -35,17 +38,36 @@ class NoAnswerError(PeerError):
     """The peer hung up without a word."""
 
 
-def request(path: str, host: str) -> bytes:
-    """A GET of `path`, percent-encoded where a request line could not hold it."""
+@dataclass(frozen=True)
+class Answer:
+    """An answer as it came; `headers` by lower-case name, the last of each; `body` may be cut."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def request(
+    path: str,
+    host: str,
+    *,
+    version: str = "1.1",
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
+    """A GET of `path`, percent-encoded where a request line could not hold it.
+
+    In `version` 1.0 the answer comes in one piece, so that its body can be compared.
+    """
     from urllib.parse import quote
 
     target = quote(path if path.startswith("/") else f"/{path}", safe="/%:=&?~+!$,;'@()*[]")
     return (
-        f"GET {target} HTTP/1.1\r\n"
+        f"GET {target} HTTP/{version}\r\n"
         f"Host: {host}\r\n"
         f"User-Agent: proxysync/{__version__}\r\n"
         "Accept: */*\r\n"
-        "Connection: close\r\n\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in more.items())
+        + "Connection: close\r\n\r\n"
     ).encode()
 
 
@@ -68,11 +90,26 @@ async def ask(stream: Stream, message: bytes, *, in_clear: bool = True) -> int:
     return status
 
 
+async def fetch(stream: Stream, message: bytes, most: int) -> Answer:
+    """Sends a request of version 1.0 and gives the answer, with `most` bytes of its body at most.
+
+    Raises PeerError for anything that is no HTTP answer, and what `stream` raises.
+    """
+    with contextlib.suppress(ConnectionError):
+        await stream.send(message)
+    reader = _Reader(stream)
+    status = 100
+    while 100 <= status < 200 and status != 101:
+        status = await reader.status()
+    return Answer(status, reader.headers, await reader.body(most))
+
+
 class _Reader:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._data = b""
         self._received = 0
+        self.headers: dict[str, str] = {}
 
     async def status(self) -> int:
         """Takes one answer's headers off the stream and gives its status code."""
@@ -85,8 +122,17 @@ class _Reader:
         match = _STATUS_LINE.match(self._data)
         if not match:
             raise self._not_http()
+        self.headers = _headers(self._data[: end.start()])
         self._data = self._data[end.end() :]
         return int(match[1])
+
+    async def body(self, most: int) -> bytes:
+        """What follows the headers, to its end or to `most` bytes."""
+        length = self.headers.get("content-length", "")
+        wanted = min(most, int(length)) if length.isdecimal() else most
+        while len(self._data) < wanted and await self._receive():
+            pass
+        return self._data[:wanted]
 
     async def wants_tls(self) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -123,3 +169,9 @@ class _Reader:
         if self._received:
             return PeerError("hung up in the middle of its answer", NO_ANSWER)
         return NoAnswerError("hung up without an answer", NO_ANSWER)
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    lines = head.decode("latin-1").splitlines()[1:]
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}

@@ -47,7 +47,8 @@ class Nginx:
     `users` are the password files of the access lists, by the id of the list; nginx reads them
     at each request. `certificates` are the files of certificates, by id. `unresolvable` are the
     host names that no resolver knows, and `broken` a fault in some file that is not a host's.
-    `forwarding` serves the streams.
+    `forwarding` serves the streams. For `lag` seconds after a reload old workers go on answering,
+    beside the new ones for the second half of that time.
     """
 
     unresolvable: set[str] = field(default_factory=set)
@@ -57,8 +58,12 @@ class Nginx:
     serving: tuple[Directive, ...] = ()
     serving_certificates: Mapping[int, CertificateFiles] = field(default_factory=dict)
     forwarding: Forwarding = field(default_factory=Forwarding)
+    lag: float = 0.0
 
     def __post_init__(self) -> None:
+        self._before: tuple[Directive, ...] = ()
+        self._reloaded = 0.0
+        self._turn = 0
         self._files: dict[FileName, _File] = {}
 
     def write(self, name: FileName, text: str) -> None:
@@ -92,9 +97,20 @@ class Nginx:
         """
         self.test()
         contexts = {number: files.context for number, files in self.certificates.items()}
+        before = self.answering
         if self.forwarding.change(self._forwards(), contexts):
             self.serving = tuple(self._servers(streams=False))
             self.serving_certificates = dict(self.certificates)
+            self._before, self._reloaded = before, time.monotonic()
+
+    @property
+    def answering(self) -> tuple[Directive, ...]:
+        """What the worker serves that happens to take the next connection."""
+        age = time.monotonic() - self._reloaded
+        if age >= self.lag:
+            return self.serving
+        self._turn += 1
+        return self._before if age < self.lag / 2 or self._turn % 2 else self.serving
 
     def configure(self, name: FileName, text: str) -> str | None:
         """NPM's way to bring one host up: None, or why nginx refuses its file, then removed.

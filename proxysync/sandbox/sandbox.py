@@ -160,6 +160,29 @@ class Sandbox:
         """Host names that no resolver knows; add to it and take from it at any time."""
         return self._store.nginx.unresolvable
 
+    @property
+    def reload_lag(self) -> float:
+        """Seconds after a reload in which nginx's old workers go on answering."""
+        return self._store.nginx.lag
+
+    @reload_lag.setter
+    def reload_lag(self, seconds: float) -> None:
+        self._store.nginx.lag = seconds
+
+    def lose_file(self, npm_id: int) -> None:
+        """A proxy host's file is gone, and nginx has reloaded; its row says that all is well."""
+        with self._store.lock:
+            self._store.nginx.remove((PROXY_HOST.table, npm_id))
+            self._store.nginx.reload()
+
+    def keep_old_file(self, npm_id: int, **fields: Any) -> None:
+        """nginx has a proxy host's file with these older fields; its row says that all is well."""
+        with self._store.lock:
+            row = {**(self._store.hosts[PROXY_HOST.table].find(npm_id) or {}), **fields}
+            text = Hosts(self._store, PROXY_HOST).render(row)
+            self._store.nginx.write((PROXY_HOST.table, npm_id), text)
+            self._store.nginx.reload()
+
     def proxy_hosts(self) -> list[Row]:
         """Copies of the stored proxy hosts, disabled ones included, by id."""
         with self._store.lock:

@@ -239,7 +239,7 @@ def error_page(status: int, *headers: tuple[str, str]) -> Page:
 
 def servers_for(nginx: Nginx, scheme: str) -> list[Directive]:
     """The servers that listen for this scheme."""
-    return [one for one in nginx.serving if scheme == "http" or _certificate_of(one)]
+    return [one for one in nginx.answering if scheme == "http" or _certificate_of(one)]
 
 
 def context_for(nginx: Nginx, name: str) -> ssl.SSLContext | None:

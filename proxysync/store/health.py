@@ -8,6 +8,7 @@ from proxysync.health.figures import Figures, Uptime, summarise
 from proxysync.health.status import Check, Standing
 from proxysync.store import clock, uptime
 from proxysync.store.database import Database
+from proxysync.store.edges import EdgeTable
 from proxysync.store.events import Event, to_event
 
 HOUR = 3600
@@ -45,6 +46,7 @@ class HealthStore:
     def __init__(self, database: Database, target: str = "default") -> None:
         self._database = database
         self._target = target
+        self.edges = EdgeTable(database, target)
 
     def standings(self) -> dict[str, Standing]:
         """Where each proxy stands."""

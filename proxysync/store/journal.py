@@ -59,7 +59,7 @@ class Row:
 
     def __init__(self, database: Database, row_id: int) -> None:
         self._database = database
-        self._id = row_id
+        self.id = row_id
 
     def created(self, npm_id: int, created_on: str | None) -> None:
         """Notes which host NPM has made: from now on it is found without its marker."""
@@ -73,7 +73,7 @@ class Row:
         with self._database.transaction() as connection:
             connection.execute(
                 f"UPDATE journal SET {assignments} WHERE id = ?",  # noqa: S608
-                (*values, self._id),
+                (*values, self.id),
             )
 
 

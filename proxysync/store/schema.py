@@ -145,6 +145,22 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (health_id, span, start)
     ) STRICT, WITHOUT ROWID;
 
+    CREATE TABLE edge (
+        target TEXT NOT NULL,
+        name TEXT NOT NULL,
+        status TEXT NOT NULL,
+        since TEXT NOT NULL,
+        checked_at TEXT NOT NULL,
+        detail TEXT,
+        PRIMARY KEY (target, name)
+    ) STRICT;
+
+    CREATE TABLE edge_seen (
+        target TEXT NOT NULL,
+        address TEXT NOT NULL,
+        PRIMARY KEY (target, address)
+    ) STRICT;
+
     CREATE TABLE notice (
         target TEXT NOT NULL,
         key TEXT NOT NULL,

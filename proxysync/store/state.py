@@ -9,6 +9,7 @@ from typing import Any
 from proxysync.model import Applied, Fields
 from proxysync.store import clock
 from proxysync.store.database import Database
+from proxysync.store.edges import EdgeTable
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class State:
     def __init__(self, database: Database, target: str = "default") -> None:
         self._database = database
         self._target = target
+        self.edges = EdgeTable(database, target)
 
     @property
     def id(self) -> str:
@@ -116,7 +118,7 @@ class State:
         """Drops all that is remembered of these names, of whatever kind."""
         with self._database.transaction() as connection:
             for name in names:
-                for table in ("applied", "failure"):
+                for table in ("applied", "failure", "edge"):
                     connection.execute(
                         f"DELETE FROM {table} WHERE target = ? AND name = ?",  # noqa: S608
                         (self._target, name),

@@ -10,11 +10,13 @@ import pytest
 import trustme
 
 from proxysync.apply import visit
-from proxysync.apply.visit import Visitor
-from tests.probe.servers import OK, Server, answering, closed, read_request, serving
+from proxysync.apply.visit import NO_NAMES, Before, Names, Promise, Visitor
+from proxysync.probe.edge import Edge
+from tests.probe.servers import OK, Server, Talk, closed, read_request, serving
 
 NAME = "one.example"
 SITE = frozenset({NAME})
+ELSE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -33,6 +35,28 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
+def edge(talk: Talk, context: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """An nginx that has one site, and says to all others that it does not know them."""
+
+    def answer(connection: socket.socket) -> None:
+        request = read_request(connection)
+        if b".invalid\r\n" in request:
+            connection.sendall(ELSE)
+            return
+        server.requests.append(request)
+        talk(connection)
+
+    with serving(answer, context=context) as server:
+        yield server
+
+
+@contextmanager
+def answering(answer: bytes, *, context: ssl.SSLContext | None = None) -> Iterator[Server]:
+    with edge(lambda connection: connection.sendall(answer), context) as server:
+        yield server
+
+
+@contextmanager
 def sending_to(port: int) -> Iterator[Server]:
     """A site that sends its visitors on to HTTPS at this port."""
     head = f"HTTP/1.1 301 Moved\r\nLocation: https://{NAME}:{port}/\r\nContent-Length: 0\r\n\r\n"
@@ -41,12 +65,18 @@ def sending_to(port: int) -> Iterator[Server]:
 
 
 def visitor(server: Server) -> Visitor:
-    return Visitor(f"http://127.0.0.1:{server.port}")
+    return Visitor(Edge.at(f"http://127.0.0.1:{server.port}"))
+
+
+def trouble(server: Server, *, answered: Names, protected: bool) -> str | None:
+    promise = Promise(SITE, before=Before(answered, answered), protected=protected)
+    found = visitor(server).check([promise]).troubles[0]
+    return found.message if found else None
 
 
 def test_a_site_is_asked_for_by_its_name() -> None:
     with answering(OK) as server:
-        assert visitor(server).answering([f"*.{NAME}"]) == {f"*.{NAME}"}
+        assert visitor(server).before([f"*.{NAME}"]).answered == {f"*.{NAME}"}
     assert f"Host: proxysync-check.{NAME}\r\n".encode() in server.requests[0]
 
 
@@ -55,19 +85,19 @@ def test_a_site_on_https_is_asked_there(context: ssl.SSLContext, answer: bytes, 
     names: list[str | None] = []
     context.sni_callback = lambda _socket, name, _context: names.append(name)
     with answering(answer, context=context) as tls, sending_to(tls.port) as plain:
-        assert visitor(plain).answering([NAME]) == ({NAME} if well else frozenset())
+        assert visitor(plain).before([NAME]).answered == ({NAME} if well else frozenset())
     assert names == [NAME]
     assert f"Host: {NAME}\r\n".encode() in tls.requests[0]
 
 
 def test_https_that_is_published_elsewhere_leaves_what_http_says() -> None:
     with closed() as port, sending_to(port) as plain:
-        assert visitor(plain).answering([NAME]) == {NAME}
+        assert visitor(plain).before([NAME]).answered == {NAME}
 
 
 def test_a_handshake_that_fails_is_no_answer() -> None:
     with answering(b"no TLS here") as other, sending_to(other.port) as plain:
-        assert visitor(plain).answering([NAME]) == frozenset()
+        assert visitor(plain).before([NAME]).answered == frozenset()
 
 
 @pytest.mark.usefixtures("quick")
@@ -75,13 +105,12 @@ def test_a_site_that_answers_until_nginx_has_reloaded_is_in_trouble() -> None:
     start = time.monotonic()
 
     def talk(connection: socket.socket) -> None:
-        read_request(connection)
         late = time.monotonic() > start + 0.15
         connection.sendall(REFUSED if late else OK)
 
-    with serving(talk) as server:
-        trouble = visitor(server).trouble(SITE, answered=SITE, protected=False)
-    assert trouble == f"{NAME} answered before, and now it answers HTTP 503"
+    with edge(talk) as server:
+        said = trouble(server, answered=SITE, protected=False)
+    assert said == f"{NAME} answered before, and now it answers HTTP 503"
 
 
 @pytest.mark.usefixtures("quick")
@@ -89,12 +118,11 @@ def test_a_site_that_comes_with_the_reload_is_well() -> None:
     start = time.monotonic()
 
     def talk(connection: socket.socket) -> None:
-        read_request(connection)
         late = time.monotonic() > start + 0.15
         connection.sendall(OK if late else REFUSED)
 
-    with serving(talk) as server:
-        assert visitor(server).trouble(SITE, answered=SITE, protected=False) is None
+    with edge(talk) as server:
+        assert trouble(server, answered=SITE, protected=False) is None
 
 
 @pytest.mark.usefixtures("quick")
@@ -102,8 +130,8 @@ def test_a_protected_site_on_https_that_answers_a_stranger_is_in_trouble(
     context: ssl.SSLContext,
 ) -> None:
     with answering(OK, context=context) as tls, sending_to(tls.port) as plain:
-        trouble = visitor(plain).trouble(SITE, answered=frozenset(), protected=True)
-    assert trouble == f"{NAME} is behind an access list, but answers a stranger with HTTP 200"
+        said = trouble(plain, answered=NO_NAMES, protected=True)
+    assert said == f"{NAME} is behind an access list, but answers a stranger with HTTP 200"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import yaml
 
 from proxysync.config.json_schema import json_schema
 from proxysync.config.load import ConfigError, load, load_text
-from proxysync.config.models import Entry, Health, Location, Settings, Validation
+from proxysync.config.models import AUTO, Entry, Health, Location, Settings, Validation
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATHS = [
@@ -57,7 +57,7 @@ def test_what_the_full_example_calls_default_is_the_default() -> None:
     settings = load(EXAMPLES / "full.yaml", {}).settings
     plain = settings.model_copy(
         update={
-            "verify": None,
+            "verify": AUTO,
             "validation": settings.validation.model_copy(update={"resolver": None}),
         }
     )

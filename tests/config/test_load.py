@@ -6,7 +6,7 @@ import pytest
 
 from proxysync.config.errors import MAX_PROBLEMS, Position
 from proxysync.config.load import ConfigError, load_text
-from proxysync.config.models import Config, Health, Proxy, Settings
+from proxysync.config.models import AUTO, Config, Health, Proxy, Settings
 from proxysync.config.values import ExpectStatus, MaxDelete
 from proxysync.model import Upstream
 
@@ -72,7 +72,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert (default.health.failure_threshold, default.health.success_threshold) == (2, 1)
     assert (default.stale_threshold_days, default.drift, default.prune) == (7, "fix", True)
     assert (default.max_delete, default.instance) == (MaxDelete(share=0.3), "default")
-    assert default.verify is None
+    assert default.verify == AUTO
 
 
 def test_proxies_may_be_none_at_all_if_the_file_says_so() -> None:

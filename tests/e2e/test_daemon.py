@@ -127,7 +127,7 @@ def test_a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(
     one: World, services: list[Toy]
 ) -> None:
     good = one.file.read_text()
-    one.file.write_text(good.replace("version: 1", "version: 1\nsettings: {resync_interval: 1s}"))
+    one.file.write_text(good.replace("settings:", "settings:\n  resync_interval: 1s"))
     with one.daemon() as process:
         eventually(serving(one, "one", "one"))
         one.file.write_text("proxies: [\n")
@@ -218,7 +218,7 @@ def test_a_broken_npm_is_written_to_once_and_again_when_it_is_well(
 
 def test_sighup_reloads_and_sigint_ends_it(one: World) -> None:
     with one.daemon() as process:
-        eventually(serving(one, "one", "one"))
+        eventually(lambda: "proxy.created" in one.event_names())
         reads = len(_requests(one))
         process.send_signal(signal.SIGHUP)
         eventually(lambda: len(_requests(one)) > reads)

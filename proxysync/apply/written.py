@@ -1,0 +1,39 @@
+"""What became of one write: taken by NPM, or refused."""
+
+from dataclasses import dataclass
+
+from proxysync.apply.visit import Promise
+from proxysync.errors import ProxysyncError
+from proxysync.model import Applied, Live
+from proxysync.plan.model import Change
+
+
+class Refusal(ProxysyncError):  # noqa: N818
+    """This one entry could not be written as it is; nothing of it is left half done.
+
+    `live` is what NPM has now; with `retry` the same may work later.
+    """
+
+    code = "apply.refused"
+
+    def __init__(
+        self, message: str, hint: str | None = None, *, live: Live | None = None, retry: bool
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.live = live
+        self.retry = retry
+
+
+@dataclass(frozen=True)
+class Written:
+    """A change as NPM has taken it; `live` is None after a deletion.
+
+    Visitors have yet to see what it makes of their sites: `promise` is what they must find.
+    `before` and `last` are what to put back if they do not.
+    """
+
+    change: Change
+    live: Live | None
+    promise: Promise | None = None
+    before: Live | None = None
+    last: Applied | None = None

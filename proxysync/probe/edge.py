@@ -1,0 +1,157 @@
+"""NPM's nginx as a visitor meets it: one request for a site, and whether it is served at all."""
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from proxysync.probe.answer import Answer, WantsTlsError, fetch, request
+from proxysync.probe.names import Found, Names, literal
+from proxysync.probe.outcome import PeerError, StepError
+from proxysync.probe.streams import Dialler, Stream
+from proxysync.probe.tls import open_named
+
+TIMEOUT = 5.0
+"""Seconds for one answer, and for one name to resolve."""
+
+MOST_COMPARED = 64 * 1024
+"""Bytes of a body that are compared."""
+
+REDIRECTS = (301, 302, 307, 308)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Where the sites are: the host of the address, and the ports; None where there is none."""
+
+    host: str
+    http: int | None = 80
+    https: int | None = 443
+
+    @classmethod
+    def at(cls, url: str) -> "Edge":
+        """The edge at `http://10.0.0.2`; a port that it names is that of its scheme alone."""
+        parts = urlsplit(url)
+        if parts.scheme == "https":
+            return cls(parts.hostname or "", None, parts.port or 443)
+        return cls(parts.hostname or "", parts.port or 80)
+
+    def port(self, scheme: str) -> int | None:
+        return self.https if scheme == "https" else self.http
+
+    @property
+    def first(self) -> str:
+        """The scheme that every site is asked by."""
+        return "https" if self.http is None else "http"
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.first}://{host}:{self.port(self.first)}"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one request met.
+
+    `status` is None where no HTTP answer came, and `problem` says why. Not `reached` means that
+    there was not even a connection, so that it tells nothing of the site. `served_by` is NPM's
+    header of that name; two answers with one `digest` are the same but for the name asked for.
+    """
+
+    status: int | None = None
+    location: str = ""
+    served_by: str = ""
+    digest: str = ""
+    problem: str = ""
+    reached: bool = True
+
+    def is_like(self, other: "Sight") -> bool:
+        """Whether nothing tells the two answers apart."""
+        return (self.status, self.location, self.digest, self.problem) == (
+            other.status,
+            other.location,
+            other.digest,
+            other.problem,
+        )
+
+    def is_of_a_site(self, stranger: "Sight") -> bool:
+        """Whether nginx has a site for the name: a `stranger` is what it says to an unknown one.
+
+        NPM adds its header where it forwards, though not to errors, and not everywhere.
+        """
+        return self.reached and (bool(self.served_by) or not self.is_like(stranger))
+
+
+def asked(domain: str) -> str:
+    """A name that a site with this domain answers to."""
+    return domain.replace("*", "proxysync-check").removeprefix(".")
+
+
+def stranger() -> str:
+    """A name that no site can have (RFC 2606)."""
+    return f"{secrets.token_hex(4)}.proxysync.invalid"
+
+
+async def visit(
+    edge: Edge, name: str, names: Names, *, scheme: str, path: str = "/", port: int | None = None
+) -> Sight:
+    """Asks for a site by one of its names, over a new connection. Never raises."""
+    port = port or edge.port(scheme)
+    if port is None:
+        return Sight(problem=f"{scheme} is not asked at {edge}", reached=False)
+    dialler: Dialler | None = None
+    connected = False
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            found = literal(edge.host) or await names.find(edge.host)
+            if not isinstance(found, Found):
+                return Sight(problem=f"{edge.host} does not resolve", reached=False)
+            dialler = Dialler(found.addresses, port)
+            await dialler.connect(asyncio.get_running_loop().time() + TIMEOUT)
+            connected = True
+            stream = await _stream(dialler, scheme, name)
+            answer = await fetch(stream, request(path, name, version="1.0"), MOST_COMPARED)
+            return _seen(answer, name)
+    except WantsTlsError:
+        return Sight(problem="answers TLS, not plain HTTP")
+    except (PeerError, StepError) as error:
+        return Sight(problem=error.detail.replace(name, ""), reached=connected)
+    except TimeoutError:
+        return Sight(problem=f"no answer within {TIMEOUT:g} s", reached=connected)
+    except (OSError, ValueError) as error:
+        return Sight(problem=str(error).replace(name, ""), reached=connected)
+    finally:
+        if dialler is not None:
+            dialler.close()
+
+
+async def visit_onward(edge: Edge, name: str, names: Names) -> tuple[Sight, Sight | None]:
+    """As `visit`, and what HTTPS says where the site sends its visitors there.
+
+    That is None, too, where no HTTPS is reached: it is published somewhere else.
+    """
+    first = await visit(edge, name, names, scheme=edge.first)
+    onward = urlsplit(first.location)
+    if first.status not in REDIRECTS or (onward.scheme, onward.hostname) != ("https", name.lower()):
+        return first, None
+    second = await visit(edge, name, names, scheme="https", port=onward.port)
+    return first, second if second.reached else None
+
+
+async def _stream(dialler: Dialler, scheme: str, name: str) -> Stream:
+    async def dial() -> Stream:
+        return await dialler.dial(asyncio.get_running_loop().time() + TIMEOUT)
+
+    return await open_named(dial, name) if scheme == "https" else await dial()
+
+
+def _seen(answer: Answer, name: str) -> Sight:
+    kind = answer.headers.get("content-type", "").encode()
+    body = answer.body.replace(name.encode(), b"")
+    return Sight(
+        status=answer.status,
+        location=answer.headers.get("location", ""),
+        served_by=answer.headers.get("x-served-by", ""),
+        digest=hashlib.blake2b(kind + b"\n" + body, digest_size=12).hexdigest(),
+    )
