@@ -135,6 +135,8 @@ def _certificate(behaviour: Behaviour) -> Body:
     meta: Body = dict.fromkeys(("certificate", "certificate_key"), _NON_EMPTY)
     meta |= dict.fromkeys(("dns_provider", "dns_provider_credentials"), _TEXT)
     meta |= {"dns_challenge": _BOOLEAN, "propagation_seconds": _ID}
+    if behaviour.access_list_meta:
+        meta |= {"letsencrypt_agree": _BOOLEAN, "letsencrypt_email": _NON_EMPTY}
     properties = {
         "provider": {"type": "string", "pattern": "^(letsencrypt|other)$"},
         "nice_name": _TEXT,

@@ -77,8 +77,8 @@ class Api:
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         """One request, whatever its answer."""
-        write = method != "GET" and path.startswith("/nginx/")
-        if write:
+        quiet = method == "POST" and path.startswith((LISTS, CERTIFICATES))
+        if method != "GET" and path.startswith("/nginx/") and not quiet:
             self._watch_nginx()
         answer = self.session.request(
             method, f"{self.npm.url}/api{path}", json=body, timeout=30, **more
@@ -221,7 +221,8 @@ class Api:
         """Opens a connection that nginx will close when it is reloaded."""
         if self.npm.sandbox:
             return
-        self._stop_watching()
+        # The reload of the write before may still be under way.
+        self.settle()
         url = urlsplit(self.npm.sites_url)
         self._witness = socket.create_connection((url.hostname, url.port or 80), 5)
         self._witness.sendall(b"HEAD / HTTP/1.1\r\nHost: nobody\r\n\r\n")
@@ -230,12 +231,12 @@ class Api:
     def settle(self) -> None:
         """Returns when nginx serves what the last write made; not all writes reload it."""
         if self._witness:
-            self._witness.settimeout(1.5)
+            self._witness.settimeout(3)
             with suppress(OSError):
                 self._witness.recv(1)
             self._stop_watching()
             # The other old workers end at about the same time.
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def _stop_watching(self) -> None:
         if self._witness:

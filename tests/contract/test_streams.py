@@ -211,7 +211,8 @@ def test_a_deleted_one_is_gone(api: Api, ports: list[int], upstream: int) -> Non
     assert api.call("GET", "/reports/hosts").json()["stream"] == count - 1
 
 
-def test_a_host_whose_certificate_is_not_there_is_plain(api: Api, ports: list[int]) -> None:
+@pytest.mark.since("2.12.3")
+def test_one_whose_certificate_is_not_there_is_plain(api: Api, ports: list[int]) -> None:
     row = api.make(STREAMS, to(9, ports[0], certificate_id=99999))
 
     assert (row["certificate_id"], row["meta"]) == (99999, ONLINE)

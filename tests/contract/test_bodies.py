@@ -4,16 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import HOSTS, Api, upstream_to
+from tests.contract.client import HOSTS, Api, upstream_to
+from tests.world import domain
+
+pytestmark = pytest.mark.since("2.12.0")
 
 NAME = "^[^&| @!#%^();:/\\\\}{=+?<>,~`'\"]+$"
-VALID: dict[str, Any] = {**upstream_to(9), "domain_names": ["a.test"]}
+VALID: dict[str, Any] = {**upstream_to(9), "domain_names": [domain("a")]}
 NAMELESS = "data must NOT have additional properties"
-
-
-@pytest.fixture
-def api(emptied: Api) -> Api:
-    return emptied
 
 
 def missing(*names: str) -> str:
@@ -24,7 +22,7 @@ def missing(*names: str) -> str:
     ("change", "message"),
     [
         ({"domain_names": []}, "data/domain_names must NOT have fewer than 1 items"),
-        ({"domain_names": "a.test"}, "data/domain_names must be array"),
+        ({"domain_names": domain("a")}, "data/domain_names must be array"),
         (
             {"domain_names": ["a", "a"]},
             "data/domain_names must NOT have duplicate items (items ## 1 and 0 are identical)",
@@ -83,8 +81,7 @@ def test_a_bad_field_is_refused_in_the_words_of_npm(
 
     assert answer.status_code == 400
     assert answer.json() == {"error": {"code": 400, "message": message}}
-    assert api.npm.proxy_hosts() == []
-    assert api.npm.writes == []
+    assert api.rows(HOSTS) == []
 
 
 def test_all_missing_fields_are_named_in_one_message(api: Api) -> None:
@@ -94,7 +91,7 @@ def test_all_missing_fields_are_named_in_one_message(api: Api) -> None:
 
 
 def test_an_update_requires_nothing_but_at_least_one_field(api: Api) -> None:
-    row = api.host("a.test")
+    row = api.host(domain("a"))
 
     answer = api.call("PUT", f"{HOSTS}/{row['id']}", {})
 
@@ -103,7 +100,7 @@ def test_an_update_requires_nothing_but_at_least_one_field(api: Api) -> None:
 
 
 def test_what_get_shows_cannot_be_sent_back(api: Api) -> None:
-    row = api.host("a.test")
+    row = api.host(domain("a"))
 
     message = api.call("PUT", f"{HOSTS}/{row['id']}", row).json()["error"]["message"]
 
@@ -128,7 +125,7 @@ def test_what_get_shows_cannot_be_sent_back(api: Api) -> None:
     ],
 )
 def test_values_are_coerced_silently(api: Api, field: str, sent: Any, stored: Any) -> None:
-    row = api.host("a.test", **{field: sent})
+    row = api.host(domain("a"), **{field: sent})
 
     assert row[field] == stored
     assert type(row[field]) is type(stored)
@@ -162,3 +159,27 @@ def test_a_body_of_exactly_the_limit_is_read(api: Api) -> None:
 
     assert answer.status_code == 400
     assert NAMELESS in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "tail", "status", "message"),
+    [
+        ("GET", "/abc", 400, "Internal Error"),
+        ("GET", "/0", 400, "Internal Error"),
+        ("GET", "/-1", 400, "Internal Error"),
+        ("PUT", "/abc", 404, "Not Found"),
+        ("DELETE", "/abc", 404, "Not Found"),
+        ("PATCH", "/1", 404, f"Not Found - {HOSTS}/1"),
+        ("DELETE", "", 404, f"Not Found - {HOSTS}"),
+        ("GET", "?expand=nope", 500, "Internal Error"),
+        ("GET", "?expand=owner,locations", 500, "Internal Error"),
+        ("GET", f"?query={'x' * 256}", 400, "Internal Error"),
+    ],
+)
+def test_odd_paths_have_odd_answers(
+    api: Api, method: str, tail: str, status: int, message: str
+) -> None:
+    answer = api.call(method, HOSTS + tail, {"forward_port": 1} if method == "PUT" else None)
+
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"] == message
