@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -51,13 +52,15 @@ class Emit(Protocol):
 class Hooks:
     """What the caller wants to know or decide while a plan runs.
 
-    `stop` is asked before each write; `progress` hears of each step before it starts; `pause`
-    waits for so many seconds.
+    `stop` is asked before each change, but not while domains are on their way from one host to
+    another; `uninterrupted` is what a whole run is made in. `progress` hears of each step
+    before it starts; `pause` waits for so many seconds.
     """
 
     stop: Callable[[], bool] = lambda: False
     progress: Callable[[str], object] = lambda _: None
     pause: Callable[[float], object] = time.sleep
+    uninterrupted: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,8 @@ class Engine:
         for change, outcome in refused:
             self._open(run_id, change).close(str(outcome.result), outcome.message)
         steps = in_order(plan.to_make, self._writer.names_in_use())
-        report = self._carry_out_all(steps, run_id)
+        with self._hooks.uninterrupted():
+            report = self._carry_out_all(steps, run_id)
         results = {o.result for o in report.outcomes} | {outcome.result for _, outcome in refused}
         self._journal.end(run_id, report.stopped or _in_words(results))
         return report
@@ -158,7 +162,7 @@ class Engine:
         log = _Log()
         fatal: NpmError | None = None
         for index, step in enumerate(steps):
-            if self._hooks.stop():
+            if step.begins and self._hooks.stop():
                 log.stopped = "it was told to stop"
                 break
             # A host may only let go of its names once others are seen to serve them.

@@ -7,7 +7,7 @@ it (see `Kind.stand_in`), by which nginx goes on serving the name until another 
 from collections import defaultdict
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from proxysync.kinds import KINDS
@@ -32,12 +32,13 @@ class Step:
 
     RELEASE leaves the host `names` only. TAKE writes the change, with the stand-ins in `names`
     on top. SETTLE ends a change that began with RELEASE; `names` are those that other hosts
-    should have taken by then.
+    should have taken by then. `begins` is the first step of those that are only right together.
     """
 
     change: Change
     part: Part = Part.WHOLE
     names: Names = NO_NAMES
+    begins: bool = field(default=False, compare=False)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -53,7 +54,11 @@ def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> 
     whoever holds them.
     """
     groups = sorted(_groups(changes), key=lambda group: not all(map(takes_down, group)))
-    return [step for group in groups for step in _steps(group, in_use)]
+    return [
+        replace(step, begins=number == 0)
+        for group in groups
+        for number, step in enumerate(_steps(group, in_use))
+    ]
 
 
 def takes_down(change: Change) -> bool:

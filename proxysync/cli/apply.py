@@ -159,7 +159,7 @@ def _reconcile(
     options: "Options",
     shown: "Plan | None",
 ) -> "Round":
-    from proxysync.apply.engine import Hooks
+    from proxysync.cli import interrupt
     from proxysync.cli.terminal import progress
     from proxysync.reconcile import Reconciler
 
@@ -168,7 +168,7 @@ def _reconcile(
         store.state,
         store.journal,
         store.events.emit,
-        Hooks(progress=_progress),
+        interrupt.hooks(_progress),
         on_probe=progress("probing"),
     )
     if shown is not None:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.apply.lock import write_lock
-    from proxysync.cli import terminal
+    from proxysync.cli import interrupt, terminal
     from proxysync.reconcile import Options, Reconciler
     from proxysync.store.database import make_folder
 
@@ -47,7 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     store = context.open_store(env)
     try:
         store.events.mask(file.secrets)
-        reconciler = Reconciler(npm, store.state, store.journal, store.events.emit)
+        reconciler = Reconciler(
+            npm, store.state, store.journal, store.events.emit, interrupt.hooks()
+        )
         run_id = _chosen(store, arguments.id)
         shown = None
         if not arguments.yes:

@@ -19,12 +19,14 @@ def signal_at(
     path: str,
     phase: str = "after",
     nth: int = 1,
+    twice: bool = False,
     number: int = signal.SIGKILL,
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command that gets a signal at the nth request like this.
 
     `before` NPM hears of the request, or `after` it has acted and before its answer arrives. A
-    request that a killed process had sent goes no further.
+    request that a killed process had sent goes no further. With `twice` it gets another one at
+    the request after that.
     """
     met = 0
 
@@ -33,7 +35,7 @@ def signal_at(
         if (asked, now) != (method, phase) or not re.fullmatch(path, where):
             return False
         met += 1
-        if met != nth:
+        if met != nth and not (twice and met == nth + 1):
             return False
         process.send_signal(number)
         return number == signal.SIGKILL

@@ -121,12 +121,56 @@ def test_commands_a_name_whose_new_host_failed_is_not_a_reason_to_delete_another
     assert [row["id"] for row in small_world.npm.hosts()] == [theirs["id"]]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL])
 def test_stop_while_npm_makes_a_host_brings_one_host(
-    small_world: World, services: list[Toy], number: int
+    small_world: World, services: list[Toy]
 ) -> None:
     small_world.write({"new": {"upstream": services[0].url}})
-    signal_at(small_world, "apply", "--yes", method="POST", path=HOSTS, number=number)
+    signal_at(small_world, "apply", "--yes", method="POST", path=HOSTS)
     small_world.apply()
     assert len(small_world.npm.hosts()) == 1
     small_world.assert_in_line()
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        ("apply", signal.SIGTERM),
+        ("apply", signal.SIGINT),
+        ("apply", signal.SIGHUP),
+        ("rollback", signal.SIGTERM),
+        ("run", signal.SIGTERM),
+        ("run", signal.SIGINT),
+    ],
+)
+def test_stop_by_a_signal_between_the_writes_of_an_exchange(
+    small_world: World, services: list[Toy], command: str, number: int, *, twice: bool
+) -> None:
+    """A wildcard has no other name by which it would be served while it moves."""
+    one, two, _ = services
+    wild = f"*.{domain('wild')}"
+    before = {
+        "giver": {"domains": [domain("giver"), wild], "upstream": one.url},
+        "taker": {"upstream": two.url},
+        "zebra": {"upstream": one.url},
+    }
+    after = {
+        "giver": {"upstream": one.url},
+        "taker": {"domains": [domain("taker"), wild], "upstream": two.url},
+        "zebra": {"upstream": two.url},
+    }
+    small_world.write(before)
+    small_world.apply()
+    small_world.write(after)
+    if command == "rollback":
+        small_world.apply()
+    words = (command,) if command == "run" else (command, "--yes")
+    done = signal_at(
+        small_world, *words, method="PUT", path=HOST, phase="before", number=number, twice=twice
+    )
+    assert done.returncode == (0 if command == "run" else 1), done.stderr
+    expected, zebra = (one, two) if command == "rollback" else (two, one)
+    assert small_world.npm.visit(domain("any.wild"))[1].strip() == expected.text
+    assert small_world.npm.visit(domain("zebra"))[1].strip() == zebra.text, "it stops after that"
+    (run, *_) = small_world.call("history", "--format", "json").json["runs"]
+    assert "told to stop" in run["outcome"]
