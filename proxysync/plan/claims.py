@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from proxysync.kinds.domains import reached
 from proxysync.model import Live
 from proxysync.plan.diff import Conflict, Draft
 from proxysync.plan.match import call, claims_of
@@ -25,7 +26,7 @@ def refuse_clashes(
     for live in foreign:
         for domain in claims_of(live):
             hosts[domain].append(live)
-    others = {domain.lower(): holder for domain, holder in held.items()}
+    others = {domain: holder for name, holder in held.items() for domain in reached({name})}
     asking: dict[str, list[str]] = defaultdict(list)
     for draft in drafts:
         for domain in draft.wants:

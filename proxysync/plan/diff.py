@@ -1,12 +1,14 @@
 """Desired against live against last applied, field by field."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from proxysync.kinds import KINDS, Kind
+from proxysync.kinds.domains import reached
 from proxysync.model import Applied, Desired, Fields, Live
-from proxysync.plan.match import Match, Owned
+from proxysync.plan.match import Match, Owned, claims_of
 from proxysync.plan.model import MARKER_FIELD, Action, Change, FieldChange, Hold, HoldKind
 from proxysync.plan.ownership import keeps_off, rival, why_not_taken, written_elsewhere
 from proxysync.plan.policy import Policy
@@ -94,12 +96,12 @@ class Draft:
     @property
     def takes(self) -> frozenset[str]:
         """The domains that the host is to have once this is made."""
-        return self.kind.claims(self.target) if self.target is not None else frozenset()
+        return _reached(self.kind, self.target)
 
     @property
     def wants(self) -> frozenset[str]:
         """The domains that the file asks for."""
-        return self.kind.claims(self.want) if self.want is not None else frozenset()
+        return _reached(self.kind, self.want)
 
     def with_kept(self, fields: Fields | None) -> Fields | None:
         """`fields` with the domains that stay here for now."""
@@ -179,7 +181,7 @@ def draft_delete(owned: Owned, policy: Policy, accepted: Accepted) -> Draft:
         have=have,
         want=None,
         target=None,
-        holds=_holds(kind, (owned.live, *owned.twins)),
+        holds=_holds(owned.live, *owned.twins),
         reason="left the file" if owned.row else ORPHAN,
         stop=stop,
     )
@@ -197,7 +199,7 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
         action="adopt" if match.adopts else "update",
         have=have,
         target=_respecting(kind, want, have, last, accepted) if policy.drift == "report" else want,
-        holds=_holds(kind, (live, *(match.owned.twins if match.owned else ()))),
+        holds=_holds(live, *(match.owned.twins if match.owned else ())),
         drift=drift or (match.adopts is None and live.marker is None),
         marker=_marker_change(live, draft.name, policy.instance),
     )
@@ -264,7 +266,25 @@ def _reason(draft: Draft, match: Match, last: Fields | None) -> str:
         return f"renamed from {match.owned.name}"
     if not draft.drift:
         return "changed in the file" if last is not None else "differs from the file"
-    return "changed in NPM" if draft.want == last else "changed in the file and in NPM"
+    return _undone(draft) if draft.want == last else "changed in the file and in NPM"
+
+
+def _undone(draft: Draft) -> str:
+    """What somebody did in NPM and is put back, in one line; long texts by their name only."""
+    fields = differences(draft.have, draft.want)
+    told = [
+        name
+        if name in draft.kind.free_text
+        else f"{name} {_json(change.old)} -> {_json(change.new)}"
+        for name, change in fields.items()
+    ]
+    if draft.marker is not None:
+        told.append("the marker of proxysync")
+    return f"drift undone: {', '.join(told)}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _renamed(match: Match) -> bool:
@@ -303,9 +323,12 @@ def _marker_change(live: Live, name: str, instance: str) -> FieldChange | None:
     return FieldChange(old, new) if old != new else None
 
 
-def _holds(kind: Kind, lives: tuple[Live, ...]) -> frozenset[str]:
-    claims = (kind.claims(kind.normalise(live.fields)) for live in lives)
-    return frozenset[str]().union(*claims)
+def _holds(*lives: Live) -> frozenset[str]:
+    return frozenset[str]().union(*map(claims_of, lives))
+
+
+def _reached(kind: Kind, fields: Fields | None) -> frozenset[str]:
+    return frozenset() if fields is None else reached(kind.claims(fields))
 
 
 def _twins(owned: Owned) -> str:

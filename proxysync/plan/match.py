@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxysync.kinds import KINDS
+from proxysync.kinds.domains import reached
 from proxysync.model import Applied, Desired, Live, Snapshot
 
 Key = tuple[str, str]
@@ -180,7 +181,7 @@ def _takeovers(
     entries: Sequence[Desired], foreign: Sequence[Live], held: Mapping[str, str]
 ) -> dict[Key, Live]:
     """The one foreign host that each of these entries may adopt, if it is only one."""
-    elsewhere = {domain.lower() for domain in held}
+    elsewhere = reached(held)
     holders: dict[str, list[Live]] = defaultdict(list)
     for live in foreign:
         for domain in claims_of(live):
@@ -202,9 +203,9 @@ def call(live: Live) -> str:
 
 
 def claims_of(thing: Desired | Live) -> frozenset[str]:
-    """The domains that an entry asks for or a host holds, in the form NPM compares them in."""
+    """The domains that an entry asks for, or by which a host is reached."""
     kind = KINDS[thing.kind]
-    return kind.claims(kind.normalise(thing.fields))
+    return reached(kind.claims(kind.normalise(thing.fields)))
 
 
 def _overlaps(entries: Iterable[Desired], lives: Iterable[Live]) -> Counter[tuple[Key, int]]:

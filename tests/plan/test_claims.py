@@ -46,6 +46,38 @@ def test_a_domain_of_another_type_of_host_has_to_be_freed() -> None:
     assert "free it there first" in conflict.reason
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [(".a.x", "a.x"), (".a.x", "*.a.x"), (".A.x", "a.x")])
+@pytest.mark.parametrize("kind", ["proxy", "redirection"])
+def test_a_name_with_a_dot_before_it_is_that_name_and_all_below(
+    theirs: str, ours: str, kind: str
+) -> None:
+    there = {
+        "proxy": npm(live(3, None, theirs)),
+        "redirection": npm(held={theirs: "redirection host #3"}),
+    }[kind]
+    conflict = only(make_plan([want("media", ours)], there, (), FIX))
+    assert conflict.action == "conflict"
+    assert f"{ours} is held by {kind} host #3" in conflict.reason
+    assert only(make_plan([want("media", "b.a.x")], there, (), FIX)).action == "create"
+
+
+def test_a_host_is_adopted_and_renamed_by_a_name_with_a_dot_before_it() -> None:
+    adopting = replace(FIX, adopting=frozenset({"media"}))
+    change = only(make_plan([want("media", "a.x")], npm(live(3, None, ".a.x")), (), adopting))
+    assert (change.action, change.npm_id) == ("adopt", 3)
+    renamed = only(make_plan([want("media", "a.x")], npm(live(3, "tv", ".a.x")), (), FIX))
+    assert (renamed.action, renamed.reason) == ("update", "renamed from tv")
+
+
+def test_a_stand_in_of_a_killed_run_keeps_its_name_while_nobody_can_take_it() -> None:
+    snapshot = npm(live(3, "one", ".a.x", "b.x"))
+    entries = [want("one", "b.x"), want("two", "a.x")]
+    plan = make_plan(entries, snapshot, (), FIX, blocked={"two": "no answer"})
+    kept = by_name(plan)["one"].target
+    assert kept is not None
+    assert kept["domain_names"] == ["a.x", "b.x"]
+
+
 def test_a_host_of_another_instance_is_foreign() -> None:
     snapshot = npm(live(3, "media", instance="other"))
     conflict = only(make_plan([want("media")], snapshot, (), FIX))

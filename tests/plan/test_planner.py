@@ -60,9 +60,18 @@ def test_a_change_in_npm_is_drift_and_put_back() -> None:
     change = only(
         make_plan([want("media")], npm(live(3, "media", forward_port=1)), [row("media", 3)], FIX)
     )
-    assert (change.reason, change.drift) == ("changed in NPM", True)
+    assert (change.reason, change.drift) == ("drift undone: forward_port 1 -> 8096", True)
     assert change.fields == {"forward_port": FieldChange(1, 8096)}
     assert change.target == fields("media.example.com")
+
+
+def test_what_was_undone_is_told_with_old_and_new_but_long_texts_by_name() -> None:
+    host = live(3, "media", "a.x", advanced_config="line\nline", enabled=False)
+    change = only(make_plan([want("media")], npm(host), [row("media", 3)], FIX))
+    assert change.reason == (
+        'drift undone: domain_names ["a.x"] -> ["media.example.com"], advanced_config, '
+        "enabled false -> true"
+    )
 
 
 def test_changes_on_both_sides_are_told_apart() -> None:
@@ -320,7 +329,7 @@ def test_a_new_entry_gets_none_of_two_hosts_that_carry_one_name() -> None:
 def test_of_two_rows_for_one_host_the_one_in_the_file_counts() -> None:
     rows = [row("a-old", 3, "a.x"), row("media", 3, "a.x")]
     change = only(make_plan([want("media", "a.x")], npm(live(3, None, "a.x")), rows, FIX))
-    assert (change.action, change.reason) == ("update", "changed in NPM")
+    assert (change.action, change.reason) == ("update", "drift undone: the marker of proxysync")
 
 
 def test_under_report_a_renamed_key_still_reaches_npm() -> None:

@@ -1,0 +1,15 @@
+"""What nginx makes of the names that NPM gives it."""
+
+from collections.abc import Iterable
+
+
+def reached(names: Iterable[str]) -> frozenset[str]:
+    """The names by which a host with these is reached, in the form that all are compared in.
+
+    nginx takes `.example.com` for both `example.com` and `*.example.com`, and of two hosts that
+    have one name it ignores one; NPM compares texts only, and lets both have it.
+    """
+    found: set[str] = set()
+    for name in map(str.lower, names):
+        found |= {name[1:], f"*{name}"} if name.startswith(".") else {name}
+    return frozenset(found)
