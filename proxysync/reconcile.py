@@ -344,7 +344,9 @@ class Reconciler:
     def _engine(self, settings: "Settings", down_first: frozenset[int] = frozenset()) -> Engine:
         address = settings.edge(self._npm.url)
         edge = Edge.at(address) if address else None
-        visitor = Visitor(edge, proven=bool(edge) and self._state.edges.is_proven(str(edge)))
+        proven = self._state.edges.proven()
+        schemes = [s for s in ("http", "https") if edge and edge.address(s) in proven]
+        visitor = Visitor(edge, frozenset(schemes))
         writer = Writer(self._npm, settings.instance, visitor, down_first, self._state.id)
         return Engine(writer, self._state, self._journal, self._emit, self._hooks)
 

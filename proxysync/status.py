@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from proxysync.health.figures import Uptime
-from proxysync.health.status import Standing
+from proxysync.health.status import EdgeStanding, Standing
 from proxysync.kinds import PROXY
 from proxysync.model import Applied, Fields, Live, Snapshot
 from proxysync.plan.model import Change, Plan
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LEEWAY = 30.0
 """Seconds that a check may take and be late."""
 
+NO_EDGE = EdgeStanding()
 NO_UPTIME: Mapping[str, Uptime] = {"24h": Uptime(), "7d": Uptime(), "30d": Uptime()}
 
 
@@ -35,7 +36,8 @@ class ProxyStatus:
     it was blocked. `health` is where it stood when it was last checked, and `interval` is how
     often that is to happen, in seconds, None for never. `uptime` is what of the last 24h, 7d
     and 30d was good. `holder` is what it is if it is no proxy but a foreign host
-    of another kind (`redirection host #3`); that has no upstream.
+    of another kind (`redirection host #3`); that has no upstream. `edge` is what visitors got
+    from nginx when it was last asked.
     """
 
     name: str | None
@@ -54,6 +56,7 @@ class ProxyStatus:
     uptime: Mapping[str, Uptime] = field(default_factory=lambda: NO_UPTIME)
     changes: "tuple[Event, ...] | None" = None
     holder: str | None = None
+    edge: EdgeStanding = field(default_factory=EdgeStanding)
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `status --format json`; `changes` are there for a single proxy only."""
@@ -78,6 +81,10 @@ class ProxyStatus:
             "checked_at": _text(health.checked_at),
             "latency_ms": health.latency_ms,
             "stale": health.stale,
+            "edge": self.edge.status,
+            "edge_since": _text(self.edge.since),
+            "edge_detail": self.edge.detail,
+            "edge_checked_at": _text(self.edge.checked_at),
             "watched": self.interval is not None,
             "uptime": {label: uptime.share for label, uptime in self.uptime.items()},
             "uptime_since": {label: _text(uptime.since) for label, uptime in self.uptime.items()},
@@ -98,6 +105,7 @@ def collect(
     `snapshot` and `plan` are None where NPM could not be asked.
     """
     applied = {row.name: row for row in (state.applied() if state else ())}
+    edges = state.edges.standings() if state and config.settings.verifies else {}
     blocked = {entry.name: entry for entry in (state.blocked() if state else ())}
     changes = {change.name: change for change in (plan.changes if plan else ())}
     notes = {note.name: note.message for note in (plan.notes if plan else ())}
@@ -128,6 +136,7 @@ def collect(
                 since=to_text(entry.since) if entry and is_blocked else None,
                 next_try=to_text(entry.next_try) if entry and is_blocked else None,
                 interval=proxy.health.interval if row and _checked(proxy) else None,
+                edge=edges.get(proxy.name, NO_EDGE) if row and _checked(proxy) else NO_EDGE,
             )
         )
     names = {proxy.name for proxy in config.proxies}

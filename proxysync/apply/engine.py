@@ -238,8 +238,7 @@ class Engine:
         findings = self._writer.check([one.written for one in pending])
         log.unseen = log.unseen or findings.unseen
         ends: NpmError | None = None
-        if findings.proven:
-            self._state.edges.prove(self._writer.edge)
+        self._state.edges.prove(self._writer.addresses(findings.proven))
         self._state.edges.tell_unseen(self._emit, findings.unseen)
         for one, trouble in zip(pending, findings.troubles, strict=True):
             outcome: Outcome | None
@@ -260,10 +259,16 @@ class Engine:
         name = pending.step.change.name
         if outcome is None or findings.unseen is not None:
             return outcome
+        edges, promise = self._state.edges, pending.written.promise
+        if trouble is not None:
+            edges.tell(self._emit, {name: ("not_served", trouble.message)})
+        elif name in edges.told() and promise and promise.names <= promise.before.served:
+            # It was there, but was not what the file says: a check of health can tell.
+            edges.save({name: ("unknown", None)})
+        else:
+            edges.tell(self._emit, {name: ("served", None)})
         if trouble is None:
-            self._state.edges.tell(self._emit, name, "served")
             return outcome
-        self._state.edges.tell(self._emit, name, "not_served", trouble.message)
         return replace(outcome, result=Result.UNCONFIRMED, message=trouble.message, hint=NOT_SERVED)
 
     def _undo(self, pending: "_Pending", trouble: Trouble) -> tuple[Outcome, NpmError | None]:

@@ -72,10 +72,14 @@ class Promise:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong with a written site; `undo` says that what was there before did better."""
+    """What is wrong with a written site; `undo` says that what was there before did better.
+
+    `absent_over` is the scheme over which nginx does not have the site at all.
+    """
 
     message: str
     undo: bool = True
+    absent_over: str | None = None
 
     @property
     def hopeless_after(self) -> float:
@@ -88,24 +92,24 @@ class Findings:
     """The trouble with each promise, None where it is kept.
 
     `unseen` is why nothing could be seen from here; then NPM's word is all there is. `proven`
-    says that some site was seen, so that this is NPM's nginx indeed.
+    are the schemes over which some site was seen, so that this is NPM's nginx indeed.
     """
 
     troubles: tuple[Trouble | None, ...]
     unseen: str | None = None
-    proven: bool = False
+    proven: frozenset[str] = NO_NAMES
 
 
 class Visitor:
     """Visits sites at NPM's nginx; without an `edge` it sees nothing, and nothing wrong.
 
     A site that sends its visitors on to HTTPS is asked there, at the same address. `proven`
-    says that sites of this NPM were seen there at some time.
+    are the schemes over which sites of this NPM were seen there at some time.
     """
 
-    def __init__(self, edge: Edge | None = None, *, proven: bool = False) -> None:
+    def __init__(self, edge: Edge | None = None, proven: AbstractSet[str] = NO_NAMES) -> None:
         self.edge = edge
-        self._proven = proven
+        self._proven = frozenset(proven)
 
     def before(self, names: Iterable[str]) -> Before:
         """How these names answer now."""
@@ -118,8 +122,8 @@ class Visitor:
         """Waits until the promises are kept, or will not be any more."""
         if self.edge is None or not any(promise.is_visible for promise in promises):
             return Findings((None,) * len(promises))
-        findings = _run(_Look(self.edge), lambda look: look.check(promises, proven=self._proven))
-        self._proven = self._proven or findings.proven
+        findings = _run(_Look(self.edge), lambda look: look.check(promises, self._proven))
+        self._proven |= findings.proven
         return findings
 
     def looks_bad(self, promises: Sequence[Promise]) -> bool:
@@ -138,6 +142,7 @@ class _Look:
         self._names = Resolver()
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._strangers: dict[str, Sight] = {}
+        self._proven: set[str] = set()
 
     async def before(self, names: Sequence[str]) -> Before:
         await self._meet_strangers(https=False)
@@ -153,71 +158,77 @@ class _Look:
                 answered.add(name)
         return Before(frozenset(served), frozenset(answered))
 
-    async def check(self, promises: Sequence[Promise], *, proven: bool) -> Findings:
+    async def check(self, promises: Sequence[Promise], proven: frozenset[str]) -> Findings:
+        first = self._edge.first
+        self._proven = set(proven)
+        if any(promise.before.served for promise in promises):
+            self._proven.add(first)
         await self._meet_strangers(https=any(promise.https for promise in promises))
         unseen = self._out_of_reach()
         seen = [p for p in promises if unseen is None or p.before.answered]
         found = await asyncio.gather(*(self._watch_all(promise) for promise in seen))
-        troubles = {id(promise): trouble for promise, (trouble, _) in zip(seen, found, strict=True)}
-        proven = proven or any(p.before.served for p in promises) or any(s for _, s in found)
-        absent = [t for t in troubles.values() if t is not None and not t.undo]
-        if absent and not proven:
+        troubles = dict(zip(map(id, seen), found, strict=True))
+        if any(t and t.absent_over == first for t in found) and first not in self._proven:
             unseen = f"{self._edge} answers, but as if it knew none of NPM's sites"
-            troubles = {k: t if t is None or t.undo else None for k, t in troubles.items()}
-        return Findings(tuple(troubles.get(id(p)) for p in promises), unseen, proven)
+        for key, trouble in troubles.items():
+            if trouble and trouble.absent_over and trouble.absent_over not in self._proven:
+                troubles[key] = None
+        return Findings(
+            tuple(troubles.get(id(p)) for p in promises), unseen, frozenset(self._proven)
+        )
 
     async def looks_bad(self, promises: Sequence[Promise]) -> bool:
         await self._meet_strangers(https=any(promise.https for promise in promises))
         looks = [self._look(p, name) for p in promises for name in p.before.answered & p.names]
-        troubles = [trouble for trouble, _ in await asyncio.gather(*looks)]
+        troubles = await asyncio.gather(*looks)
         return any(trouble is not None and trouble.undo for trouble in troubles)
 
-    async def _watch_all(self, promise: Promise) -> tuple[Trouble | None, bool]:
-        """The worst trouble, and whether any of the names was seen to be a site's."""
+    async def _watch_all(self, promise: Promise) -> Trouble | None:
+        """The worst trouble."""
         names = sorted(promise.names | promise.elsewhere)
         found = await asyncio.gather(*(self._watch(promise, name) for name in names))
-        troubles = sorted((t for t, _ in found if t is not None), key=lambda t: not t.undo)
-        return next(iter(troubles), None), any(seen for _, seen in found)
+        troubles = sorted((t for t in found if t is not None), key=lambda t: not t.undo)
+        return next(iter(troubles), None)
 
-    async def _watch(self, promise: Promise, name: str) -> tuple[Trouble | None, bool]:
-        good, ever = 0, False
+    async def _watch(self, promise: Promise, name: str) -> Trouble | None:
+        good = 0
         while True:
-            trouble, site = await self._look(promise, name)
-            now, ever = time.monotonic(), ever or site
+            trouble = await self._look(promise, name)
+            now = time.monotonic()
             good = 0 if trouble else good + 1
             late = now > promise.written + SERVED_WITHIN  # it answers, but takes its time
             if trouble is None and now >= promise.settled(name) and (good >= GOOD_ANSWERS or late):
-                return None, ever
+                return None
             if trouble is not None and now > promise.written + trouble.hopeless_after:
-                return trouble, ever
+                return trouble
             await asyncio.sleep(PAUSE)
 
-    async def _look(self, promise: Promise, name: str) -> tuple[Trouble | None, bool]:
-        """What is wrong with it, and whether nginx answered for a site of its own."""
+    async def _look(self, promise: Promise, name: str) -> Trouble | None:
+        """What is wrong with it at the moment."""
         first, second = await self._visit(name)
-        site = asked(name)
+        scheme, site = self._edge.first, asked(name)
         answered = name in promise.before.answered
-        is_site = first.is_of_a_site(self._strangers[self._edge.first])
-        if not first.reached or (answered and first.status is None):
-            if not answered:
-                return Trouble(f"{site} is not reached at {self._edge}", undo=False), False
-            return Trouble(f"{site} answered before, and now there is no answer at {self._edge}"), (
-                is_site
-            )
-        if not is_site and (not promise.peculiar or name in promise.before.served):
-            return Trouble(_absent(site, self._edge.first), undo=False), False
+        if answered and first.status is None:
+            return Trouble(f"{site} answered before, and now there is no answer at {self._edge}")
+        if not first.reached:
+            return Trouble(f"{site} is not reached at {self._edge}", undo=False)
+        if first.is_of_a_site(self._strangers[scheme]):
+            self._proven.add(scheme)
+        elif not promise.peculiar or name in promise.before.served:
+            return Trouble(_absent(site, scheme), undo=False, absent_over=scheme)
         if name in promise.elsewhere:
-            return None, is_site
+            return None
         status = (second or first).status
-        if promise.protected and status is not None and 200 <= status < 300 and is_site:
-            message = f"{site} is behind an access list, but answers a stranger with HTTP {status}"
-            return Trouble(message), is_site
+        if promise.protected and status is not None and 200 <= status < 300:
+            return Trouble(
+                f"{site} is behind an access list, but answers a stranger with HTTP {status}"
+            )
         if answered and (status is None or status >= 500):
             now = f"it answers HTTP {status}" if status else "there is no answer over HTTPS"
-            return Trouble(f"{site} answered before, and now {now}"), is_site
+            return Trouble(f"{site} answered before, and now {now}")
         if promise.https and not await self._has_https(name, second):
-            return Trouble(_absent(site, "https"), undo=False), is_site
-        return None, is_site
+            return Trouble(_absent(site, "https"), undo=False, absent_over="https")
+        return None
 
     async def _has_https(self, name: str, seen: Sight | None) -> bool:
         """Whether nginx has the site on HTTPS, as far as that can be seen from here."""
@@ -226,7 +237,10 @@ class _Look:
             return True
         async with self._gate:
             sight = seen or await visit(self._edge, asked(name), self._names, scheme="https")
-        return not sight.reached or sight.is_of_a_site(unknown)
+        if sight.reached and sight.is_of_a_site(unknown):
+            self._proven.add("https")
+            return True
+        return not sight.reached
 
     async def _visit(self, name: str) -> tuple[Sight, Sight | None]:
         async with self._gate:

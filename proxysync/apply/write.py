@@ -48,10 +48,10 @@ class Writer:
         names = (self._visited(KINDS[c.kind], c, target) for c, target in targets)
         self._before = self._visitor.before(self._served_now(NO_NAMES.union(*names)))
 
-    @property
-    def edge(self) -> str:
-        """The address at which visitors are played."""
-        return str(self._visitor.edge)
+    def addresses(self, schemes: Iterable[str]) -> list[str]:
+        """Where visitors are played, by these schemes."""
+        edge = self._visitor.edge
+        return [edge.address(scheme) for scheme in schemes] if edge else []
 
     def can_see(self, written: Written) -> bool:
         """Whether visitors are to be asked what the change makes of their sites."""
@@ -213,13 +213,15 @@ class Writer:
         return frozenset(name for name in names if is_served(name, served))
 
     def _promise(self, kind: Kind, change: Change, target: Fields, *, protected: bool) -> Promise:
-        names = self._visited(kind, change, target)
+        certificate, edge = bool(target.get("certificate_id")), self._visitor.edge
+        hidden = edge is None or not edge.can_see(certificate=certificate)
+        names = NO_NAMES if hidden else self._visited(kind, change, target)
         before = Before(self._before.served & names, self._before.answered & names)
         return Promise(
             names,
             before=before,
             protected=protected,
-            https=bool(target.get("certificate_id")),
+            https=certificate,
             peculiar=is_peculiar(target),
         )
 

@@ -5,6 +5,7 @@ goes to stderr: for people on a terminal, as JSON otherwise (under systemd, say)
 """
 
 import argparse
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli.log import printed
     from proxysync.daemon.loop import Loop, Stop, Wake
     from proxysync.daemon.oversight import Oversight, npm_probe
+    from proxysync.daemon.repairs import Repairs
     from proxysync.daemon.service import Service
     from proxysync.daemon.watch import FileWatcher
     from proxysync.health.monitor import Monitor
@@ -48,7 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
             "info", "daemon", "daemon.started", f"keeping {npm.url} in line with {env.file}"
         )
         health = HealthStore(store.database)
-        monitor = Monitor(health, events, npm=npm_probe(npm.url))
+        repairs = Repairs()
+
+        def on_lost(names: Collection[str]) -> None:
+            if repairs.any_due(names):
+                loop.wake(Wake.RESYNC)
+
+        monitor = Monitor(health, events, npm=npm_probe(npm.url), on_lost=on_lost)
         service = Service(
             env.file,
             env.state_dir,
@@ -59,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             Oversight(npm, monitor),
             environ=os.environ,
             stop=stop,
+            repairs=repairs,
         )
         watcher = FileWatcher(env.file, lambda: loop.wake(Wake.FILE))
         loop = Loop(service, watcher, stop)

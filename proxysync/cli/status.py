@@ -124,7 +124,7 @@ class View:
     def _plan(self, config: "Config") -> "Plan | None":
         from proxysync.cli import context
         from proxysync.npm.errors import NpmError
-        from proxysync.reconcile import build_plan
+        from proxysync.reconcile import Options, build_plan
         from proxysync.status import present
 
         plan: Plan | None = None
@@ -135,7 +135,9 @@ class View:
                 self._snapshot = self._npm.snapshot()
                 self._asked = time.monotonic()
             self.trouble = None
-            plan = build_plan(config, self._snapshot, self._state)
+            # What nginx does not serve is another matter than what NPM has.
+            apart = Options(patience=self._state.edges.told() if self._state else frozenset())
+            plan = build_plan(config, self._snapshot, self._state, apart)
             if plan.refused:
                 self._present.append(
                     present("plan.refused", f"the plan is refused: {plan.refused}")

@@ -11,6 +11,7 @@ from typing import Any
 from proxysync.cli.terminal import colours, paint, safe
 from proxysync.status import ProxyStatus, overdue
 from proxysync.store.clock import in_words
+from proxysync.store.edges import HINT as EDGE_HINT
 
 NOTHING = "–"
 NETWORK_DOWN = "health.network_down"
@@ -158,6 +159,14 @@ def _health(proxy: ProxyStatus, now: datetime) -> Cell:
     return Cell("● stale" if proxy.health.stale else "● unhealthy", "red")
 
 
+def _edge(proxy: ProxyStatus, _: datetime) -> Cell:
+    if proxy.edge.status == "unknown":
+        return Cell(NOTHING, "dim")
+    if proxy.edge.status == "served":
+        return Cell("served", "green")
+    return Cell("not served", "red")
+
+
 def _since(proxy: ProxyStatus, now: datetime) -> Cell:
     since = proxy.health.since
     return Cell(in_words((now - since).total_seconds()) if since else NOTHING)
@@ -196,6 +205,8 @@ def _trouble(proxy: ProxyStatus, *, on: bool) -> list[str]:
     if proxy.health.status == "unhealthy" and proxy.health.detail:
         word = "stale" if proxy.health.stale else "unhealthy"
         found.append((f"{word}: {proxy.health.detail}", proxy.health.hint))
+    if proxy.edge.status == "not_served" and proxy.edge.detail:
+        found.append((f"not served: {proxy.edge.detail}", EDGE_HINT))
     lines = []
     for detail, hint in found:
         lines.append(f"{paint(safe(proxy.name or NOTHING), 'bold', on=on)}: {safe(detail)}")
@@ -212,13 +223,14 @@ COLUMNS: dict[str, Column] = {
     "UPSTREAM": _upstream,
     "SYNC": _sync,
     "HEALTH": _health,
+    "EDGE": _edge,
     "SINCE": _since,
     "LATENCY": _latency,
     "UPTIME": _uptime,
 }
 LAYOUTS = (
-    ("NAME", "DOMAINS", "UPSTREAM", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
-    ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
+    ("NAME", "DOMAINS", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE", "LATENCY", "UPTIME"),
+    ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE", "LATENCY", "UPTIME"),
     ("NAME", "DOMAINS-", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
     ("NAME-", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
     ("NAME-", "SYNC", "HEALTH", "SINCE"),

@@ -2,22 +2,25 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from proxysync.apply.visit import is_served
+from proxysync.apply.write import is_peculiar
 from proxysync.health import latent
 from proxysync.health.certificates import PREFIX as CERTIFICATE
 from proxysync.health.certificates import expiry_warnings, keys_of
 from proxysync.health.monitor import Monitor
 from proxysync.health.status import Rules
-from proxysync.health.target import Target
+from proxysync.health.target import Site, Target
 from proxysync.health.verdicts import NETWORK
 from proxysync.health.writer import Saying, Writer
 from proxysync.kinds import PROXY
-from proxysync.model import Applied, Certificate, Live, Snapshot, Upstream
+from proxysync.model import Applied, Certificate, Fields, Live, Snapshot, Upstream
 from proxysync.npm.client import NpmClient
+from proxysync.probe.edge import Edge
 from proxysync.probe.model import Probe
 from proxysync.store import clock
 from proxysync.validation import health_probe
@@ -36,17 +39,23 @@ class Oversight:
     def __init__(self, npm: NpmClient, monitor: Monitor) -> None:
         self._npm = npm
         self._monitor = monitor
-        self._followed: tuple[Config, Sequence[Applied]] | None = None
+        self._followed: tuple[Config, Sequence[Applied], frozenset[str]] | None = None
         self._names: Mapping[str, Sequence[str]] = {}
         self._resolve_at = 0.0
         self._resolving: threading.Thread | None = None
 
     def follow(self, config: "Config", applied: Sequence[Applied]) -> None:
         """From now on the managed proxies of this file are checked."""
-        followed = (config, applied)
+        snapshot = self._npm.last_snapshot
+        wild = wildcards(snapshot) if snapshot else frozenset()
+        followed = (config, applied, wild)
         if followed != self._followed:
             self._followed = followed
-            self._monitor.watch(targets(config, applied))
+            self._monitor.watch(targets(config, applied, self._npm.url, wild))
+
+    def look_soon(self, names: Collection[str] | None = None) -> None:
+        """Has these proxies, or all, checked before their time."""
+        self._monitor.look_soon(names)
 
     def inspect(self, config: "Config") -> None:
         """Looks for certificates that run out, and, daily or if others are in use, for lost names.
@@ -81,11 +90,19 @@ class Oversight:
         self._monitor.writer.put(lambda writer: _tell_gone(writer, names, unresolved))
 
 
-def targets(config: "Config", applied: Sequence[Applied]) -> list[Target]:
+def targets(
+    config: "Config",
+    applied: Sequence[Applied],
+    npm_url: str = "",
+    wild: frozenset[str] = frozenset(),
+) -> list[Target]:
     """Every managed, enabled proxy of the file whose health is not off, as it is live.
 
     An edit that is blocked changes nothing in NPM, so the upstream last applied is checked.
+    Their sites are looked for at the edge of the NPM at `npm_url`; `wild` are all wildcards there.
     """
+    address = config.settings.edge(npm_url) if npm_url else None
+    edge = Edge.at(address) if address else None
     rows = {row.name: row for row in applied if row.kind == PROXY.name}
     days = config.settings.stale_threshold_days
     found = []
@@ -102,8 +119,44 @@ def targets(config: "Config", applied: Sequence[Applied]) -> list[Target]:
             row.fields["forward_scheme"], row.fields["forward_host"], row.fields["forward_port"]
         )
         rules = Rules(health.failure_threshold, health.success_threshold, days * 86400)
-        found.append(Target(proxy.name, replace(probe, upstream=upstream), health.interval, rules))
+        visible = edge and edge.can_see(certificate=bool(row.fields["certificate_id"]))
+        site = site_of(row.fields, probe.path, edge, wild) if edge and visible else None
+        probe = replace(probe, upstream=upstream)
+        found.append(Target(proxy.name, probe, health.interval, rules, site))
     return found
+
+
+def site_of(fields: Fields, path: str, edge: Edge, wild: frozenset[str]) -> Site:
+    """What nginx is to serve for a host with these fields, asked for at `path`."""
+    names = PROXY.claims(fields)
+    above = wild - names
+    certificate = bool(fields["certificate_id"])
+    # A host keeps to its upstream at this path unless something else may answer there.
+    elsewhere = any(_covers(one["path"], path) for one in fields["locations"])
+    return Site(
+        edge=edge,
+        names=tuple(sorted(name for name in names if PROXY.stands_for(name) == name)),
+        upstream=Upstream(fields["forward_scheme"], fields["forward_host"], fields["forward_port"]),
+        path=path,
+        https=certificate,
+        forced=certificate and fields["ssl_forced"],
+        peculiar=is_peculiar(fields),
+        is_plain=not fields["advanced_config"] and not elsewhere,
+        shadowed=frozenset(name for name in names if is_served(name, above)),
+    )
+
+
+def _covers(location: str, path: str) -> bool:
+    """Whether a location may answer for this path; an expression may for any."""
+    prefix = location.removeprefix("^~ ").removeprefix("= ")
+    return location.startswith("~") or path.startswith(prefix)
+
+
+def wildcards(snapshot: Snapshot) -> frozenset[str]:
+    """All names in NPM that stand for many, whoever holds them."""
+    claims = (PROXY.claims(live.fields) for live in snapshot.objects if live.fields["enabled"])
+    names = frozenset(snapshot.held).union(*claims)
+    return frozenset(name for name in names if name.startswith(("*", ".")))
 
 
 def npm_probe(url: str) -> Probe:

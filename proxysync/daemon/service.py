@@ -10,6 +10,7 @@ from proxysync.config.load import fingerprint as fingerprint_of
 from proxysync.config.variables import have_changed
 from proxysync.daemon.backoff import Backoff
 from proxysync.daemon.oversight import Oversight
+from proxysync.daemon.repairs import Repairs
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
 from proxysync.plan.model import HoldKind
@@ -43,6 +44,7 @@ class Service:
         *,
         environ: Mapping[str, str],
         stop: Callable[[], bool],
+        repairs: Repairs | None = None,
     ) -> None:
         self._path = path
         self._folder = folder
@@ -53,6 +55,8 @@ class Service:
         self._oversight = oversight
         self._environ = environ
         self._stop = stop
+        self._repairs = repairs or Repairs()
+        self._version: tuple[int, int, int] | None = None
         self._config: Config | None = None
         self._seen: str | None = None
         self._said: dict[str, str] = {}
@@ -107,7 +111,10 @@ class Service:
             self.load()
         if self._config is None and self._state.hold() is None:
             return None
-        options = Options(why=self._why)
+        lost = self._state.edges.told()
+        self._repairs.keep_only(lost)
+        waiting = self._repairs.waiting()
+        options = Options(why=self._why, patience=waiting)
         self._why = "resync"
         try:
             with write_lock(
@@ -125,16 +132,17 @@ class Service:
                     done = self._reconciler.reconcile(self._config, options, patient=True)
                 else:
                     return None
-            blind_spot = self._npm.blind_spot()
+            blind_spot, version = self._npm.blind_spot(), self._npm.version()
         except LockedError as error:
             if not self._stop():
                 self._say("lock", "error", error.code, str(error), source="daemon")
             return None
         except NpmError as error:
             return self._trouble(error)
+        self._watch_repairs(lost - waiting, done)
         if done.report.error is not None:
             return self._trouble(done.report.error)
-        self._well()
+        self._well(version)
         if blind_spot:
             self._say("visibility", "warn", "npm.visibility", blind_spot, source="npm")
         else:
@@ -144,6 +152,13 @@ class Service:
             return None
         self._tell(done)
         return self._next_try()
+
+    def _watch_repairs(self, lost: frozenset[str], done: Round) -> None:
+        """Has what was written because nginx did not serve it looked at again."""
+        written = {outcome.name for outcome in done.report.outcomes} & lost
+        if written:
+            self._repairs.tried(written)
+            self._oversight.look_soon(written)
 
     def oversee(self) -> None:
         """Has what is live now watched, and inspected if it is time to."""
@@ -188,11 +203,15 @@ class Service:
             self._events.emit("error", "npm", error.code, str(error))
         return self._backoff.next()
 
-    def _well(self) -> None:
+    def _well(self, version: tuple[int, int, int] | None) -> None:
         self._said.pop("lock", None)
         self._backoff.reset()
         if self._said.pop("npm", None) is not None:
             self._events.emit("info", "npm", "npm.back", f"NPM at {self._npm.url} is well again")
+            self._oversight.look_soon()
+        if self._version is not None and version != self._version:
+            self._oversight.look_soon()
+        self._version = version
 
     def _tell_refused(self, done: Round) -> None:
         if done.plan.refused:

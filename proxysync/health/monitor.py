@@ -5,14 +5,16 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
+from proxysync.health.edge import EdgeWatch
 from proxysync.health.schedule import Schedule
 from proxysync.health.target import Seen, Target, look
 from proxysync.health.verdicts import NETWORK, Verdicts
-from proxysync.health.writer import Saying, Writer
+from proxysync.health.writer import OnLost, Saying, Writer
 from proxysync.probe.engine import limits
 from proxysync.probe.model import Probe
 from proxysync.probe.names import Names
@@ -29,15 +31,25 @@ CATCH_UP = 2.0
 class Monitor:
     """Checks the targets given to `watch` until it is left, and records what changes.
 
-    `npm` is a probe of NPM itself, which is asked when few targets fail together. Used as a
-    context; leaving it abandons the checks under way.
+    `npm` is a probe of NPM itself, which is asked when few targets fail together, and `on_lost`
+    hears, in another thread, when nginx does not serve a target. Used as a context; leaving it
+    abandons the checks under way.
     """
 
-    def __init__(self, store: HealthStore, events: EventLog, *, npm: Probe | None = None) -> None:
+    def __init__(
+        self,
+        store: HealthStore,
+        events: EventLog,
+        *,
+        npm: Probe | None = None,
+        on_lost: OnLost = lambda _names: None,
+    ) -> None:
         self.writer = Writer(store, events)
         self._store = store
         self._npm = npm
+        self._on_lost = on_lost
         self._posted: dict[str, Target] | None = None
+        self._hurried: SimpleQueue[frozenset[str] | None] = SimpleQueue()
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -64,6 +76,11 @@ class Monitor:
         self._posted = {target.name: target for target in targets}
         self._wake_up()
 
+    def look_soon(self, names: Collection[str] | None = None) -> None:
+        """Has these, or all, checked soon, not when their time comes; callable as `watch` is."""
+        self._hurried.put(None if names is None else frozenset(names))
+        self._wake_up()
+
     def _wake_up(self) -> None:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
@@ -85,13 +102,15 @@ class Monitor:
     async def _watch(self) -> None:
         self._loop = asyncio.get_running_loop()
         at_once, names_at_once = limits()
-        checks = _Checks(self._store, self.writer, self._npm, at_once, names_at_once)
+        checks = _Checks(self._store, self.writer, self._npm, at_once, names_at_once, self._on_lost)
         try:
             while not self._stopping:
                 self._wake.clear()
                 posted, self._posted = self._posted, None
                 if posted is not None:
                     checks.watch(posted)
+                while not self._hurried.empty():
+                    checks.hurry(self._hurried.get())
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), checks.start_due())
         finally:
@@ -108,6 +127,7 @@ class _Checks:
         npm: Probe | None,
         at_once: int,
         names_at_once: int,
+        on_lost: OnLost,
     ) -> None:
         self._schedule = Schedule()
         self._names = Names(names_at_once, remember=False)
@@ -115,6 +135,7 @@ class _Checks:
         self._targets: dict[str, Target] = {}
         self._at_a_time = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._edge = EdgeWatch(writer, self._names, proven=store.edges.proven(), on_lost=on_lost)
         down = store.notices().get(NETWORK)
         self._verdicts = Verdicts(
             store.standings(), writer, self._look, npm=npm, down_since=down.since if down else None
@@ -122,6 +143,7 @@ class _Checks:
 
     def watch(self, targets: dict[str, Target]) -> None:
         self._targets = targets
+        self._edge.watch(targets)
         moved = self._verdicts.watch(targets)
         self._schedule.replace(
             {name: target.interval for name, target in targets.items()},
@@ -129,6 +151,9 @@ class _Checks:
             self._verdicts.unknown | moved,
         )
         self._at_a_time = math.ceil(self._schedule.rate * TURN * CATCH_UP)
+
+    def hurry(self, names: Collection[str] | None) -> None:
+        self._schedule.hurry(names, time.monotonic())
 
     def start_due(self) -> float | None:
         """Starts checks that are due; returns the seconds until the next ones are to be."""
@@ -151,9 +176,11 @@ class _Checks:
         try:
             async with self._places:
                 seen = await self._look(target.probe)
+            await self._verdicts.take(target, seen)
+            async with self._places:
+                await self._edge.look(target, seen)
         finally:
             self._schedule.finish(target.name)
-        await self._verdicts.take(target, seen)
 
     async def _look(self, probe: Probe) -> Seen:
         return await look(probe, self._names)

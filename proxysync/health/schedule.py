@@ -49,6 +49,14 @@ class Schedule:
         self._heap = [(when, name) for name, when in due.items()]
         heapq.heapify(self._heap)
 
+    def hurry(self, names: Collection[str] | None, now: float) -> None:
+        """Makes these due at once; or all, spread over SETTLING seconds, so that none burst."""
+        for name in self._due if names is None else names & self._due.keys():
+            soon = now + (phase(name) * SETTLING if names is None else 0.0)
+            self._due[name] = min(self._due[name], soon)
+        self._heap = [(when, name) for name, when in self._due.items()]
+        heapq.heapify(self._heap)
+
     @property
     def next_at(self) -> float | None:
         """When the next target is due; None if there is none."""

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from proxysync.health.status import Check, Rules
+from proxysync.model import Upstream
 from proxysync.probe.check import check
+from proxysync.probe.edge import Edge
 from proxysync.probe.model import Probe
 from proxysync.probe.names import Names
 from proxysync.probe.outcome import TIMED_OUT
@@ -11,13 +13,35 @@ from proxysync.store import clock
 
 
 @dataclass(frozen=True)
+class Site:
+    """What nginx is to serve for a target, by its `names`, and what can be told of it there.
+
+    `path` is what is asked for. `https` says that there is a certificate, `forced` that
+    visitors are sent there. A `peculiar` host may answer just as nginx does for unknown names,
+    by configuration of its own; what a host answers that `is_plain` is what its `upstream`
+    does. A name that is `shadowed` gets an answer from a wildcard host without this one, too.
+    """
+
+    edge: Edge
+    names: tuple[str, ...]
+    upstream: Upstream
+    path: str = "/"
+    https: bool = False
+    forced: bool = False
+    peculiar: bool = False
+    is_plain: bool = True
+    shadowed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Target:
-    """One proxy to be checked each `interval` seconds."""
+    """One proxy to be checked each `interval` seconds; `site` is None where nginx is not asked."""
 
     name: str
     probe: Probe
     interval: float
     rules: Rules = field(default_factory=Rules)
+    site: Site | None = None
 
     def same_place(self, other: "Target") -> bool:
         """Whether a check of one says something about the other: it asks the same of the same."""

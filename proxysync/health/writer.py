@@ -4,13 +4,13 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from proxysync.health.status import Check, Standing
+from proxysync.health.status import Check, EdgeStatus, Standing
 from proxysync.store import clock
 from proxysync.store.database import StateError
 from proxysync.store.events import EventLog, LateLineError
@@ -47,6 +47,9 @@ class Finding:
     check: Check
     saying: Saying | None = None
 
+
+OnLost = Callable[[Collection[str]], object]
+"""Hears which targets nginx does not serve."""
 
 Job = Callable[["Writer"], object]
 
@@ -113,6 +116,28 @@ class Writer:
     def take_back(self, *keys: str) -> None:
         """These may be said again; for jobs."""
         self._store.take_back(keys)
+
+    def edge(
+        self,
+        found: Mapping[str, tuple[EdgeStatus, str | None]],
+        on_lost: OnLost,
+    ) -> None:
+        """Remembers what visitors get, and says what is news; for jobs."""
+        self._store.edges.tell(self._events.emit, found)
+        if lost := [name for name, (status, _) in found.items() if status == "not_served"]:
+            on_lost(lost)
+
+    def edge_unseen(self, why: str | None) -> None:
+        """Says once that the edge cannot be seen from here, or that it can again; for jobs."""
+        self._store.edges.tell_unseen(self._events.emit, why)
+
+    def edge_proven(self, address: str) -> None:
+        """NPM's sites were seen at this address; for jobs."""
+        self._store.edges.prove([address])
+
+    def keep_edges(self, names: list[str]) -> None:
+        """Only these are looked at from now on; for jobs."""
+        self._store.edges.keep_only(names)
 
     def forget(self, names: list[str]) -> None:
         """These are not watched any more; for jobs."""

@@ -87,6 +87,13 @@ class NpmClient:
             )
         return self._server
 
+    def version(self) -> tuple[int, int, int] | None:
+        """The server's version as it is now; another one than before forgets what was read."""
+        version = self._version()
+        if self._server is not None and self._server.version != version:
+            self.forget_server()
+        return version
+
     def require_write(self) -> None:
         """Raises NpmRightsError if the account may look but not write."""
         if not self.server().may_write:

@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from proxysync.probe.answer import Answer, WantsTlsError, fetch, request
@@ -31,11 +33,12 @@ class Edge:
 
     @classmethod
     def at(cls, url: str) -> "Edge":
-        """The edge at `http://10.0.0.2`; a port that it names is that of its scheme alone."""
+        """The edge at `http://10.0.0.2`. Where HTTP is at another port, so is HTTPS: unknown."""
         parts = urlsplit(url)
         if parts.scheme == "https":
             return cls(parts.hostname or "", None, parts.port or 443)
-        return cls(parts.hostname or "", parts.port or 80)
+        port = parts.port or 80
+        return cls(parts.hostname or "", port, 443 if port == 80 else None)
 
     def port(self, scheme: str) -> int | None:
         return self.https if scheme == "https" else self.http
@@ -45,9 +48,16 @@ class Edge:
         """The scheme that every site is asked by."""
         return "https" if self.http is None else "http"
 
-    def __str__(self) -> str:
+    def can_see(self, *, certificate: bool) -> bool:
+        """Whether a host, with a certificate or without, has a site at one of the ports."""
+        return self.http is not None or certificate
+
+    def address(self, scheme: str) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.first}://{host}:{self.port(self.first)}"
+        return f"{scheme}://{host}:{self.port(scheme)}"
+
+    def __str__(self) -> str:
+        return self.address(self.first)
 
 
 @dataclass(frozen=True)
@@ -94,9 +104,19 @@ def stranger() -> str:
 
 
 async def visit(
-    edge: Edge, name: str, names: Names, *, scheme: str, path: str = "/", port: int | None = None
+    edge: Edge,
+    name: str,
+    names: Names,
+    *,
+    scheme: str,
+    path: str = "/",
+    port: int | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Sight:
-    """Asks for a site by one of its names, over a new connection. Never raises."""
+    """Asks for a site by one of its names, over a new connection. Never raises.
+
+    `more` are further headers.
+    """
     port = port or edge.port(scheme)
     if port is None:
         return Sight(problem=f"{scheme} is not asked at {edge}", reached=False)
@@ -111,7 +131,9 @@ async def visit(
             await dialler.connect(asyncio.get_running_loop().time() + TIMEOUT)
             connected = True
             stream = await _stream(dialler, scheme, name)
-            answer = await fetch(stream, request(path, name, version="1.0"), MOST_COMPARED)
+            answer = await fetch(
+                stream, request(path, name, version="1.0", more=more), MOST_COMPARED
+            )
             return _seen(answer, name)
     except WantsTlsError:
         return Sight(problem="answers TLS, not plain HTTP")
@@ -126,16 +148,18 @@ async def visit(
             dialler.close()
 
 
-async def visit_onward(edge: Edge, name: str, names: Names) -> tuple[Sight, Sight | None]:
+async def visit_onward(
+    edge: Edge, name: str, names: Names, *, path: str = "/"
+) -> tuple[Sight, Sight | None]:
     """As `visit`, and what HTTPS says where the site sends its visitors there.
 
     That is None, too, where no HTTPS is reached: it is published somewhere else.
     """
-    first = await visit(edge, name, names, scheme=edge.first)
+    first = await visit(edge, name, names, scheme=edge.first, path=path)
     onward = urlsplit(first.location)
     if first.status not in REDIRECTS or (onward.scheme, onward.hostname) != ("https", name.lower()):
         return first, None
-    second = await visit(edge, name, names, scheme="https", port=onward.port)
+    second = await visit(edge, name, names, scheme="https", path=path, port=onward.port)
     return first, second if second.reached else None
 
 

@@ -47,8 +47,9 @@ class Nginx:
     `users` are the password files of the access lists, by the id of the list; nginx reads them
     at each request. `certificates` are the files of certificates, by id. `unresolvable` are the
     host names that no resolver knows, and `broken` a fault in some file that is not a host's.
-    `forwarding` serves the streams. For `lag` seconds after a reload old workers go on answering,
-    beside the new ones for the second half of that time.
+    `forwarding` serves the streams. While it `loses_files`, none that NPM writes is there when it
+    reloads. For `lag` seconds after a reload old workers go on answering, beside the new ones for
+    the second half of that time.
     """
 
     unresolvable: set[str] = field(default_factory=set)
@@ -59,6 +60,7 @@ class Nginx:
     serving_certificates: Mapping[int, CertificateFiles] = field(default_factory=dict)
     forwarding: Forwarding = field(default_factory=Forwarding)
     lag: float = 0.0
+    loses_files: bool = False
 
     def __post_init__(self) -> None:
         self._before: tuple[Directive, ...] = ()
@@ -125,6 +127,8 @@ class Nginx:
             self.test()
         except NginxError as error:
             refusal = str(error)
+            self.remove(name)
+        if self.loses_files:
             self.remove(name)
         self.reload()
         return refusal

@@ -169,6 +169,25 @@ class Sandbox:
     def reload_lag(self, seconds: float) -> None:
         self._store.nginx.lag = seconds
 
+    @property
+    def loses_files(self) -> bool:
+        """Whether the files of hosts are lost as they are written, by a race of NPM's, say."""
+        return self._store.nginx.loses_files
+
+    @loses_files.setter
+    def loses_files(self, loses: bool) -> None:
+        self._store.nginx.loses_files = loses
+
+    def stop_sites(self) -> None:
+        """Nobody listens any more where the sites are."""
+        self._servers[1].stop()
+
+    def start_sites(self) -> None:
+        """After `stop_sites`."""
+        sites = Server(self.ports[1], sites_handler(self._store.nginx), None)
+        sites.start()
+        self._servers = (self._servers[0], sites, *self._servers[2:])
+
     def lose_file(self, npm_id: int) -> None:
         """A proxy host's file is gone, and nginx has reloaded; its row says that all is well."""
         with self._store.lock:

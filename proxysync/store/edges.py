@@ -1,8 +1,9 @@
 """What is known of each proxy at the edge: whether NPM's nginx serves it to visitors."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 from proxysync.health.status import EdgeStanding, EdgeStatus
 from proxysync.store import clock
@@ -11,6 +12,12 @@ from proxysync.store.events import LateLineError
 
 Emit = Callable[..., object]
 """See `store.events.EventLog.emit`."""
+
+Seen = tuple[EdgeStatus, str | None]
+"""A status, and why it is not served or not known."""
+
+PREFIX = "edge "
+"""Begins the key of the notice that a proxy is not served."""
 
 UNSEEN = "edge"
 """The key of the notice that the edge cannot be seen from here."""
@@ -38,10 +45,7 @@ class EdgeTable:
             for row in rows
         }
 
-    def status(self, name: str) -> EdgeStatus:
-        return self.standings().get(name, EdgeStanding()).status
-
-    def save(self, found: Mapping[str, tuple[EdgeStatus, str | None]]) -> None:
+    def save(self, found: Mapping[str, Seen]) -> None:
         """Remembers what was just seen of these proxies, and why."""
         now = clock.to_text(clock.now())
         with self._database.transaction() as connection:
@@ -59,22 +63,32 @@ class EdgeTable:
                 ],
             )
 
-    def tell(self, emit: Emit, name: str, status: EdgeStatus, detail: str | None = None) -> None:
-        """Remembers what was just seen of a proxy, and raises an event if that is news."""
-        before = self.status(name)
+    def tell(self, emit: Emit, found: Mapping[str, Seen]) -> None:
+        """Remembers what was just seen of these proxies, and raises an event for each news."""
+        told = self.told()
+        quiet: dict[str, Seen] = {}
+        for name, (status, detail) in found.items():
+            key = PREFIX + name
+            if status == "not_served" and name not in told:
+                message = f"{name} is not served: {detail}"
+                note = partial(
+                    self._note, key, "edge.not_served", message, {name: (status, detail)}
+                )
+                data = {"detail": detail, "hint": HINT}
+                _raise(emit, "error", "edge.not_served", message, name, data, note)
+            elif status == "served" and name in told:
+                drop = partial(self._drop, key, {name: (status, detail)})
+                _raise(emit, "info", "edge.served", f"{name} is served again", name, {}, drop)
+            else:
+                quiet[name] = status, detail
+        self.save(quiet)
 
-        def save() -> None:
-            self.save({name: (status, detail)})
-
-        if status == "not_served" and before != status:
-            message = f"{name} is not served: {detail}"
-            data = {"from": before, "detail": detail, "hint": HINT}
-            _raise(emit, "error", "edge.not_served", message, name, data, save)
-        elif status == "served" and before == "not_served":
-            message = f"{name} is served again"
-            _raise(emit, "info", "edge.served", message, name, {"from": before}, save)
-        else:
-            save()
+    def told(self) -> frozenset[str]:
+        """The proxies of which it was said that they are not served, and not yet that they are."""
+        rows = self._database.query(
+            "SELECT key FROM notice WHERE target = ? AND event = 'edge.not_served'", self._target
+        )
+        return frozenset(str(row["key"]).removeprefix(PREFIX) for row in rows)
 
     def tell_unseen(self, emit: Emit, why: str | None) -> None:
         """Raises an event, once, if the edge cannot be seen from here, and one when it can be."""
@@ -85,49 +99,61 @@ class EdgeTable:
             return
         if why is None:
             message = "NPM's sites can be seen from here again"
-            _raise(emit, "info", "edge.reachable", message, None, {}, self._forget_unseen)
+            drop = partial(self._drop, UNSEEN, {})
+            _raise(emit, "info", "edge.reachable", message, None, {}, drop)
             return
         message = (
             f"nobody can tell from here whether nginx serves what NPM says: {why}. "
             "Name NPM's sites in settings.verify, as {url: http://10.0.0.2}, or turn it off"
         )
-
-        def note() -> None:
-            with self._database.transaction() as connection:
-                connection.execute(
-                    "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?)",
-                    (self._target, UNSEEN, "edge.unreachable", message, clock.to_text(clock.now())),
-                )
-
+        note = partial(self._note, UNSEEN, "edge.unreachable", message, {})
         _raise(emit, "warn", "edge.unreachable", message, None, {"reason": why}, note)
 
-    def _forget_unseen(self) -> None:
+    def _note(self, key: str, event: str, message: str, found: Mapping[str, Seen]) -> None:
+        """Remembers that this was said, with what was seen; for within an event."""
         with self._database.transaction() as connection:
             connection.execute(
-                "DELETE FROM notice WHERE target = ? AND key = ?", (self._target, UNSEEN)
+                "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?)",
+                (self._target, key, event, message, clock.to_text(clock.now())),
             )
+            self.save(found)
+
+    def _drop(self, key: str, found: Mapping[str, Seen]) -> None:
+        """Forgets what was said; for within an event."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM notice WHERE target = ? AND key = ?", (self._target, key)
+            )
+            self.save(found)
 
     def keep_only(self, names: Collection[str]) -> None:
         """The others are not looked at any more."""
-        gone = [name for name in self.standings() if name not in names]
+        gone = [name for name in self.standings().keys() | self.told() if name not in names]
+        if gone:
+            self.forget(gone)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Nothing is known of these any more, and nothing that was said of them holds."""
+        with self._database.transaction() as connection:
+            for name in names:
+                connection.execute(
+                    "DELETE FROM edge WHERE target = ? AND name = ?", (self._target, name)
+                )
+                connection.execute(
+                    "DELETE FROM notice WHERE target = ? AND key = ?",
+                    (self._target, PREFIX + name),
+                )
+
+    def proven(self) -> frozenset[str]:
+        """Addresses at which sites of this NPM have been seen: NPM's nginx is there indeed."""
+        rows = self._database.query("SELECT address FROM edge_seen WHERE target = ?", self._target)
+        return frozenset(row["address"] for row in rows)
+
+    def prove(self, addresses: Iterable[str]) -> None:
         with self._database.transaction() as connection:
             connection.executemany(
-                "DELETE FROM edge WHERE target = ? AND name = ?",
-                [(self._target, name) for name in gone],
-            )
-
-    def is_proven(self, address: str) -> bool:
-        """Whether sites of this NPM have been seen there, so that it is NPM's nginx indeed."""
-        return bool(
-            self._database.query(
-                "SELECT 1 FROM edge_seen WHERE target = ? AND address = ?", self._target, address
-            )
-        )
-
-    def prove(self, address: str) -> None:
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO edge_seen VALUES (?, ?)", (self._target, address)
+                "INSERT OR IGNORE INTO edge_seen VALUES (?, ?)",
+                [(self._target, address) for address in addresses],
             )
 
 

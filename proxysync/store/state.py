@@ -1,7 +1,7 @@
 """What proxysync remembers of each target between runs."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,15 +114,16 @@ class State:
                 ),
             )
 
-    def forget(self, names: Iterable[str]) -> None:
+    def forget(self, names: Collection[str]) -> None:
         """Drops all that is remembered of these names, of whatever kind."""
         with self._database.transaction() as connection:
             for name in names:
-                for table in ("applied", "failure", "edge"):
+                for table in ("applied", "failure"):
                     connection.execute(
                         f"DELETE FROM {table} WHERE target = ? AND name = ?",  # noqa: S608
                         (self._target, name),
                     )
+            self.edges.forget(names)
 
     def failures(self) -> tuple[FailedEntry, ...]:
         rows = self._database.query(

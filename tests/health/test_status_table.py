@@ -39,7 +39,7 @@ FOREIGN = replace(
 def test_everything_is_shown_where_there_is_room() -> None:
     lines = table([MEDIA, ILL, FOREIGN], NOW, width=None, on=False).splitlines()
     assert lines[0].split() == [
-        "NAME", "DOMAINS", "UPSTREAM", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME",
+        "NAME", "DOMAINS", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE", "LATENCY", "UPTIME",
     ]  # fmt: skip
     for word in ("films.example.com", "http://10.0.0.5:8096", "● healthy", "2 d 1 h", "12 ms"):
         assert word in lines[1]

@@ -4,8 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from proxysync.demo.toys import Toy
-from tests.world import World, domain
+from tests.world import World, domain, eventually
 
 
 def seeing(world: World, **more: Any) -> dict[str, Any]:
@@ -40,3 +42,243 @@ def test_apply_returns_when_all_of_many_creates_answer(world: World, services: l
     assert all("one" in text for _, text in visits)
     # The sandbox writes in no time, so that there our own work would be measured.
     assert sandbox is not None or took < bare + 3
+
+
+QUICK: Mapping[str, Any] = {"health": {"interval": "1s", "failure_threshold": 2}}
+
+
+def edge_of(world: World, name: str) -> str:
+    proxies = world.call("status", "--format", "json").json["proxies"]
+    return str(next(proxy["edge"] for proxy in proxies if proxy["name"] == name))
+
+
+def told(world: World, event: str, name: str | None = None) -> int:
+    return world.event_names(proxy=name).count(event)
+
+
+@pytest.fixture
+def watched(small_world: World, services: list[Toy]) -> World:
+    """Two sites that are served, and seen to be."""
+    small_world.write(
+        {"one": {"upstream": services[0].url}, "two": {"upstream": services[1].url}},
+        settings={**QUICK, **seeing(small_world)},
+    )
+    small_world.apply()
+    return small_world
+
+
+def test_run_notices_a_lost_file_and_has_it_served_again(watched: World) -> None:
+    sandbox = watched.npm.sandbox
+    assert sandbox is not None
+    with watched.daemon():
+        eventually(lambda: edge_of(watched, "one") == "served")
+        sandbox.lose_file(watched.npm.host("one")["id"])
+        assert "one" not in watched.npm.visit(domain("one"))[1]
+        eventually(lambda: told(watched, "edge.served", "one"))
+        assert "one" in watched.npm.visit(domain("one"))[1]
+    assert told(watched, "edge.not_served", "one") == 1
+    assert told(watched, "edge.served", "one") == 1
+    assert told(watched, "edge.not_served", "two") == 0
+    watched.assert_in_line()
+
+
+def test_run_notices_an_old_file_that_leads_elsewhere(watched: World, services: list[Toy]) -> None:
+    sandbox = watched.npm.sandbox
+    assert sandbox is not None
+    with watched.daemon():
+        eventually(lambda: edge_of(watched, "one") == "served")
+        for port in (services[2].port, 1):  # a service that is well, and one that is not there
+            sandbox.keep_old_file(watched.npm.host("one")["id"], forward_port=port)
+            assert "one" not in watched.npm.visit(domain("one"))[1]
+            seen = told(watched, "edge.served", "one")
+            eventually(lambda seen=seen: told(watched, "edge.not_served", "one") > seen)  # type: ignore[misc]
+            eventually(lambda: "one" in watched.npm.visit(domain("one"))[1])
+            eventually(lambda seen=seen: told(watched, "edge.served", "one") > seen)  # type: ignore[misc]
+    assert told(watched, "edge.not_served", "one") == 2
+
+
+def test_apply_rolls_back_only_the_one_of_many_that_got_worse(
+    small_world: World, services: list[Toy]
+) -> None:
+    settings = seeing(small_world)
+    entries = {toy.text: {"upstream": toy.url} for toy in services}
+    small_world.write(entries, settings=settings)
+    small_world.apply()
+    worse = {**entries["two"], "advanced_config": "return 503;"}
+    changed = {name: {**entry, "websockets": True} for name, entry in entries.items()}
+    small_world.write({**changed, "two": worse}, settings=settings)
+    done = small_world.call("apply", "--yes", "--format", "json")
+    results = {one["name"]: one["result"] for one in done.json["outcomes"]}
+    assert results == {"one": "done", "two": "failed", "three": "done"}
+    assert small_world.npm.visit(domain("two"))[0] == 200
+    assert small_world.npm.host("one")["allow_websocket_upgrade"]
+
+
+def test_apply_is_not_over_while_nginx_does_not_serve_what_npm_says(
+    watched: World, services: list[Toy]
+) -> None:
+    sandbox = watched.npm.sandbox
+    assert sandbox is not None
+    watched.env["PROXYSYNC_NPM_URL"] = sandbox.url
+    entries = {toy.text: {"upstream": toy.url} for toy in services}
+    watched.write(entries, settings=seeing(watched))
+    sandbox.loses_files = True
+    done = watched.call("apply", "--yes")
+    assert done.code == 1
+    assert "does not serve three" in done.out
+    assert edge_of(watched, "three") == "not_served"
+    assert watched.plan()["changes"][0]["name"] == "three"
+    sandbox.loses_files = False
+    watched.apply()
+    assert edge_of(watched, "three") == "served"
+    assert watched.event_names(proxy="three").count("edge.not_served") == 1
+    assert watched.event_names(proxy="three").count("edge.served") == 1
+    watched.assert_in_line()
+
+
+def test_apply_says_that_it_could_not_look(small_world: World, services: list[Toy]) -> None:
+    small_world.write(
+        {"one": {"upstream": services[0].url}},
+        settings={"verify": {"url": "http://127.0.0.1:1"}},
+    )
+    done = small_world.call("apply", "--yes", "--format", "json")
+    assert done.code == 0
+    assert "nobody could look" in done.err
+    assert done.json["unseen"]
+    small_world.write(
+        {"one": {"upstream": services[1].url}},
+        settings={"verify": {"url": "http://127.0.0.1:1"}},
+    )
+    small_world.apply()
+    assert told(small_world, "edge.unreachable") == 1
+    assert edge_of(small_world, "one") == "unknown"
+
+
+def test_apply_concludes_nothing_from_a_server_that_is_not_npms(
+    small_world: World, services: list[Toy]
+) -> None:
+    settings = {"verify": {"url": services[2].url}}
+    small_world.write({"one": {"upstream": services[0].url}}, settings=settings)
+    done = small_world.call("apply", "--yes")
+    assert done.code == 0
+    assert "as if it knew none of NPM's sites" in done.err
+
+
+def test_apply_asks_nobody_where_verify_is_off(small_world: World, services: list[Toy]) -> None:
+    small_world.write({"one": {"upstream": services[0].url}}, settings={"verify": "off"})
+    small_world.apply()
+    assert edge_of(small_world, "one") == "unknown"
+    assert not [event for event in small_world.event_names() if event.startswith("edge.")]
+
+
+def test_adopt_returns_when_the_site_is_served(world: World, services: list[Toy]) -> None:
+    world.npm.add_host(domain("one"), port=1)
+    world.write({"one": {"upstream": services[0].url}}, settings=seeing(world))
+    done = world.call("adopt", "one", "--yes")
+    assert done.code == 0, done.out
+    assert all("one" in world.npm.visit(domain("one"))[1] for _ in range(5))
+    assert edge_of(world, "one") == "served"
+
+
+def test_rollback_returns_when_the_site_is_served(world: World, services: list[Toy]) -> None:
+    for toy in services[:2]:
+        world.write({"one": {"upstream": toy.url}}, settings=seeing(world))
+        world.apply()
+    done = world.call("rollback", "--yes")
+    assert done.code == 0, done.out
+    assert all("one" in world.npm.visit(domain("one"))[1] for _ in range(5))
+
+
+def test_apply_returns_when_a_moved_domain_is_served_by_its_new_host(
+    world: World, services: list[Toy]
+) -> None:
+    one, two, _ = services
+    both = {"domains": [domain("one"), domain("moved")], "upstream": one.url}
+    world.write({"one": both}, settings=seeing(world))
+    world.apply()
+    taker = {"domains": [domain("moved")], "upstream": two.url}
+    world.write({"one": {"upstream": one.url}, "taker": taker}, settings=seeing(world))
+    world.apply()
+    assert all("two" in world.npm.visit(domain("moved"))[1] for _ in range(5))
+    world.assert_in_line()
+
+
+def test_apply_returns_when_a_wildcard_is_served(world: World, services: list[Toy]) -> None:
+    one, two, _ = services
+    entries = {
+        "wild": {"domains": ["*." + domain("wild")], "upstream": one.url},
+        "exact": {"domains": ["exact." + domain("wild")], "upstream": two.url},
+    }
+    world.write(entries, settings=seeing(world))
+    world.apply()
+    for _ in range(5):
+        assert "one" in world.npm.visit("any." + domain("wild"))[1]
+        assert "two" in world.npm.visit("exact." + domain("wild"))[1]
+
+
+def test_apply_takes_a_site_behind_a_password_for_served(
+    small_world: World, services: list[Toy]
+) -> None:
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    sandbox.reload_lag = 0.3
+    sandbox.add_access_list("staff", items=[{"username": "anna", "password": "pw"}])
+    entry = {"upstream": services[0].url, "access_list": "staff"}
+    small_world.write({"one": entry}, settings=seeing(small_world))
+    small_world.apply()
+    assert {small_world.npm.visit(domain("one"))[0] for _ in range(5)} == {401}
+    assert edge_of(small_world, "one") == "served"
+
+
+def test_run_notices_a_lost_file_under_a_wildcard(small_world: World, services: list[Toy]) -> None:
+    one, two, _ = services
+    entries = {
+        "wild": {"domains": ["*." + domain("wild")], "upstream": one.url},
+        "exact": {"domains": ["exact." + domain("wild")], "upstream": two.url},
+    }
+    small_world.write(entries, settings={**QUICK, **seeing(small_world)})
+    small_world.apply()
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    with small_world.daemon():
+        eventually(lambda: edge_of(small_world, "exact") == "served")
+        sandbox.lose_file(small_world.npm.host("exact")["id"])
+        eventually(lambda: told(small_world, "edge.served", "exact"))
+        assert "two" in small_world.npm.visit("exact." + domain("wild"))[1]
+
+
+def test_run_says_nothing_of_a_site_that_is_off_or_protected_or_changes_all_the_time(
+    small_world: World, services: list[Toy]
+) -> None:
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    sandbox.add_access_list("staff", items=[{"username": "anna", "password": "pw"}])
+    entries = {
+        "off": {"upstream": services[0].url, "enabled": False},
+        "staff": {"upstream": services[0].url, "access_list": "staff"},
+        "own": {"upstream": services[1].url, "advanced_config": "return 503;"},
+        "unwatched": {"upstream": services[2].url, "health": "off"},
+    }
+    small_world.write(entries, settings={**QUICK, **seeing(small_world)})
+    small_world.apply()
+    with small_world.daemon():
+        eventually(lambda: edge_of(small_world, "staff") == "served")
+        eventually(lambda: edge_of(small_world, "own") == "served")
+        assert edge_of(small_world, "off") == "unknown"
+        assert edge_of(small_world, "unwatched") == "unknown"
+    assert not [event for event in small_world.event_names() if event.startswith("edge.")]
+
+
+def test_run_says_once_that_the_edge_cannot_be_reached(watched: World, services: list[Toy]) -> None:
+    sandbox = watched.npm.sandbox
+    assert sandbox is not None
+    with watched.daemon():
+        eventually(lambda: edge_of(watched, "one") == "served")
+        sandbox.stop_sites()
+        eventually(lambda: told(watched, "edge.unreachable"))
+        eventually(lambda: edge_of(watched, "one") == "unknown")
+        sandbox.start_sites()
+        eventually(lambda: told(watched, "edge.reachable"))
+        eventually(lambda: edge_of(watched, "one") == "served")
+    assert told(watched, "edge.unreachable") == 1
+    assert told(watched, "edge.not_served") == 0

@@ -1,0 +1,47 @@
+"""When a host that nginx does not serve is written again: at once, then after growing pauses."""
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+FIRST = 60.0
+LAST = 3600.0
+"""Seconds between two writes of one host; the pause doubles in between."""
+
+
+@dataclass(frozen=True)
+class _Try:
+    count: int
+    next_at: float
+
+
+class Repairs:
+    """What has been tried so far; callable from any thread. `clock` is monotonic, in seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._tries: dict[str, _Try] = {}
+        self._lock = threading.Lock()
+
+    def waiting(self) -> frozenset[str]:
+        """Those that are not to be written again yet."""
+        now = self._clock()
+        with self._lock:
+            return frozenset(name for name, one in self._tries.items() if one.next_at > now)
+
+    def any_due(self, lost: Collection[str]) -> bool:
+        return bool(set(lost) - self.waiting())
+
+    def tried(self, names: Collection[str]) -> None:
+        """These have just been written again."""
+        with self._lock:
+            for name in names:
+                count = self._tries[name].count if name in self._tries else 0
+                pause = min(FIRST * 2**count, LAST)
+                self._tries[name] = _Try(count + 1, self._clock() + pause)
+
+    def keep_only(self, lost: Collection[str]) -> None:
+        """The others are served again, or gone."""
+        with self._lock:
+            self._tries = {name: one for name, one in self._tries.items() if name in lost}
