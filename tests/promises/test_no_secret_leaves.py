@@ -89,29 +89,27 @@ def test_commands_show_a_plain_variable_as_its_value(
     assert plan.count("a-plain-value") == 2
 
 
-def test_commands_hide_a_secret_that_nginx_quotes(small_world: World, services: list[Toy]) -> None:
-    write(small_world, services[0], "${TOKEN} on;")
-    hand_over(small_world, NEW)
-    (apply,) = said(small_world, WRITES[0])
+def test_commands_hide_a_secret_that_nginx_quotes(world: World, services: list[Toy]) -> None:
+    write(world, services[0], "${TOKEN} on;")
+    hand_over(world, NEW)
+    (apply,) = said(world, WRITES[0])
     assert "${TOKEN}" in apply.out
     assert apply.code == 1
-    said(small_world, WRITES[1], *(look for look in LOOKS if look[0] != "rollback"))
-    assert_told_nothing(small_world)
+    said(world, WRITES[1], *(look for look in LOOKS if look[0] != "rollback"))
+    assert_told_nothing(world)
 
 
-def test_secret_rotated_its_earlier_value_is_hidden(
-    small_world: World, services: list[Toy]
-) -> None:
-    write(small_world, services[0])
-    hand_over(small_world, OLD)
-    said(small_world, WRITES[0])
-    hand_over(small_world, NEW)
-    text, as_json, markdown = said(small_world, *LOOKS[3:6])
+def test_secret_rotated_its_earlier_value_is_hidden(world: World, services: list[Toy]) -> None:
+    write(world, services[0])
+    hand_over(world, OLD)
+    said(world, WRITES[0])
+    hand_over(world, NEW)
+    text, as_json, markdown = said(world, *LOOKS[3:6])
     assert all("${TOKEN}" in done.out for done in (text, as_json, markdown))
-    said(small_world, *LOOKS, *WRITES[:2], *LOOKS)
-    assert NEW in small_world.npm.host("one")["advanced_config"]
-    said(small_world, ("rollback",), ("rollback", "--yes"), *LOOKS)
-    assert_told_nothing(small_world)
+    said(world, *LOOKS, *WRITES[:2], *LOOKS)
+    assert NEW in world.npm.host("one")["advanced_config"]
+    said(world, ("rollback",), ("rollback", "--yes"), *LOOKS)
+    assert_told_nothing(world)
 
 
 def test_secret_dropped_from_file_and_environment_stays_hidden(
@@ -138,15 +136,15 @@ def test_secret_of_several_lines_is_hidden_line_by_line(
 
 
 def test_state_lost_what_may_have_been_secret_is_not_shown(
-    small_world: World, services: list[Toy]
+    world: World, services: list[Toy]
 ) -> None:
-    write(small_world, services[0])
-    hand_over(small_world, OLD)
-    said(small_world, WRITES[0])
-    shutil.rmtree(small_world.state)
-    hand_over(small_world, NEW)
-    said(small_world, *LOOKS[:10], WRITES[0], *LOOKS[:14])
-    assert_told_nothing(small_world)
+    write(world, services[0])
+    hand_over(world, OLD)
+    said(world, WRITES[0])
+    shutil.rmtree(world.state)
+    hand_over(world, NEW)
+    said(world, *LOOKS[:10], WRITES[0], *LOOKS[:14])
+    assert_told_nothing(world)
 
 
 def test_shell_with_another_state_folder_does_not_show_what_only_the_first_knows(
