@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from typing import IO, Any, cast
 
 from proxysync.redact import redact_text
-from proxysync.text import clean, without_commands
+from proxysync.text import clean, one_line, without_commands
 
 CODES = {"green": 32, "yellow": 33, "red": 31, "cyan": 36, "dim": 2, "bold": 1}
 REFRESH = 0.1
 """Seconds between two drawings of a progress bar."""
 
+
+safe = one_line
+"""Words of others on one line, which could else make a terminal lie."""
 
 OWN_COLOUR = re.compile("(\033\\[(?:0|1;31|[1-9]|3[0-9])m)")
 """The escape sequences that `paint` and the plan's text make; nobody else's reach a terminal."""
@@ -98,11 +101,6 @@ def note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def safe(text: str) -> str:
-    """The text without control characters, which could make a terminal lie."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

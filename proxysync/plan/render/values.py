@@ -1,7 +1,6 @@
 """What the renderings share: values as safe text, secrets masked, and lines of difference."""
 
 import json
-import unicodedata
 from collections.abc import Iterator, Mapping
 from difflib import unified_diff
 from types import MappingProxyType
@@ -10,12 +9,16 @@ from typing import Any, NamedTuple
 from proxysync.kinds import KINDS
 from proxysync.plan.model import Change, FieldChange, Hold, HoldKind
 from proxysync.redact import redact_text
+from proxysync.text import one_line
 
 Mask = Mapping[str, str]
 """Secret values and what is shown in their place."""
 
 Names = Mapping[tuple[str, int], str]
 """What an id means to a person: `("certificate_id", 3)` to the certificate's name."""
+
+safe = one_line
+"""One line that shows as it is: control and invisible characters escaped."""
 
 NO_MASK: Mask = MappingProxyType({})
 NO_NAMES: Names = MappingProxyType({})
@@ -24,8 +27,6 @@ UNTIL_EDITED = (
     "; it is tried again when the entry is edited, or its host, certificate or access list is "
     "another in NPM"
 )
-
-UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class Line(NamedTuple):
@@ -44,20 +45,6 @@ def masked(value: Any, mask: Mask) -> Any:
     if isinstance(value, list | tuple):
         return [masked(item, mask) for item in value]
     return value
-
-
-def safe(text: str) -> str:
-    """One line that a terminal shows as it is: control and invisible characters escaped."""
-    return "".join(_visible(character) for character in text)
-
-
-def _visible(character: str) -> str:
-    if unicodedata.category(character) not in UNSAFE_CATEGORIES:
-        return character
-    if character in "\t\n\r":
-        return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}[character]
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def domains(change: Change, mask: Mask, most: int = 3) -> str:
