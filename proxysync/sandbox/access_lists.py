@@ -51,10 +51,13 @@ class AccessLists:
         if "clients" in body:
             row["clients"] = []
             self._add_clients(row, body["clients"])
+        if self._store.behaviour.lists_are_late:
+            self._store.nginx.reload()
         self._log(access, "updated", row)
         self._write_users(row)
         self._render_hosts(self._store.proxy_hosts_using(row["id"]), certificate=True)
-        self._store.nginx.reload()
+        if not self._store.behaviour.lists_are_late:
+            self._store.nginx.reload()
         return self._shown(row, ("owner", "items", "clients", "proxy_hosts"))
 
     def delete(self, access: Access, row_id: int | None) -> bool:

@@ -181,6 +181,9 @@ class Api:
 
         def listed(call: Call) -> Reply:
             expand, query = expand_of(call.request, expands), query_of(call.request)
+            nested = any("." in name for name in expand)
+            if nested and not self._store.behaviour.nested_in_lists:
+                raise internal_error()
             call.access.need(resource)
             return Reply(200, rows.all(call.access, expand, query))
 

@@ -129,7 +129,7 @@ class _Check:
             self._add(path, f"NOT have more than {schema['maxLength']} characters")
         if len(value) < schema.get("minLength", 0):
             self._add(path, f"NOT have fewer than {schema['minLength']} characters")
-        if "pattern" in schema and not re.search(schema["pattern"], value):
+        if "pattern" in schema and not re.search(_quick(schema["pattern"]), value):
             self._add(path, f'match pattern "{schema["pattern"]}"')
 
     def _number(self, schema: Schema, value: float, path: tuple[str | int, ...]) -> None:
@@ -137,6 +137,11 @@ class _Check:
             self._add(path, f"be <= {schema['maximum']}")
         if value < schema.get("minimum", value):
             self._add(path, f"be >= {schema['minimum']}")
+
+
+def _quick(pattern: str) -> str:
+    """The same pattern, where NPM's own would take too long to refuse."""
+    return pattern.replace(r"(?:[^.*]+\.?)+", r"[^.*]+(?:\.[^.*]+)*\.?")
 
 
 def _is(kind: str, value: Any) -> bool:

@@ -18,7 +18,7 @@ _ID: Body = {"type": "integer", "minimum": 0}
 _CERTIFICATE_ID: Body = {"anyOf": [_ID, {"type": "string", "pattern": "^new$"}]}
 _NAME = "^[^&| @!#%^();:/\\\\}{=+?<>,~`'\"]+$"
 _DOTTED_NAME = r"^(?:[^.*]+\.?)+[^.]$"
-_LEGACY_NAME = r"^(?:\*\.)?[^*.]+(?:\.[^*.]+)*$"
+_LEGACY_NAME = r"^(?:\*\.)?(?:[^.*]+\.?)+[^.]$"
 _IPV4 = r"^([0-9]{1,3}\.){3}[0-9]{1,3}(/([0-9]|[1-2][0-9]|3[0-2]))?$"
 _IPV6 = r"^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?$"
 _ADDRESS: Body = {"oneOf": [{"type": "string", "pattern": p} for p in (_IPV4, _IPV6, "^all$")]}

@@ -21,6 +21,7 @@ class Behaviour:
     `serves_disabled`, a disabled host whose file is written is served all the same (0 counts as
     true in its template).
     `dead_hosts_lag` stands for what is wrong with updating and disabling dead hosts.
+    With `lists_are_late`, nginx is reloaded before the hosts of a changed access list are rendered.
     Without `reads_bad_pem`, a text that is no certificate is a failure and no mistake.
     """
 
@@ -40,6 +41,8 @@ class Behaviour:
     stream_certificates: bool
     stream_domain_names: bool
     failures_have_a_code: bool
+    nested_in_lists: bool
+    lists_are_late: bool
     reads_bad_pem: bool
 
 
@@ -64,7 +67,9 @@ def behaviour_of(text: str) -> Behaviour:
         dead_hosts_lag=not old_codes,
         stream_certificates=version >= (2, 12, 3),
         stream_domain_names=not old_codes,
-        failures_have_a_code=version >= (2, 14, 0),
+        failures_have_a_code=version >= (2, 15, 0),
+        nested_in_lists=version >= (2, 15, 0),
+        lists_are_late=version < (2, 11, 0),
         reads_bad_pem=old_codes or version >= (2, 14, 0),
     )
 

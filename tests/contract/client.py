@@ -46,7 +46,9 @@ class Page:
 class Api:
     """One NPM. Rows that are made through here are gone after the test."""
 
-    def __init__(self, npm: Npm, token: str | None = None) -> None:
+    def __init__(
+        self, npm: Npm, token: str | None = None, version: tuple[int, int, int] | None = None
+    ) -> None:
         self.npm = npm
         self.session = requests.Session()
         self.session.trust_env = False
@@ -57,8 +59,7 @@ class Api:
         self._made: list[tuple[str, int]] = []
         self._witness: socket.socket | None = None
         self._set_token(token or self.log_in(self.identity, self.secret))
-        health = self.call("GET", "/").json()["version"]
-        self.version = (health["major"], health["minor"], health["revision"])
+        self.version = version or self._reported_version()
 
     def log_in(self, identity: str, secret: str) -> str:
         """A token."""
@@ -73,7 +74,7 @@ class Api:
             self.npm.sandbox.add_user(identity, secret, rights, visibility)
         else:
             self._add_user(identity, secret, rights)
-        return Api(self.npm, self.log_in(identity, secret))
+        return Api(self.npm, self.log_in(identity, secret), self.version)
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         """One request, whatever its answer."""
@@ -176,7 +177,7 @@ class Api:
         self.settle()
         sandbox = self.npm.sandbox
         port = sandbox.https_port if sandbox else 443
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         with socket.create_connection(("127.0.0.1", port), 10) as plain:
@@ -202,6 +203,10 @@ class Api:
         self._stop_watching()
         self.session.close()
 
+    def _reported_version(self) -> tuple[int, int, int]:
+        health = self.call("GET", "/").json()["version"]
+        return health["major"], health["minor"], health["revision"]
+
     def _set_token(self, token: str) -> None:
         self.token = token
         self.session.headers["Authorization"] = f"Bearer {token}"
@@ -211,11 +216,10 @@ class Api:
         names = (*resources, "access_lists", "certificates")
         user = {"name": "Eve", "nickname": "Eve", "email": identity, "roles": []}
         made = self.call("POST", "/users", {**user, "is_disabled": False}).json()
-        self.call("POST", f"/users/{made['id']}/auth", {"type": "password", "secret": secret})
         self.call("PUT", f"/users/{made['id']}/auth", {"type": "password", "secret": secret})
         body = {"visibility": "user", **dict.fromkeys(names, "manage"), **rights}
         answer = self.call("PUT", f"/users/{made['id']}/permissions", body)
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code < 300, answer.text
 
     def _watch_nginx(self) -> None:
         """Opens a connection that nginx will close when it is reloaded."""

@@ -63,12 +63,12 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
         known: Api = request.getfixturevalue("real")
         if not _fits(request.node, known.version):
             pytest.skip("not true of this version of NPM")
-        api = Api(known.npm, known.token)
+        api = Api(known.npm, known.token, known.version)
         yield api
         api.close()
         return
     with Sandbox(version=request.param) as sandbox:
-        api = Api(in_sandbox(sandbox))
+        api = Api(in_sandbox(sandbox), version=parse_version(request.param))
         yield api
         api.close()
 

@@ -159,3 +159,17 @@ def test_audited_lists_have_no_passwords(api: Api) -> None:
     api.access_list(items=[ITEM])
 
     assert "hunter2" not in api.call("GET", "/audit-log").text
+
+
+@pytest.mark.every_version
+def test_before_211_a_change_is_served_after_the_next_reload_only(api: Api, upstream: int) -> None:
+    here = {"address": "127.0.0.1", "directive": "allow"}
+    access = api.access_list(clients=[here])
+    api.host(domain("a"), forward_port=upstream, access_list_id=access)
+    assert api.visit(domain("a")).status_code == 200
+
+    api.put(LISTS, access, clients=[{**here, "directive": "deny"}])
+
+    assert api.visit(domain("a")).status_code == (403 if api.version >= (2, 11, 0) else 200)
+    api.host(domain("b"))
+    assert api.visit(domain("a")).status_code == 403

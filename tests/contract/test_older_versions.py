@@ -26,11 +26,11 @@ def test_health_says_more_since_213(api: Api) -> None:
 
 
 @pytest.mark.every_version
-def test_failures_have_no_code_before_214(api: Api) -> None:
+def test_failures_have_no_code_before_215(api: Api) -> None:
     answer = api.call("GET", f"{HOSTS}?expand=nope")
 
     assert answer.status_code == 500
-    code = {"code": 500} if api.version >= (2, 14, 0) else {}
+    code = {"code": 500} if api.version >= (2, 15, 0) else {}
     assert answer.json()["error"] == {**code, "message": "Internal Error"}
 
 

@@ -190,10 +190,22 @@ def test_expand_shows_relations_and_leaks_passwords(api: Api, pair: Pair) -> Non
     assert row["access_list"]["name"] == f"team {SUFFIX}"
     assert "items" not in row["access_list"]
 
-    listed = api.call("GET", f"{HOSTS}?expand=access_list.[clients,items]").json()
-    row = next(row for row in listed if row["id"] == host["id"])
+    row = api.call("GET", f"{HOSTS}/{host['id']}?expand=access_list.[clients,items]").json()
     assert row["access_list"]["items"][0]["password"] == "hunter2"
     assert row["access_list"]["clients"][0]["address"] == "10.0.0.0/8"
+
+
+@pytest.mark.every_version
+def test_a_list_shows_nested_relations_since_215(api: Api) -> None:
+    host = api.host(A, access_list_id=api.access_list(**LIST))
+
+    answer = api.call("GET", f"{HOSTS}?expand=access_list.[clients,items]")
+
+    if api.version < (2, 15, 0):
+        assert answer.status_code == 500
+        return
+    row = next(row for row in answer.json() if row["id"] == host["id"])
+    assert row["access_list"]["items"][0]["password"] == "hunter2"
 
 
 @pytest.mark.every_version
