@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from proxysync.apply import under_way
 from proxysync.apply.engine import Emit, Engine, Hooks
 from proxysync.apply.report import Report, Result
 from proxysync.apply.settle import Settler
@@ -184,6 +185,7 @@ class Reconciler:
         on_probe: Callable[[int], Callable[[], object]] = lambda _total: lambda: None,
     ) -> None:
         self._npm = npm
+        npm.recorder = journal.flights
         self._state = state
         self._journal = journal
         self._emit = emit
@@ -303,8 +305,9 @@ class Reconciler:
 
     def _settled(self, settings: "Settings") -> tuple[Snapshot, NpmError | None]:
         """NPM as it is once nothing is left open that an earlier run began; or why it still is."""
-        snapshot = self._npm.snapshot()
-        settler = Settler(self._npm, self._state, self._journal, self._emit, self._hooks.pause)
+        flights = self._journal.flights
+        snapshot = under_way.wait(self._npm, flights, self._hooks, self._npm.snapshot())
+        settler = Settler(self._npm, self._state, self._journal, self._emit)
         if settler.settle(snapshot, settings.instance):
             snapshot = self._npm.snapshot()
         return snapshot, settler.trouble

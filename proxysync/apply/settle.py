@@ -1,6 +1,6 @@
 """What a run that was killed has left behind: looked up in NPM, then finished or undone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from proxysync.apply.canary import reload_nginx
@@ -9,12 +9,8 @@ from proxysync.kinds import KINDS
 from proxysync.model import Applied, Live, Marker, Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmRejectedError
-from proxysync.store import clock
 from proxysync.store.journal import Entry, Journal
 from proxysync.store.state import State
-
-LONGEST_WRITE = 5.0
-"""Seconds that NPM may be at work on one write: with 400 hosts it takes 2.3 s."""
 
 
 class Settler:
@@ -26,13 +22,11 @@ class Settler:
         state: State,
         journal: Journal,
         emit: Emit,
-        pause: Callable[[float], object],
     ) -> None:
         self._npm = npm
         self._state = state
         self._journal = journal
         self._emit = emit
-        self._pause = pause
         self.trouble: NpmError | None = None
 
     def settle(self, snapshot: Snapshot, instance: str) -> bool:
@@ -41,10 +35,6 @@ class Settler:
         While nginx cannot be reloaded, deletions stay open, and `trouble` says why.
         """
         entries = self._journal.unsettled()
-        if entries and (left := _still_under_way(entries)) > 0:
-            # NPM may be at work on it even now, and two writes at once take sites down.
-            self._pause(left)
-            snapshot = self._npm.snapshot()
         wrote = self._remove_canaries(snapshot.canaries, instance)
         found = [(entry, _find(entry, snapshot, self._marker(entry))) for entry in entries]
         if any(entry.action == "delete" and live is None for entry, live in found):
@@ -128,13 +118,6 @@ class Settler:
         for live in ours:
             self._npm.delete(KINDS[live.kind], live.npm_id)
         return bool(ours)
-
-
-def _still_under_way(entries: Sequence[Entry]) -> float:
-    """Seconds until the last of these writes has ended in NPM, at the latest."""
-    opened = [entry.opened for entry in entries if entry.opened is not None]
-    age = (clock.now() - max(opened)).total_seconds() if opened else LONGEST_WRITE
-    return LONGEST_WRITE - age if 0 <= age < LONGEST_WRITE else 0.0
 
 
 def _find(entry: Entry, snapshot: Snapshot, marker: Marker) -> Live | None:

@@ -49,6 +49,7 @@ class Interrupt:
 def hooks(progress: Callable[[str], object] = lambda _: None) -> "Hooks":
     """Hooks of a run that a signal ends between two changes."""
     from proxysync.apply.engine import Hooks
+    from proxysync.cli.terminal import note
 
     interrupt = Interrupt()
-    return Hooks(stop=interrupt, progress=progress, uninterrupted=interrupt.deferred)
+    return Hooks(stop=interrupt, progress=progress, note=note, uninterrupted=interrupt.deferred)

@@ -20,6 +20,7 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     import os
+    from functools import partial
 
     from proxysync.apply.engine import Hooks
     from proxysync.apply.lock import daemon_lock
@@ -63,7 +64,17 @@ def run(arguments: argparse.Namespace) -> int:
             npm,
             state,
             events,
-            Reconciler(npm, state, store.journal, events.emit, Hooks(stop=stop, pause=stop.wait)),
+            Reconciler(
+                npm,
+                state,
+                store.journal,
+                events.emit,
+                Hooks(
+                    stop=stop,
+                    note=partial(events.emit, "info", "daemon", "daemon.waiting"),
+                    pause=stop.wait,
+                ),
+            ),
             Oversight(npm, monitor),
             environ=os.environ,
             stop=stop,

@@ -1,6 +1,7 @@
 """Everything proxysync asks of an NPM server: one reading of all, and single writes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from proxysync.kinds import KINDS, Kind
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snapshot
 from proxysync.npm import wire
 from proxysync.npm.errors import (
+    Fate,
     NpmAddressError,
     NpmAnswerError,
     NpmError,
@@ -16,6 +18,7 @@ from proxysync.npm.errors import (
     NpmUnconfirmedError,
     address_hint,
 )
+from proxysync.npm.flight import Flight, Recorder, changes, recorded
 from proxysync.npm.session import Session
 
 OTHER_HOLDERS = {
@@ -49,12 +52,16 @@ class Server:
 
 
 class NpmClient:
-    """One NPM server. Every method raises a subclass of NpmError."""
+    """One NPM server. Every method raises a subclass of NpmError.
+
+    A `recorder` is told of each write before it is sent, and of its answer.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._server: Server | None = None
         self._last_snapshot: Snapshot | None = None
+        self.recorder: Recorder | None = None
 
     @property
     def url(self) -> str:
@@ -197,11 +204,13 @@ class NpmClient:
         `on_created` hears of its id and creation date before anything else is asked.
         """
         payload = wire.write_payload(fields, self._accepted_by(kind), marker, {})
+        flight = Flight(kind.name, None, _sent(payload, fields))
         try:
-            row = self._session.write("POST", f"/{kind.collection}", payload)
+            with recorded(self.recorder, flight):
+                row = self._session.write("POST", f"/{kind.collection}", payload)
         except NpmUnconfirmedError as error:
             claims = kind.claims(fields)
-            found = self._with_live(error, lambda: self.find(kind, marker, claims))
+            found = self._with_live(error, flight, lambda: self.find(kind, marker, claims))
             if found.live is None:
                 # NPM also answers 500 where an account has lost the right to create.
                 self.forget_server()
@@ -219,38 +228,45 @@ class NpmClient:
         payload = wire.write_payload(fields, self._accepted_by(kind), marker, live.meta)
         if payload.get("enabled") is False:
             del payload["enabled"]
+        flight = Flight(kind.name, live.npm_id, changes(live, _sent(payload, fields)))
         path = f"/{kind.collection}/{live.npm_id}"
-        return self._act(kind, live.npm_id, "PUT", path, payload, fields)
+        return self._act(kind, flight, "PUT", path, payload, fields)
 
     def disable(self, kind: Kind, npm_id: int) -> Live:
         """Takes the object out of nginx."""
-        return self._act(kind, npm_id, "POST", f"/{kind.collection}/{npm_id}/disable")
+        flight = Flight(kind.name, npm_id, {"enabled": False})
+        return self._act(kind, flight, "POST", f"/{kind.collection}/{npm_id}/disable")
 
     def delete(self, kind: Kind, npm_id: int) -> None:
         """Deletes the object; that it is gone already is no error."""
         version = self.server().version
         if version is not None and version < (2, 12, 0) and self.get(kind, npm_id) is None:
             return  # NPM would answer 500, as if nginx were broken
+        flight = Flight(kind.name, npm_id, None)
         try:
-            self._session.write("DELETE", f"/{kind.collection}/{npm_id}")
+            with recorded(self.recorder, flight):
+                self._session.write("DELETE", f"/{kind.collection}/{npm_id}")
         except NpmNotFoundError:
             return
         except NpmUnconfirmedError as error:
-            raise self._with_live(error, lambda: self.get(kind, npm_id)) from error
+            raise self._with_live(error, flight, lambda: self.get(kind, npm_id)) from error
 
     def _act(
         self,
         kind: Kind,
-        npm_id: int,
+        flight: Flight,
         method: str,
         path: str,
         payload: Mapping[str, Any] | None = None,
         fields: Fields | None = None,
     ) -> Live:
+        npm_id = flight.npm_id
+        assert npm_id is not None
         try:
-            self._session.write(method, path, payload)
+            with recorded(self.recorder, flight):
+                self._session.write(method, path, payload)
         except NpmUnconfirmedError as error:
-            raise self._with_live(error, lambda: self.get(kind, npm_id)) from error
+            raise self._with_live(error, flight, lambda: self.get(kind, npm_id)) from error
         return self._read_again(kind, npm_id, fields)
 
     def _read_again(self, kind: Kind, npm_id: int, fields: Fields | None) -> Live:
@@ -271,15 +287,17 @@ class NpmClient:
             )
         return live
 
-    @staticmethod
     def _with_live(
-        error: NpmUnconfirmedError, read: Callable[[], Live | None]
+        self, error: NpmUnconfirmedError, flight: Flight, read: Callable[[], Live | None]
     ) -> NpmUnconfirmedError:
-        try:
+        """The error with what NPM shows now, which may tell that the write has arrived."""
+        live = None
+        with suppress(NpmError):
             live = read()
-        except NpmError:
-            live = None
-        return NpmUnconfirmedError(error.message, hint=error.hint, live=live)
+            arrived, _ = flight.trace((live,) if live else ())
+            if arrived and error.fate is Fate.UNKNOWN and self.recorder and error.flight:
+                self.recorder.given_up(error.flight)
+        return NpmUnconfirmedError(error.message, hint=error.hint, live=live, fate=error.fate)
 
     def _accepted_by(self, kind: Kind) -> frozenset[str]:
         return self.server().accepted[kind.name]
@@ -332,6 +350,11 @@ class NpmClient:
                 if version is None or version < tuple(int(part) for part in since.split("."))
             }
             return frozenset(kind.defaults) - newer
+
+
+def _sent(payload: Mapping[str, Any], fields: Fields) -> Fields:
+    """What a reading shows once NPM has taken the payload."""
+    return {name: value for name, value in fields.items() if name in payload}
 
 
 def _forwarding(streams: Sequence[Mapping[str, Any]]) -> dict[str, str]:

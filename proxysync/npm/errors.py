@@ -1,9 +1,22 @@
 """What can go wrong with an NPM server; each error names the request and NPM's own words."""
 
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from proxysync.errors import ProxysyncError
 from proxysync.model import Live
+
+
+class Fate(StrEnum):
+    """What has become of a request that failed.
+
+    ENDED: it was answered, or never sent. GIVEN_UP: a proxy before NPM said that it got no
+    answer. UNKNOWN: it may be on its way even now.
+    """
+
+    ENDED = "ended"
+    GIVEN_UP = "given up"
+    UNKNOWN = "unknown"
 
 
 class NpmError(ProxysyncError):
@@ -16,6 +29,10 @@ class NpmUnavailableError(NpmError):
     """The server is away or not able to answer now; the same request may work later."""
 
     code = "npm.unavailable"
+
+    def __init__(self, message: str, *, hint: str | None = None, fate: Fate = Fate.UNKNOWN) -> None:
+        super().__init__(message, hint=hint)
+        self.fate = fate
 
 
 class NpmStoppedError(NpmError):
@@ -79,10 +96,20 @@ class NpmUnconfirmedError(NpmError):
 
     NPM changes its row before it tests nginx, so the row may have changed all the same.
     `live` is what a reading straight afterwards showed; None if nothing or unreadable.
+    `flight` is what its sender's recorder calls it, if there is one.
     """
 
     code = "npm.unconfirmed"
 
-    def __init__(self, message: str, *, hint: str | None = None, live: Live | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        live: Live | None = None,
+        fate: Fate = Fate.ENDED,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.live = live
+        self.fate = fate
+        self.flight: int | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from proxysync.npm.errors import (
+    Fate,
     NpmAddressError,
     NpmAnswerError,
     NpmError,
@@ -83,6 +84,7 @@ class Session:
             raise NpmUnconfirmedError(
                 f"{error.message}; {method} {path} may have been carried out or not",
                 hint="It will be written again when NPM answers.",
+                fate=_fate(error),
             ) from error
 
     def _request(
@@ -111,6 +113,8 @@ class Session:
             raise NpmUnavailableError(
                 f"{request} was answered by HTTP {reply.status}: NPM's backend is not running",
                 hint="It may still be starting; otherwise read its log (`docker logs`).",
+                # A 504 says only that somebody has lost patience.
+                fate=Fate.UNKNOWN if reply.status == 504 else Fate.GIVEN_UP,
             )
         if 300 <= reply.status < 400:
             raise NpmAddressError(
@@ -194,6 +198,12 @@ class Session:
             )
         self._token = token
         self._renew_at = time.monotonic() + _lifetime(token) * (1 - RENEW_SHARE)
+
+
+def _fate(error: NpmError) -> Fate:
+    if isinstance(error, NpmUnavailableError):
+        return error.fate
+    return Fate.ENDED if isinstance(error, NpmAnswerError) else Fate.UNKNOWN
 
 
 def _may_be_token(reply: Reply) -> bool:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from proxysync import __version__
 from proxysync.kinds.request import encode
 from proxysync.npm import tls
 from proxysync.npm.deadline import Deadline, DeadlineAdapter, within
 from proxysync.npm.errors import (
+    Fate,
     NpmAddressError,
     NpmAnswerError,
     NpmError,
@@ -156,6 +158,7 @@ class Transport:
             f"NPM cannot be reached at {self.url}: {_reason(error)}",
             hint="Check that NPM is running, and the address in PROXYSYNC_NPM_URL "
             "(NPM's admin port, usually 81).",
+            fate=Fate.ENDED if _was_refused(error) else Fate.UNKNOWN,
         )
 
     def _read(self, response: requests.Response) -> bytes:
@@ -170,6 +173,12 @@ class Transport:
                     hint="This does not look like NPM's API; check PROXYSYNC_NPM_URL.",
                 )
         return b"".join(parts)
+
+
+def _was_refused(error: Exception) -> bool:
+    """Whether there never was a connection, so that nothing was sent."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectionError) and isinstance(cause, NewConnectionError)
 
 
 def _headers(payload: Mapping[str, Any] | None, token: str | None) -> dict[str, str]:

@@ -1,6 +1,54 @@
 """Times as they are stored: UTC, in milliseconds, sortable as text."""
 
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment that another process can tell the age of, though the clock is set in between.
+
+    `boot` is which start of the machine it belongs to (empty where that cannot be known),
+    `uptime` the seconds since then.
+    """
+
+    boot: str
+    uptime: float
+    wall: datetime
+
+    @classmethod
+    def now(cls) -> Self:
+        return cls(_boot(), time.clock_gettime(_SINCE_BOOT), now())
+
+    def age(self) -> float:
+        """Seconds since then; after a new start of the machine as far as its clock can tell."""
+        current = Moment.now()
+        if self.boot and self.boot == current.boot:
+            return max(0.0, current.uptime - self.uptime)
+        return max(0.0, (current.wall - self.wall).total_seconds())
+
+    def to_text(self) -> str:
+        return f"{to_text(self.wall)} {self.uptime:.3f} {self.boot}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        wall, uptime, boot = text.split(" ", 2)
+        return cls(boot, float(uptime), from_text(wall))
+
+
+@cache
+def _boot() -> str:
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 def now() -> datetime:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from proxysync.model import Fields
 from proxysync.store import clock
 from proxysync.store.database import Database
+from proxysync.store.flights import Flights
 
 ENTRIES = "SELECT journal.*, run.instance FROM journal JOIN run ON run.id = run_id"
 
@@ -34,7 +34,6 @@ class Entry:
     """One write. `before` and `after` are definitions, None where there is no host.
 
     `npm_id` and `created_on` together are the host; None until NPM has given a new one its id.
-    `opened` is the moment right before it; None where an older proxysync did not note it.
     `instance` is that of its run.
     """
 
@@ -51,7 +50,6 @@ class Entry:
     instance: str
     outcome: str | None = None
     message: str = ""
-    opened: datetime | None = None
 
 
 class Row:
@@ -83,6 +81,7 @@ class Journal:
     def __init__(self, database: Database, target: str = "default") -> None:
         self._database = database
         self._target = target
+        self.flights = Flights(database, target)
 
     def begin(self, why: str, fingerprint: str, instance: str) -> int:
         """Opens a run and returns its id."""
@@ -118,7 +117,7 @@ class Journal:
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO journal (target, run_id, kind, name, old_name, action, npm_id,"
-                " created_on, before, after, opened) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " created_on, before, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._target,
                     run_id,
@@ -130,7 +129,6 @@ class Journal:
                     created_on,
                     _json(before),
                     _json(after),
-                    clock.to_text(clock.now()),
                 ),
             )
             return Row(self._database, int(cursor.lastrowid or 0))
@@ -196,7 +194,6 @@ class Journal:
                 after=json.loads(row["after"]) if row["after"] else None,
                 outcome=row["outcome"],
                 message=row["message"] or "",
-                opened=clock.from_text(row["opened"]) if row["opened"] else None,
             )
             for row in rows
         ]

@@ -66,12 +66,21 @@ MIGRATIONS: tuple[str, ...] = (
         created_on TEXT,
         before TEXT,
         after TEXT,
-        opened TEXT,
         outcome TEXT,
         message TEXT
     ) STRICT;
     CREATE INDEX journal_unsettled ON journal (target) WHERE outcome IS NULL;
     CREATE INDEX journal_run ON journal (run_id);
+
+    CREATE TABLE flight (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        target TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        npm_id INTEGER,
+        shows TEXT,
+        since TEXT NOT NULL,
+        given_up INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
 
     CREATE TABLE hold (
         target TEXT PRIMARY KEY,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from proxysync.apply import settle
+from proxysync.apply import under_way
 from proxysync.demo.toys import Toy
 from proxysync.sandbox.faults import Fault, FaultProxy
 from tests.promises.killing import HOST, HOSTS, signal_at
@@ -17,7 +17,7 @@ BROKEN = "version: 1\nproxies: [\n"
 @pytest.fixture(autouse=True)
 def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """No write is under way in NPM here any more when a test goes on."""
-    monkeypatch.setattr(settle, "LONGEST_WRITE", 0.0)
+    monkeypatch.setattr(under_way, "LONGEST_WRITE", 0.0)
 
 
 @pytest.fixture

@@ -1,21 +1,30 @@
 """Killed at any moment and started again: no duplicate, no orphan, nothing forgotten."""
 
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from proxysync.apply import settle
+from proxysync.apply import under_way as waiting
 from proxysync.demo.toys import Toy
 from proxysync.sandbox import Sandbox
+from proxysync.sandbox.faults import Fault, FaultProxy
 from proxysync.sandbox.rows import PROXY_HOST
+from proxysync.store import clock
 from tests.promises.killing import HOST, HOSTS, signal_at
-from tests.world import World, domain
+from tests.world import PATIENCE, World, domain, eventually
 
 
 @pytest.fixture(autouse=True)
 def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """No write is under way in NPM here any more when a test goes on."""
-    monkeypatch.setattr(settle, "LONGEST_WRITE", 0.0)
+    monkeypatch.setattr(waiting, "LONGEST_WRITE", 0.0)
 
 
 def test_npm_set_up_anew_and_a_persons_host_has_the_id_of_an_open_row(
@@ -174,3 +183,102 @@ def test_stop_by_a_signal_between_the_writes_of_an_exchange(
     assert small_world.npm.visit(domain("zebra"))[1].strip() == zebra.text, "it stops after that"
     (run, *_) = small_world.call("history", "--format", "json").json["runs"]
     assert "told to stop" in run["outcome"]
+
+
+@contextmanager
+def under_way(
+    world: World, seconds: float, method: str = "PUT", path: str = HOST
+) -> Iterator[FaultProxy]:
+    """A killed apply whose write reaches NPM only so many seconds later, if it is let."""
+    with FaultProxy(world.npm.url) as proxy:
+        proxy.inject(Fault.SLOW, method=method, path=path, seconds=seconds)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "proxysync", "apply", "--yes"],
+            env={**world.env, "PROXYSYNC_NPM_URL": proxy.url},
+            cwd=world.folder,
+        )
+        eventually(lambda: any(seen.fault for seen in proxy.requests))
+        process.kill()
+        process.wait()
+        yield proxy
+
+
+LATE: dict[str, tuple[str, str, Mapping[str, Any]]] = {
+    "an update": ("PUT", HOST, {"site": 1, "more": 0}),
+    "a creation": ("POST", HOSTS, {"site": 0, "more": 0, "new": 1}),
+    "a deletion": ("DELETE", HOST, {"more": 0}),
+}
+
+
+@pytest.mark.parametrize("what", LATE)
+def test_stop_a_write_that_arrives_late_undoes_nothing(
+    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(waiting, "LONGEST_WRITE", 8.0)
+    monkeypatch.setattr(waiting, "POLL", 0.1)
+    monkeypatch.setattr(waiting, "LAST_TEST", 0.1)
+    monkeypatch.setattr(waiting, "AT_WORK", 0.3)
+    method, path, entries = LATE[what]
+    small_world.write({name: {"upstream": services[0].url} for name in ("site", "more")})
+    small_world.apply()
+    small_world.write({n: {"upstream": services[at].url} for n, at in entries.items()})
+    with under_way(small_world, 1.5, method, path):
+        small_world.write({n: {"upstream": services[2].url} for n in ("site", "more")})
+        done = small_world.call("apply", "--yes")
+        assert done.code == 0, done.out + done.err
+        assert "may still be under way" in done.err
+    assert {row["domain_names"][0]: row["forward_port"] for row in small_world.npm.hosts()} == {
+        domain("site"): services[2].port,
+        domain("more"): services[2].port,
+    }
+    small_world.assert_in_line()
+
+
+def test_stop_where_nothing_is_under_way_nobody_waits(
+    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while it reads; while the answer is written, so that the host shows the result; and
+    after NPM was not even there."""
+    monkeypatch.setattr(waiting, "LONGEST_WRITE", 120.0)
+    small_world.write({"site": {"upstream": services[0].url}})
+    signal_at(small_world, "apply", "--yes", method="GET", path=HOST, phase="before")
+    small_world.write({"site": {"upstream": services[1].url}})
+    signal_at(small_world, "apply", "--yes", method="PUT", path=HOST, phase="after")
+    small_world.env["PROXYSYNC_NPM_URL"] = "http://127.0.0.1:9"
+    assert small_world.call("apply", "--yes").code == 1
+    small_world.env["PROXYSYNC_NPM_URL"] = small_world.npm.url
+    done = small_world.call("apply", "--yes")
+    assert (done.code, "may still be under way" in done.err) == (0, False)
+
+
+def test_stop_by_a_signal_while_it_waits_for_an_earlier_write(
+    small_world: World, services: list[Toy]
+) -> None:
+    _leave_a_write_that_never_arrives(small_world, services)
+    before = small_world.npm.hosts()
+    with small_world.daemon() as daemon:
+        eventually(lambda: "daemon.waiting" in small_world.event_names())
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(timeout=5) == 0
+    assert small_world.npm.hosts() == before
+
+
+@pytest.mark.parametrize("hours", [-25, 25])
+def test_clock_that_was_set_makes_the_wait_no_longer_and_no_shorter(
+    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    monkeypatch.setattr(waiting, "LONGEST_WRITE", 3.0)
+    _leave_a_write_that_never_arrives(small_world, services)
+    start = time.monotonic()
+    real = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + timedelta(hours=hours))
+    small_world.call("apply", "--yes")
+    assert 1.0 < time.monotonic() - start < PATIENCE
+    assert services[1].port == small_world.npm.hosts()[0]["forward_port"]
+
+
+def _leave_a_write_that_never_arrives(world: World, services: list[Toy]) -> None:
+    world.write({"site": {"upstream": services[0].url}})
+    world.apply()
+    world.write({"site": {"upstream": services[1].url}})
+    signal_at(world, "apply", "--yes", method="PUT", path=HOST, phase="before")
