@@ -11,6 +11,7 @@ from proxysync.config.variables import have_changed
 from proxysync.daemon.backoff import Backoff
 from proxysync.daemon.oversight import Oversight
 from proxysync.daemon.repairs import Repairs
+from proxysync.daemon.vanished import PATIENCE, Vanished
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
 from proxysync.plan.model import HoldKind
@@ -59,6 +60,7 @@ class Service:
         self._version: tuple[int, int, int] | None = None
         self._config: Config | None = None
         self._seen: str | None = None
+        self._vanished = Vanished()
         self._said: dict[str, str] = {}
         self._backoff = Backoff()
         self._why = "start"
@@ -88,6 +90,10 @@ class Service:
             )
             return False
         self._said.pop("config", None)
+        if waits := self._vanished.waits(self._config, config):
+            self._wait_for(waits)
+            return True
+        self._said.pop("missing", None)
         same = self._config is not None and self._config.fingerprint == config.fingerprint
         if asked and same and not rotated:
             message = f"{self._path} has not changed: {len(config.proxies)} proxies are in force"
@@ -105,10 +111,24 @@ class Service:
         )
         return True
 
+    def _wait_for(self, files: tuple[Path, ...]) -> None:
+        """Says what is missing; the file is to be looked at again though it stays as it is now."""
+        self._seen = None
+        names = ", ".join(map(str, files))
+        message = (
+            f"{names} is gone. What it said stays in force for {PATIENCE:.0f} s; if it is not back "
+            "by then, its entries count as removed"
+        )
+        self._say("missing", "warn", "config.missing", message, source="config")
+
     def reconcile(self) -> float | None:
         """One round; NPM being away or broken is no end, only a later try."""
-        if self._secrets_rotated():
+        if self._secrets_rotated() or self._vanished.left is not None:
             self.load()
+        pauses = (self._round(), self._vanished.left)
+        return min((pause for pause in pauses if pause is not None), default=None)
+
+    def _round(self) -> float | None:
         if self._config is None and self._state.hold() is None:
             return None
         lost = self._state.edges.told()

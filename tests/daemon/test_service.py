@@ -28,6 +28,7 @@ class Stage:
     """A service that nothing drives, and what it said."""
 
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
         self.file = folder / "proxies.yaml"
         self.database, _ = open_for_writing(folder / "state.db")
         self.events = EventLog(self.database, folder / "events.jsonl")
@@ -48,6 +49,10 @@ class Stage:
             environ={},
             stop=lambda: False,
         )
+
+    def names(self) -> list[str]:
+        """Of the entries that are in NPM."""
+        return sorted(row["meta"]["proxysync"]["name"] for row in self.sandbox.proxy_hosts())
 
     def said(self) -> list[str]:
         rows = self.database.query("SELECT event FROM event_log ORDER BY id")
@@ -103,3 +108,28 @@ def test_a_writer_that_never_ends_is_told_once_as_an_error(
         for _ in range(2):
             assert stage.service.reconcile() is None, "the next resync tries again"
     assert stage.said() == ["config.loaded", "daemon.locked"]
+
+
+def test_an_entry_of_a_file_that_is_gone_stays_until_the_wait_is_over(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.file.mkdir()
+    one, two = stage.file / "1.yaml", stage.file / "2.yaml"
+    one.write_text("settings: {validation: {mode: 'off'}}\n" + GOOD)
+    two.write_text(GOOD.replace("one", "two"))
+    assert stage.service.load()
+    stage.service.reconcile()
+    assert stage.names() == ["one", "two"]
+
+    two.unlink()
+    assert stage.service.load()
+    pause = stage.service.reconcile()
+    assert pause is not None
+    assert 0 < pause <= 30
+    assert stage.names() == ["one", "two"]
+    assert stage.said().count("config.missing") == 1
+
+    monkeypatch.setattr("proxysync.daemon.vanished.PATIENCE", 0.0)
+    assert stage.service.reconcile() is None
+    assert stage.names() == ["one"]
+    assert stage.said().count("config.missing") == 1

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from proxysync.demo.toys import Toy
 from tests.world import World, domain, eventually
@@ -139,3 +140,22 @@ def test_file_with_a_default_that_disables_all_disables_none(
     assert [row["enabled"] for row in here.npm.hosts()] == [True] * 3
     here.apply("--max-delete", "100%")
     assert [row["enabled"] for row in here.npm.hosts()] == [False] * 3
+
+
+def test_file_of_a_folder_that_is_gone_for_a_moment_deletes_nothing(
+    small_world: World, services: list[Toy]
+) -> None:
+    small_world.file.mkdir()
+    (small_world.file / "settings.yaml").write_text("settings: {verify: off}\n")
+    for toy in services[:2]:
+        entry = {"domains": [domain(toy.text)], "upstream": toy.url}
+        file = small_world.file / f"{toy.text}.yaml"
+        file.write_text(yaml.safe_dump({"proxies": {toy.text: entry}}))
+    with small_world.daemon():
+        eventually(lambda: names(small_world) == {"one", "two"})
+        (small_world.file / "two.yaml").rename(small_world.folder / "away")
+        eventually(lambda: "config.missing" in small_world.event_names())
+        (small_world.folder / "away").rename(small_world.file / "two.yaml")
+        eventually(lambda: small_world.event_names().count("config.loaded") == 2)
+    assert "proxy.deleted" not in small_world.event_names()
+    assert names(small_world) == {"one", "two"}
