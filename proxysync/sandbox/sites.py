@@ -32,6 +32,9 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _REDIRECTIONS = {301, 302, 303, 307, 308}
 """Where nginx takes the text of a `return` for an address; elsewhere it is the page."""
 
+_KNOWN = {*range(400, 407), *range(408, 417), 421, 429, *range(494, 498), *range(500, 506), 507}
+"""The statuses that nginx has a page for."""
+
 _HTTPS_ONLY = "Strict-Transport-Security"
 """A header that NPM writes by a map of the scheme."""
 
@@ -232,7 +235,9 @@ class Sites:
 
 
 def error_page(status: int, *headers: tuple[str, str]) -> Page:
-    """What nginx itself answers: a small page that names the status."""
+    """What nginx itself answers: a small page that names the status, if it knows it."""
+    if status not in _KNOWN:
+        return _html(status, b"", *headers)
     text = f"{status} {http.client.responses.get(status, '')}"
     return _html(status, f"<html><title>{text}</title><h1>{text}</h1></html>".encode(), *headers)
 

@@ -57,6 +57,7 @@ class Api:
             self.session.headers["Connection"] = "close"
         self.identity, self.secret = npm.identity, npm.secret
         self._made: list[tuple[str, int]] = []
+        self._others: list[Api] = []
         self._witness: socket.socket | None = None
         self._set_token(token or self.log_in(self.identity, self.secret))
         self.version = version or self._reported_version()
@@ -74,7 +75,9 @@ class Api:
             self.npm.sandbox.add_user(identity, secret, rights, visibility)
         else:
             self._add_user(identity, secret, rights)
-        return Api(self.npm, self.log_in(identity, secret), self.version)
+        other = Api(self.npm, self.log_in(identity, secret), self.version)
+        self._others.append(other)
+        return other
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         """One request, whatever its answer."""
@@ -196,10 +199,16 @@ class Api:
 
     def close(self) -> None:
         """Removes what the test has made, and hangs up."""
+        for other in self._others:
+            other.hang_up()
         if self.npm.sandbox is None:
             for path in COLLECTIONS:
                 for row in self.rows(path):
                     self.call("DELETE", f"{path}/{row['id']}")
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Closes all connections."""
         self._stop_watching()
         self.session.close()
 
@@ -269,6 +278,14 @@ class Pair:
     def shown(self) -> bytes:
         """The certificate as a handshake shows it."""
         return ssl.PEM_cert_to_DER_cert(self.certificate.decode())
+
+
+def said(row: Mapping[str, Any]) -> str:
+    """What nginx says of a row, without time and place; empty for one that is online."""
+    meta = row["meta"]
+    assert meta["nginx_online"] is not bool(meta["nginx_err"])
+    text = (meta["nginx_err"] or "").partition("[emerg] ")[2].partition(": ")[2]
+    return str(text.partition(" in /data")[0].partition("\n")[0])
 
 
 def _is_ours(row: Mapping[str, Any]) -> bool:

@@ -85,6 +85,7 @@ def test_a_token_is_renewed_by_get(api: Api, expiry: str, seconds: int) -> None:
     assert api.anonymous("GET", HOSTS, token=f"Bearer {token}").status_code == 200
 
 
+@pytest.mark.since("2.13.0")
 def test_a_strange_lifetime_is_refused(api: Api) -> None:
     answer = api.call("GET", "/tokens?expiry=3600")
 
@@ -121,6 +122,7 @@ def test_without_a_token_there_is_no_401(
     assert answer.json()["error"]["message"] == message
 
 
+@pytest.mark.since("2.13.0")
 @pytest.mark.parametrize("path", [HOSTS, "/users/me", "/tokens", "/nginx/certificates"])
 def test_a_token_that_was_tampered_with_is_a_500(api: Api, path: str) -> None:
     whole = str(api.session.headers["Authorization"])
@@ -180,6 +182,7 @@ def test_a_missing_right_looks_like_a_missing_page(
     assert found == statuses
 
 
+@pytest.mark.since("2.13.0")
 def test_limited_visibility_looks_like_an_empty_server(api: Api) -> None:
     host = api.host(domain("a"))
     eve = api.as_user()

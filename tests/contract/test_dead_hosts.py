@@ -177,6 +177,7 @@ def test_a_deleted_one_is_served_no_more_and_its_name_is_free(api: Api) -> None:
     assert api.dead_host(A)["id"] > row["id"]
 
 
+@pytest.mark.since("2.13.0")
 def test_to_disable_twice_ends_the_backend(api: Api) -> None:
     """Not on a real NPM, whose other users would notice."""
     if api.npm.sandbox is None:

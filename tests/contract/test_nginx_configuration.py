@@ -4,15 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import HOSTS, Api, upstream_to
+from tests.contract.client import HOSTS, Api, said, upstream_to
 from tests.world import domain
-
-
-def refusal(row: dict[str, Any]) -> str:
-    """What nginx says of the host, without its place; empty for an online host."""
-    assert row["meta"]["nginx_online"] is not bool(row["meta"]["nginx_err"])
-    said: str = row["meta"]["nginx_err"] or ""
-    return said.partition(": ")[2].partition(" in /data")[0].partition("\n")[0]
 
 
 @pytest.mark.parametrize(
@@ -56,11 +49,11 @@ def refusal(row: dict[str, Any]) -> str:
     ],
 )
 def test_advanced_configuration(api: Api, config: str, expected: str) -> None:
-    assert refusal(api.host(domain("a"), advanced_config=config)) == expected
+    assert said(api.host(domain("a"), advanced_config=config)) == expected
 
 
 def test_many_lines_load_however_long_they_are_together(api: Api) -> None:
-    assert refusal(api.host(domain("a"), advanced_config="# 90 KB of comments\n" * 4500)) == ""
+    assert said(api.host(domain("a"), advanced_config="# 90 KB of comments\n" * 4500)) == ""
 
 
 URI_IN_EXPRESSION = '"proxy_pass" cannot have URI part in location given by regular expression, '
@@ -98,14 +91,14 @@ URI_IN_EXPRESSION = '"proxy_pass" cannot have URI part in location given by regu
 def test_locations(api: Api, change: dict[str, Any], expected: str) -> None:
     location = {**upstream_to(9), "path": "/x", **change}
 
-    assert refusal(api.host(domain("a"), locations=[location])) == expected
+    assert said(api.host(domain("a"), locations=[location])) == expected
 
 
 def test_an_expression_with_a_uri_is_refused(api: Api) -> None:
     for path in ("~ ^/a", "~* ^/a", "@named"):
         location = {**upstream_to(9), "path": path, "forward_path": "/x"}
         name = f"{len(api.rows(HOSTS))}.test"
-        assert refusal(api.host(name, locations=[location])).startswith(URI_IN_EXPRESSION)
+        assert said(api.host(name, locations=[location])).startswith(URI_IN_EXPRESSION)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +116,7 @@ def test_an_expression_with_a_uri_is_refused(api: Api) -> None:
 def test_duplicate_locations(api: Api, first: str, second: str, duplicate: bool) -> None:
     locations = [{**upstream_to(9), "path": path} for path in (first, second)]
 
-    assert refusal(api.host(domain("a"), locations=locations)) == (
+    assert said(api.host(domain("a"), locations=locations)) == (
         'duplicate location "/x"' if duplicate else ""
     )
 
@@ -145,4 +138,4 @@ def test_duplicate_locations(api: Api, first: str, second: str, duplicate: bool)
     ],
 )
 def test_forward_hosts(api: Api, host: str, expected: str) -> None:
-    assert refusal(api.host(domain("a"), forward_host=host)) == expected
+    assert said(api.host(domain("a"), forward_host=host)) == expected

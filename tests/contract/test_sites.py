@@ -91,6 +91,7 @@ def test_a_missing_final_slash_is_added(api: Api, upstream: int) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (301, f"http://{domain('a')}/api/")
 
 
+@pytest.mark.since("2.15.0")
 @pytest.mark.parametrize(
     ("items", "clients", "statuses"),
     [
@@ -133,6 +134,7 @@ def test_satisfy_any_takes_either_rule(
     assert tuple(answer.status_code for answer in found) == statuses
 
 
+@pytest.mark.since("2.15.0")
 @pytest.mark.parametrize("pass_auth", [True, False])
 def test_the_password_is_passed_on_only_if_wanted(api: Api, upstream: int, pass_auth: bool) -> None:
     access = api.access_list(pass_auth=pass_auth, items=[ITEM])
@@ -143,6 +145,7 @@ def test_the_password_is_passed_on_only_if_wanted(api: Api, upstream: int, pass_
     assert ("authorization" in seen["headers"]) is pass_auth
 
 
+@pytest.mark.since("2.14.0")
 @pytest.mark.parametrize(
     ("trust", "sent", "status"),
     [
@@ -167,6 +170,7 @@ def test_forced_https(
     )
 
 
+@pytest.mark.since("2.12.0")
 def test_https_is_not_forced_without_a_certificate(api: Api, upstream: int) -> None:
     row = api.host(domain("a"), forward_port=upstream, certificate_id=0, ssl_forced=True)
 
@@ -198,7 +202,8 @@ def test_what_cannot_be_reached(api: Api, closed_port: int, host: str, status: i
         ("return 403;", "/", 403, "403 Forbidden"),
         ('return 200 "$host $uri";', "/x", 200, f"{domain('a')} /x"),
         ("location / { return 200 mine; }", "/", 200, "mine"),
-        ("location /x { return 418; }", "/x", 418, "418"),
+        ("location /x { return 410; }", "/x", 410, "410 Gone"),
+        ("location /x { return 418; }", "/x", 418, ""),
         ("deny all;", "/", 403, "403"),
         ("allow 127.0.0.1; deny all;", "/", 200, '"path": "/"'),
     ],

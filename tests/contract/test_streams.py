@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import ONLINE, STREAMS, Api
+from tests.contract.client import ONLINE, STREAMS, Api, said
 from tests.world import domain
 
 NAMELESS = "data must NOT have additional properties"
@@ -38,12 +38,6 @@ def answers(api: Api, port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def said(row: dict[str, Any]) -> str:
-    """What nginx says of the stream, without its place."""
-    told: str = row["meta"]["nginx_err"] or ""
-    return told.partition("[emerg] ")[2].partition(": ")[2].partition(" in /data")[0]
 
 
 @pytest.mark.every_version
