@@ -24,15 +24,14 @@ from proxysync.probe.edge import Edge
 from proxysync.rollback import plan_back, why_back
 from proxysync.store import clock
 from proxysync.store.journal import Journal
-from proxysync.store.state import BlockedEntry, Hold, State
+from proxysync.store.state import LONGEST_RETRY, BlockedEntry, Hold, State
 from proxysync.validation import Verdict, count_upstreams, definition_digest, validate
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config, Proxy, Settings
 
 FIRST_RETRY = timedelta(seconds=15)
-LAST_RETRY = timedelta(minutes=10)
-"""A blocked entry is tried again after these, the pause doubling in between."""
+"""A blocked entry is tried again after this; the pause doubles up to LONGEST_RETRY."""
 
 APPLIED_ANYWAY = "applied although validation failed (mode: warn)"
 
@@ -360,7 +359,7 @@ class Reconciler:
             proxy.name: known[proxy.name].reason
             for proxy in candidates
             if proxy.name in known
-            and known[proxy.name].next_try > moment
+            and known[proxy.name].wait(moment) > 0
             and known[proxy.name].definition == definition_digest(proxy, config.settings)
         }
 
@@ -385,7 +384,7 @@ class Reconciler:
             if verdict.blocks:
                 same = before is not None and before.definition == digest
                 tries = before.tries if before and same else 0
-                pause = min(FIRST_RETRY * 2**tries, LAST_RETRY)
+                pause = min(FIRST_RETRY * 2 ** min(tries, 10), LONGEST_RETRY)
                 self._state.block(verdict.name, digest, verdict.reason, verdict.hint, pause)
                 if not same:
                     self._tell("error", "proxy.blocked", "is blocked", verdict)

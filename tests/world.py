@@ -252,12 +252,16 @@ class World:
         return [e["event"] for e in self.events() if proxy is None or e["proxy"] == proxy]
 
     @contextmanager
-    def daemon(self, **env: str) -> Iterator["subprocess.Popen[str]"]:
-        """`proxysync run`; ended by SIGTERM, which must give exit code 0, if it still runs."""
+    def daemon(self, first: str = "", **env: str) -> Iterator["subprocess.Popen[str]"]:
+        """`proxysync run`; ended by SIGTERM, which must give exit code 0, if it still runs.
+
+        `first` is Python that runs before it in the same process, to bend the world around it.
+        """
+        start = f"{first}\nfrom proxysync.cli.main import main\nraise SystemExit(main(['run']))"
         log = self.folder / "daemon.log"
         with log.open("a") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "proxysync", "run"],
+                [sys.executable, *(("-c", start) if first else ("-m", "proxysync", "run"))],
                 env={**self.env, **env},
                 cwd=self.folder,
                 stderr=stderr,

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from proxysync.apply.machine import lock_holder, npm_keys, try_lock
 from proxysync.errors import ProxysyncError
@@ -41,6 +41,30 @@ def daemon_lock(folder: Path) -> Iterator[None]:
             )
         _sign(file)
         yield
+
+
+class DaemonLock:
+    """The lock of `daemon_lock`, and the way to have it again after the folder was removed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held = ExitStack()
+        self._inode: int | None = None
+
+    def __enter__(self) -> Self:
+        self.renew()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def renew(self) -> None:
+        """Takes the lock unless it is held. Raises LockedError or OSError."""
+        path = self._folder / "daemon.lock"
+        if self._inode is None or not path.exists() or path.stat().st_ino != self._inode:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._held.enter_context(daemon_lock(self._folder))
+            self._inode = path.stat().st_ino
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def printed(bus: Bus) -> Iterator[None]:
 
 def _print(subscription: Subscription, log: Any) -> None:
     for item in subscription:
-        with suppress(OSError):  # the reader has gone or the disk is full: work goes on
+        with suppress(Exception):  # the reader has gone or the disk is full: work goes on
             if isinstance(item, Gap):
                 log.warning(
                     f"{item.missed} events are left out here, for nobody read this in time",
@@ -63,7 +63,9 @@ def _print(subscription: Subscription, log: Any) -> None:
 
 def _print_event(event: "Event", log: Any) -> None:
     level = {"info": log.info, "warn": log.warning, "error": log.error}[event.severity]
-    fields: dict[str, Any] = {"source": event.source, "code": event.event, "id": event.id}
+    fields: dict[str, Any] = {"source": event.source, "code": event.event}
+    if event.id >= 0:
+        fields["id"] = event.id
     if event.proxy:
         fields["proxy"] = clean(event.proxy)
     if event.data.get("hint"):

@@ -83,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; no exception leaves it but SystemExit."""
+    _open_standard_streams()
     with terminal.doors():
         return _run(argv)
 
@@ -113,6 +114,21 @@ def _run(argv: Sequence[str] | None) -> int:
         )
         return 1
     return code
+
+
+def _open_standard_streams() -> None:
+    """Gives those that were closed at the start to nobody.
+
+    Else the next file that is opened, the state perhaps, would be what others print to.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def _common() -> Parser:

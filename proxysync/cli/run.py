@@ -6,10 +6,17 @@ goes to stderr: for people on a terminal, as JSON otherwise (under systemd, say)
 
 import argparse
 from collections.abc import Collection
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from proxysync.apply.lock import DaemonLock
+    from proxysync.cli.context import Store
+    from proxysync.config.environment import Environment
+    from proxysync.daemon.loop import Inbox
+    from proxysync.daemon.signals import Stop
     from proxysync.npm.client import NpmClient
+    from proxysync.store.bus import Bus
 
 HELP = "the daemon: keep NPM in line from now on"
 
@@ -19,74 +26,113 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from proxysync.daemon import signals
+    from proxysync.daemon.loop import Inbox, Wake
+
+    stop, inbox = signals.Stop(), Inbox()
+    with signals.handled(stop, lambda: inbox.put(Wake.STOP), lambda: inbox.put(Wake.RELOAD)):
+        from proxysync.apply.lock import DaemonLock
+        from proxysync.apply.machine import announced
+        from proxysync.cli import context
+        from proxysync.cli.log import printed
+        from proxysync.store.bus import Bus
+        from proxysync.store.database import make_folder
+
+        env = context.environment(arguments)
+        npm = context.client(env, pause=stop.wait, stop=stop)
+        _check(npm)
+        make_folder(env.state_dir)
+        bus = Bus()
+        with ExitStack() as held:
+            lock = held.enter_context(DaemonLock(env.state_dir))
+            held.enter_context(announced(npm.url, env.state_dir))
+            held.enter_context(printed(bus))
+            store = _open_store(env, bus, stop)
+            if store is not None:
+                _serve(env, npm, store, stop, inbox, lock)
+    return 0
+
+
+def _serve(
+    env: "Environment",
+    npm: "NpmClient",
+    store: "Store",
+    stop: "Stop",
+    inbox: "Inbox",
+    lock: "DaemonLock",
+) -> None:
+    """Works until told to stop."""
     import os
     from functools import partial
 
     from proxysync.apply.engine import Hooks
-    from proxysync.apply.lock import daemon_lock
-    from proxysync.apply.machine import announced
-    from proxysync.cli import context
-    from proxysync.cli.log import printed
-    from proxysync.daemon.loop import Loop, Stop, Wake
+    from proxysync.daemon.loop import Loop, Wake
     from proxysync.daemon.oversight import Oversight, npm_probe
     from proxysync.daemon.repairs import Repairs
     from proxysync.daemon.service import Service
+    from proxysync.daemon.threads import told_to
     from proxysync.daemon.watch import FileWatcher
     from proxysync.health.monitor import Monitor
     from proxysync.reconcile import Reconciler
-    from proxysync.store.bus import Bus
-    from proxysync.store.database import make_folder
+    from proxysync.store.event_queue import EventQueue
     from proxysync.store.health import HealthStore
 
-    env = context.environment(arguments)
-    stop = Stop()
-    npm = context.client(env, pause=stop.wait, stop=stop)
-    _check(npm)
-    make_folder(env.state_dir)
-    bus = Bus()
-    with daemon_lock(env.state_dir), announced(npm.url, env.state_dir), printed(bus):
-        store = context.open_store(env, bus)
-        state, events = store.state, store.events
-        events.emit(
-            "info", "daemon", "daemon.started", f"keeping {npm.url} in line with {env.file}"
-        )
-        health = HealthStore(store.database)
-        repairs = Repairs()
+    events = EventQueue(store.events)
+    message = f"keeping {npm.url} in line with {env.file}"
+    events.emit("info", "daemon", "daemon.started", message)
+    repairs = Repairs()
 
-        def on_lost(names: Collection[str]) -> None:
-            if repairs.any_due(names):
-                loop.wake(Wake.RESYNC)
+    def on_lost(names: Collection[str]) -> None:
+        if repairs.any_due(names):
+            inbox.put(Wake.RESYNC)
 
-        monitor = Monitor(health, events, npm=npm_probe(npm.url), on_lost=on_lost)
-        service = Service(
-            env.file,
-            env.state_dir,
-            npm,
-            state,
-            events,
-            Reconciler(
-                npm,
-                state,
-                store.journal,
-                events.emit,
-                Hooks(
-                    stop=stop,
-                    note=partial(events.emit, "info", "daemon", "daemon.waiting"),
-                    pause=stop.wait,
-                ),
-            ),
-            Oversight(npm, monitor),
-            environ=os.environ,
-            stop=stop,
-            repairs=repairs,
-        )
-        watcher = FileWatcher(env.file, lambda: loop.wake(Wake.FILE))
-        loop = Loop(service, watcher, stop)
+    health = HealthStore(store.database)
+    monitor = Monitor(health, store.events, npm=npm_probe(npm.url), on_lost=on_lost)
+    note = partial(events.emit, "info", "daemon", "daemon.waiting")
+    hooks = Hooks(stop=stop, note=note, pause=stop.wait)
+    service = Service(
+        env.file,
+        env.state_dir,
+        npm,
+        store.state,
+        events,
+        store.database,
+        Reconciler(npm, store.state, store.journal, events.emit, hooks),
+        Oversight(npm, monitor),
+        environ=os.environ,
+        stop=stop,
+        relock=lock.renew,
+        repairs=repairs,
+    )
+    watcher = FileWatcher(env.file, lambda: inbox.put(Wake.FILE), service.watching)
+    with told_to(service.failed):
         with monitor:
-            loop.run()
+            Loop(service, watcher, stop, inbox).run()
+            store.database.be_brief()
         events.emit("info", "daemon", "daemon.stopped", "told to stop")
-        store.database.close()
-    return 0
+        service.tend()
+    store.database.close()
+
+
+def _open_store(env: "Environment", bus: "Bus", stop: "Stop") -> "Store | None":
+    """The state, once nobody else has it locked and the disk has room; None if told to stop."""
+    from proxysync.cli import context
+    from proxysync.cli.terminal import note
+    from proxysync.daemon.backoff import Backoff
+    from proxysync.store.database import StateError
+
+    backoff, said = Backoff(), False
+    while not stop():
+        try:
+            return context.open_store(env, bus)
+        except StateError as error:
+            if not error.passing:
+                raise
+            if not said:
+                note(f"Warning: {error}\nproxysync waits for that, and leaves NPM as it is.")
+                said = True
+            stop.wait(backoff.next())
+    return None
 
 
 def _check(npm: "NpmClient") -> None:

@@ -39,6 +39,18 @@ def read(path: Path) -> tuple[Source, ...]:
     return tuple(sources)
 
 
+def is_detached(path: Path) -> bool:
+    """Whether this is a file that has no name any more, though we still see it.
+
+    So it is with a single file that is mounted into a container, once it was replaced outside.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 0
+
+
 def digest(sources: Sequence[Source]) -> str:
     """A hash (SHA-256, hex) of the files' content, whatever and wherever they are called."""
     whole = hashlib.sha256()

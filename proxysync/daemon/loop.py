@@ -1,17 +1,14 @@
 """The daemon's main loop: waits for a reason to work, and works on one thing at a time."""
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
-from types import FrameType
-from typing import Any, Protocol
-
-from schedule import Scheduler
+from typing import Protocol
 
 from proxysync.daemon import notify
+from proxysync.daemon.scheduler import SteadyScheduler
+from proxysync.daemon.signals import Stop
 from proxysync.daemon.watch import FileWatcher
 
 QUIET = 0.3
@@ -26,6 +23,9 @@ POLL = 2
 OVERSEE = 60
 """Seconds between two calls of `Work.oversee` while there is nothing else to do."""
 
+AFTER_FAULT = 30.0
+"""Seconds before the next try after an error that nobody has foreseen."""
+
 
 class Wake(Enum):
     """Why the loop wakes up."""
@@ -36,20 +36,10 @@ class Wake(Enum):
     STOP = auto()
 
 
-class Stop:
-    """Whether the daemon was told to end; waits that end when it was."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def __call__(self) -> bool:
-        return self.requested
-
-    def wait(self, seconds: float) -> None:
-        """Sleeps, but no longer than until the daemon is told to end."""
-        end = time.monotonic() + seconds
-        while not self.requested and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
+Inbox = SimpleQueue[Wake]
+"""Where others ask for work. Its `put` may be called from a signal handler, which that of an
+Event may not.
+"""
 
 
 class Work(Protocol):
@@ -70,38 +60,41 @@ class Work(Protocol):
     def oversee(self) -> None:
         """Has what is live watched, and looked into if it is time to; never takes long."""
 
+    def tend(self) -> None:
+        """Sees to what the work stands on: the state folder and the file; never takes long."""
+
+    def failed(self, error: Exception) -> None:
+        """Hears of an error that nobody has foreseen. Never raises."""
+
 
 class Loop:
-    """Runs until SIGTERM or SIGINT; a reconciliation is never interrupted, only ended early."""
+    """Runs until `stop`; a reconciliation is never interrupted, only ended early.
 
-    def __init__(self, work: Work, watcher: FileWatcher, stop: Stop) -> None:
+    Whatever is raised in here is told to `work.failed`, and the loop goes on.
+    """
+
+    def __init__(self, work: Work, watcher: FileWatcher, stop: Stop, inbox: Inbox) -> None:
         self._work = work
         self._watcher = watcher
         self._stop = stop
-        # Its `put` may be called from a signal handler, which that of an Event may not.
-        self._queue: SimpleQueue[Wake] = SimpleQueue()
-        self._scheduler = Scheduler()
+        self._inbox = inbox
+        self._scheduler = SteadyScheduler()
         self._retry_at: float | None = None
-
-    def wake(self, why: Wake) -> None:
-        """Asks for work; callable from any thread."""
-        self._queue.put(why)
 
     def run(self) -> None:
         """Works until told to stop."""
-        with self._signals():
-            self._watcher.arm()
-            self._work.load()
-            self._scheduler.every(POLL).seconds.do(self._watcher.poll)
-            self._scheduler.every(OVERSEE).seconds.do(self._work.oversee)
-            notify.ready("watching")
-            self._reconcile()
-            try:
-                while not self._stop():
-                    self._turn()
-            finally:
-                notify.stopping()
-                self._watcher.close()
+        self._try(self._watcher.arm)
+        self._try(self._work.load)
+        self._scheduler.every(POLL).seconds.do(self._try, self._poll)
+        self._scheduler.every(OVERSEE).seconds.do(self._try, self._work.oversee)
+        notify.ready("watching")
+        self._reconcile()
+        try:
+            while not self._stop():
+                self._try(self._turn)
+        finally:
+            notify.stopping()
+            self._try(self._watcher.close)
 
     def _turn(self) -> None:
         why = self._next()
@@ -112,19 +105,37 @@ class Loop:
                 self._reconcile()
         elif why is Wake.RELOAD:
             notify.reloading()
-            self._work.load(asked=True)
+            self._try(lambda: self._work.load(asked=True))
             notify.ready("watching")
             self._reconcile()
         elif why is Wake.RESYNC:
             self._reconcile()
 
+    def _poll(self) -> None:
+        self._work.tend()
+        self._watcher.poll()
+
     def _reconcile(self) -> None:
-        pause = self._work.reconcile()
-        self._work.oversee()
-        self._retry_at = None if pause is None else time.monotonic() + pause
+        self._retry_at = None
+        if not self._try(self._reconcile_once):
+            self._retry_at = time.monotonic() + AFTER_FAULT
+        self._try(self._work.oversee)
         self._scheduler.clear("resync")
         seconds = max(1, round(self._work.resync_interval))
-        self._scheduler.every(seconds).seconds.do(self.wake, Wake.RESYNC).tag("resync")
+        self._scheduler.every(seconds).seconds.do(self._inbox.put, Wake.RESYNC).tag("resync")
+
+    def _reconcile_once(self) -> None:
+        pause = self._work.reconcile()
+        self._retry_at = None if pause is None else time.monotonic() + pause
+
+    def _try(self, work: Callable[[], object]) -> bool:
+        """Whether it did not fail."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever it is must not end the daemon
+            self._work.failed(error)
+            return False
+        return True
 
     def _next(self) -> Wake | None:
         """The next reason to work; None if there is none yet."""
@@ -132,11 +143,11 @@ class Loop:
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
             self._retry_at = None
             return Wake.RESYNC
-        pauses = [self._scheduler.idle_seconds or 0.0]
+        pause = self._scheduler.pause
         if self._retry_at is not None:
-            pauses.append(self._retry_at - time.monotonic())
+            pause = max(0.0, min(pause, self._retry_at - time.monotonic()))
         try:
-            return self._queue.get(timeout=max(0.0, min(pauses)))
+            return self._inbox.get(timeout=pause)
         except Empty:
             return None
 
@@ -146,27 +157,10 @@ class Loop:
         others: list[Wake] = []
         while not self._stop() and time.monotonic() < end:
             try:
-                why = self._queue.get(timeout=QUIET)
+                why = self._inbox.get(timeout=QUIET)
             except Empty:
                 break
             if why is not Wake.FILE:
                 others.append(why)
         for why in others:
-            self._queue.put(why)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        def handle(number: int, _frame: FrameType | None) -> None:
-            if number == signal.SIGHUP:
-                self.wake(Wake.RELOAD)
-            else:
-                self._stop.requested = True
-                self.wake(Wake.STOP)
-
-        watched = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
-        before: dict[int, Any] = {number: signal.signal(number, handle) for number in watched}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            self._inbox.put(why)

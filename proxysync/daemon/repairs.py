@@ -38,7 +38,7 @@ class Repairs:
         with self._lock:
             for name in names:
                 count = self._tries[name].count if name in self._tries else 0
-                pause = min(FIRST * 2**count, LAST)
+                pause = min(FIRST * 2 ** min(count, 10), LAST)
                 self._tries[name] = _Try(count + 1, self._clock() + pause)
 
     def keep_only(self, lost: Collection[str]) -> None:

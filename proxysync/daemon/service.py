@@ -1,5 +1,6 @@
 """What the daemon does each time it is woken, and what it says about it: each thing once."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from proxysync.apply.lock import LockedError, write_lock
 from proxysync.config.load import ConfigError, load
 from proxysync.config.load import fingerprint as fingerprint_of
+from proxysync.config.source import is_detached
 from proxysync.config.variables import have_changed
 from proxysync.daemon.backoff import Backoff
 from proxysync.daemon.oversight import Oversight
@@ -17,7 +19,8 @@ from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
 from proxysync.plan.model import HoldKind
 from proxysync.reconcile import Options, Reconciler, Round
 from proxysync.store import clock
-from proxysync.store.events import EventLog
+from proxysync.store.database import Database, StateError
+from proxysync.store.event_queue import EventQueue
 from proxysync.store.state import Hold, State
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 LOCK_PATIENCE = 600.0
 """Seconds to wait for another writer until that is an error; the next resync waits again."""
+
+STATE_ERRORS = (StateError, LockedError, OSError)
+"""What keeps the state from being used. Errors of NPM are none of these."""
 
 DEFAULT_RESYNC = 300.0
 """Seconds between two looks at NPM while no file has been read yet."""
@@ -39,30 +45,37 @@ class Service:
         folder: Path,
         npm: NpmClient,
         state: State,
-        events: EventLog,
+        events: EventQueue,
+        database: Database,
         reconciler: Reconciler,
         oversight: Oversight,
         *,
         environ: Mapping[str, str],
         stop: Callable[[], bool],
+        relock: Callable[[], object] = lambda: None,
         repairs: Repairs | None = None,
     ) -> None:
+        """`relock` makes sure of the daemon's lock before a lost state is written anew."""
         self._path = path
         self._folder = folder
         self._npm = npm
         self._state = state
         self._events = events
+        self._database = database
         self._reconciler = reconciler
         self._oversight = oversight
         self._environ = environ
         self._stop = stop
         self._repairs = repairs or Repairs()
         self._version: tuple[int, int, int] | None = None
+        self._relock = relock
         self._config: Config | None = None
         self._seen: str | None = None
         self._vanished = Vanished()
         self._said: dict[str, str] = {}
         self._backoff = Backoff()
+        self._state_backoff = Backoff()
+        self._tend_at = 0.0
         self._why = "start"
 
     @property
@@ -122,10 +135,14 @@ class Service:
         self._say("missing", "warn", "config.missing", message, source="config")
 
     def reconcile(self) -> float | None:
-        """One round; NPM being away or broken is no end, only a later try."""
-        if self._secrets_rotated() or self._vanished.left is not None:
-            self.load()
-        pauses = (self._round(), self._vanished.left)
+        """One round; NPM or the state being away or broken is no end, only a later try."""
+        try:
+            self._see_to_state()
+            if self._secrets_rotated() or self._vanished.left is not None:
+                self.load()
+            pauses = (self._round(), self._vanished.left)
+        except STATE_ERRORS as error:
+            return self._state_trouble(error)
         return min((pause for pause in pauses if pause is not None), default=None)
 
     def _round(self) -> float | None:
@@ -135,7 +152,6 @@ class Service:
         self._repairs.keep_only(lost)
         waiting = self._repairs.waiting()
         options = Options(why=self._why, patience=waiting)
-        self._why = "resync"
         try:
             with write_lock(
                 self._folder,
@@ -144,6 +160,7 @@ class Service:
                 on_wait=self._waiting,
                 stop=self._stop,
             ):
+                self._why = "resync"
                 # A rollback may have been what the lock was waited for.
                 hold = self._hold()
                 if hold is not None:
@@ -182,9 +199,95 @@ class Service:
 
     def oversee(self) -> None:
         """Has what is live now watched, and inspected if it is time to."""
-        if self._config is not None:
+        if self._config is None:
+            return
+        try:
             self._oversight.follow(self._config, self._state.applied())
             self._oversight.inspect(self._config)
+        except STATE_ERRORS as error:
+            self._state_trouble(error)
+
+    def tend(self) -> None:
+        """Sees to the state folder and to the file; cheap as long as all is well."""
+        if is_detached(self._path):
+            self._say(
+                "detached",
+                "warn",
+                "config.detached",
+                f"{self._path} was replaced outside of this container, which goes on seeing the "
+                "old file: edits do not arrive any more",
+                source="config",
+                data={"hint": "Mount the folder that holds the file, not the file itself."},
+            )
+        else:
+            self._said.pop("detached", None)
+        if time.monotonic() < self._tend_at:
+            return
+        try:
+            self._see_to_state()
+        except STATE_ERRORS as error:
+            self._tend_at = time.monotonic() + self._state_trouble(error)
+
+    def watching(self, reason: str | None) -> None:
+        """Hears why the file cannot be watched, or that it is watched again."""
+        if reason is not None:
+            self._say(
+                "watch",
+                "warn",
+                "config.polled",
+                f"the system does not let us watch {self._path} ({reason}): it is looked at every "
+                "2 seconds instead",
+                source="config",
+                data={
+                    "hint": "Raise fs.inotify.max_user_watches and fs.inotify.max_user_instances "
+                    "with sysctl."
+                },
+            )
+        elif self._said.pop("watch", None) is not None:
+            self._events.emit("info", "config", "config.watched", f"{self._path} is watched again")
+
+    def failed(self, error: Exception) -> None:
+        """Tells of an error that nobody has foreseen, once for each kind of it in a row."""
+        self._say(
+            "fault",
+            "error",
+            "daemon.fault",
+            f"proxysync itself failed, and goes on: {type(error).__name__}: {error}",
+            source="daemon",
+            data={"hint": "This is a bug. Please report it."},
+        )
+
+    def _see_to_state(self) -> None:
+        """Makes the state whole again if it was lost, and records what had to wait.
+
+        Raises one of STATE_ERRORS where that is impossible as yet.
+        """
+        if self._database.is_lost():
+            self._relock()
+            restored = self._database.restore()
+            self._events.emit("error", "daemon", "state.restored", restored)
+        self._events.flush()
+        self._state_backoff.reset()
+        if self._said.pop("state", None) is not None:
+            message = "the state can be written again; nothing that happened is missing"
+            self._events.emit("info", "daemon", "state.back", message)
+        late = self._events.late_lines
+        if late is not None:
+            self._say("lines", "error", "events.late", str(late), source="daemon")
+        else:
+            self._said.pop("lines", None)
+
+    def _state_trouble(self, error: Exception) -> float:
+        """Says once that NPM is left alone: what cannot be remembered must not be done."""
+        if "state" not in self._said:
+            self._say(
+                "state",
+                "error",
+                "state.unusable",
+                f"NPM is left as it is, for the state cannot be used: {error}",
+                source="daemon",
+            )
+        return self._state_backoff.next()
 
     def _secrets_rotated(self) -> bool:
         """Whether files with secrets hold others now than when the file was read."""
@@ -273,8 +376,9 @@ class Service:
             del self._said[key]
 
     def _next_try(self) -> float | None:
-        tries = [entry.next_try for entry in self._state.blocked()]
-        return max(0.5, (min(tries) - clock.now()).total_seconds()) if tries else None
+        now = clock.now()
+        waits = [entry.wait(now) for entry in self._state.blocked()]
+        return max(0.5, min(waits)) if waits else None
 
     def _say(
         self,

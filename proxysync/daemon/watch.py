@@ -1,5 +1,7 @@
 """Notices that the file may have changed; whether it did is decided by its content."""
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,12 @@ from watchdog.observers.api import BaseObserver
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 
+MOST_LINKS = 64
+"""Symlinks that are followed on the way to the file; Linux itself follows 40."""
+
+TRY_AGAIN = 60.0
+"""Seconds between two tries to watch what the system would not let us watch."""
+
 
 class FileWatcher:
     """Calls `on_change` (from a thread of its own) when something happened around the file.
@@ -16,46 +24,82 @@ class FileWatcher:
     The folders of the path and of every symlink on the way to the file are watched, so that
     an atomic rename, a git checkout and a swapped symlink are seen as well as a plain save.
     `arm` is to be called again after each change, for the symlinks may point elsewhere.
+
+    Where the system has no watches left, `poll` alone sees changes: `on_blind` hears why, and of
+    None once all is watched again.
     """
 
-    def __init__(self, path: Path, on_change: Callable[[], object]) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        on_change: Callable[[], object],
+        on_blind: Callable[[str | None], object] = lambda _reason: None,
+    ) -> None:
+        self._path = _absolute(path)
         self._on_change = on_change
+        self._on_blind = on_blind
         self._observer: BaseObserver | None = None
         self._watched: frozenset[Path] = frozenset()
         self._stamp: Stamp = ()
+        self._blind: str | None = None
+        self._again_at = 0.0
 
     def arm(self) -> None:
         """Watches the folders that matter now."""
         self._stamp = _stamp(self._path)
         folders = frozenset(folder for folder in _folders(self._path) if folder.is_dir())
-        if folders == self._watched:
+        if folders == self._watched and self._is_alive():
             return
         self.close()
-        observer = Observer()
-        handler = _Handler(self._on_change)
-        watched = set()
-        for folder in folders:
-            try:
-                observer.schedule(handler, str(folder))
-                watched.add(folder)
-            except OSError:
-                continue  # no more inotify watches, or the folder just went: `poll` still sees it
-        observer.daemon = True
-        observer.start()
-        self._observer, self._watched = observer, frozenset(watched)
+        reason = self._watch(folders)
+        if reason != self._blind:
+            self._blind = reason
+            self._on_blind(reason)
+        self._again_at = time.monotonic() + TRY_AGAIN
 
     def poll(self) -> None:
         """Looks by itself, for file systems that report nothing (NFS, some bind mounts)."""
-        if _stamp(self._path) != self._stamp:
-            self.arm()
+        changed = _stamp(self._path) != self._stamp
+        lost = self._blind is not None or not self._is_alive()
+        if changed:
             self._on_change()
+        if changed or (lost and time.monotonic() >= self._again_at):
+            self.arm()
 
     def close(self) -> None:
         if self._observer is not None:
             self._observer.stop()
             self._observer.join()
         self._observer, self._watched = None, frozenset()
+
+    def _watch(self, folders: frozenset[Path]) -> str | None:
+        """Watches what it can; returns why it could not watch all that is there."""
+        reason = None
+        watched = set()
+        try:
+            observer = Observer()
+            observer.daemon = True
+            observer.start()
+        except (OSError, RuntimeError) as error:  # no memory for a thread, say
+            return _reason(error)
+        self._observer = observer
+        handler = _Handler(self._on_change)
+        for folder in folders:
+            try:
+                observer.schedule(handler, str(folder))
+                watched.add(folder)
+            except (OSError, RuntimeError) as error:
+                if folder.is_dir():  # else it went just now, and `poll` sees what comes of it
+                    reason = _reason(error)
+        self._watched = frozenset(watched)
+        return reason
+
+    def _is_alive(self) -> bool:
+        """Whether the threads that watch are there; one may have met an error."""
+        observer = self._observer
+        return observer is not None and all(
+            thread.is_alive() for thread in (observer, *observer.emitters)
+        )
 
 
 class _Handler(FileSystemEventHandler):
@@ -72,24 +116,52 @@ class _Handler(FileSystemEventHandler):
 def _folders(path: Path) -> set[Path]:
     """The folder of the path, the path itself if it is one, and those of all symlinks in it."""
     found: set[Path] = set()
-    queue, seen = [path.absolute()], set[Path]()
-    while queue:
+    queue, seen = [path], set[Path]()
+    while queue and len(seen) < MOST_LINKS:  # links that lead to each other have no end
         current = queue.pop()
         if current in seen:
             continue
         seen.add(current)
         found |= {current.parent, current}
         for part in (current, *current.parents):
-            if part.is_symlink():
+            target = _target(part)
+            if target is not None:
                 found.add(part.parent)
-                queue.append(part.parent / part.readlink() / current.relative_to(part))
+                queue.append(part.parent / target / current.relative_to(part))
     return found
+
+
+def _target(path: Path) -> str | None:
+    """Where a symlink leads; None for what is none."""
+    try:
+        return os.readlink(path)  # noqa: PTH115 - a Path would cost a second look at it
+    except (OSError, ValueError):
+        return None
 
 
 def _stamp(path: Path) -> Stamp:
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
-        stats = [(str(file.resolve()), file.stat()) for file in files]
     except OSError:
-        return ()
-    return tuple((name, stat.st_ino, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+        files = [path]
+    return tuple(_look(file) for file in files)
+
+
+def _look(file: Path) -> tuple[str, int, int, int]:
+    try:
+        stat = file.stat()
+        # Unlike Path.resolve, it takes links that lead to each other.
+        return os.path.realpath(file), stat.st_ino, stat.st_mtime_ns, stat.st_size
+    except (OSError, ValueError):
+        return str(file), 0, 0, 0
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except OSError:  # the folder that we were started in is gone
+        return path
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -44,10 +44,10 @@ def keys_of(certificate: Certificate) -> tuple[str, ...]:
 def expires_at(certificate: Certificate) -> datetime | None:
     """The moment it expires. NPM writes local time without a zone, or ISO with Z."""
     try:
-        moment = datetime.fromisoformat(certificate.expires_on or "")
-    except ValueError:
+        return datetime.fromisoformat(certificate.expires_on or "").astimezone()
+    except (ValueError, OverflowError, OSError):
+        # Year 9999 has an end, too: east of UTC it comes before that of datetime.
         return None
-    return moment.astimezone()
 
 
 def _warning(

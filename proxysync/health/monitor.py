@@ -14,12 +14,15 @@ from proxysync.health.edge import EdgeWatch
 from proxysync.health.schedule import Schedule
 from proxysync.health.target import Seen, Target, look
 from proxysync.health.verdicts import NETWORK, Verdicts
-from proxysync.health.writer import OnLost, Saying, Writer
+from proxysync.health.writer import OnLost, Writer
 from proxysync.probe.engine import limits
 from proxysync.probe.model import Probe
 from proxysync.probe.names import Names
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
+
+RESTART = 10.0
+"""Seconds before checks begin again after an error that nobody has foreseen."""
 
 TURN = 0.05
 """Seconds between two lots of checks when many are late: after a standstill none may burst."""
@@ -48,9 +51,10 @@ class Monitor:
         self._store = store
         self._npm = npm
         self._on_lost = on_lost
+        self._targets: dict[str, Target] = {}
         self._posted: dict[str, Target] | None = None
         self._hurried: SimpleQueue[frozenset[str] | None] = SimpleQueue()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
@@ -66,14 +70,14 @@ class Monitor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stopping = True
+        self._stopping.set()
         self._wake_up()
         self._thread.join()
         self.writer.stop()
 
     def watch(self, targets: Sequence[Target]) -> None:
         """From now on exactly these are checked; callable from any thread, never waits."""
-        self._posted = {target.name: target for target in targets}
+        self._posted = self._targets = {target.name: target for target in targets}
         self._wake_up()
 
     def look_soon(self, names: Collection[str] | None = None) -> None:
@@ -83,28 +87,25 @@ class Monitor:
 
     def _wake_up(self) -> None:
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has ended by itself
+            with contextlib.suppress(RuntimeError):  # it has failed, and another one begins
                 self._loop.call_soon_threadsafe(self._wake.set)
 
     def _run(self) -> None:
-        try:
-            asyncio.run(self._watch())
-        except Exception as error:  # noqa: BLE001 - a silent end would look like good health
-            saying = Saying(
-                "error",
-                "health",
-                "health.failed",
-                f"health checks have ended by themselves: {type(error).__name__}: {error}",
-                data={"hint": "This is a fault of proxysync. Restart it, and please report this."},
-            )
-            self.writer.put(lambda writer: writer.say(saying))
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._watch())
+            except Exception as error:  # noqa: BLE001 - a silent end would look like good health
+                self.writer.fault(error)
+                self._posted = self._targets
+                self._stopping.wait(RESTART)
 
     async def _watch(self) -> None:
+        self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         at_once, names_at_once = limits()
         checks = _Checks(self._store, self.writer, self._npm, at_once, names_at_once, self._on_lost)
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 self._wake.clear()
                 posted, self._posted = self._posted, None
                 if posted is not None:
@@ -130,6 +131,7 @@ class _Checks:
         on_lost: OnLost,
     ) -> None:
         self._schedule = Schedule()
+        self._fault = writer.fault
         self._names = Names(names_at_once, remember=False)
         self._places = asyncio.Semaphore(at_once)
         self._targets: dict[str, Target] = {}
@@ -179,6 +181,8 @@ class _Checks:
             await self._verdicts.take(target, seen)
             async with self._places:
                 await self._edge.look(target, seen)
+        except Exception as error:  # noqa: BLE001 - nobody waits for this task
+            self._fault(error)
         finally:
             self._schedule.finish(target.name)
 

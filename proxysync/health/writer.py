@@ -1,6 +1,5 @@
 """The one thread that writes what checks found: in batches, so that thousands cost little."""
 
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -24,6 +23,12 @@ HOUSEKEEPING = 3600.0
 
 MOST_KEPT = 50_000
 """Results that wait while the disk takes none; the oldest are dropped."""
+
+MOST_FAULTS = 100
+"""Unforeseen errors that are told; a text that is another each time must not fill the log."""
+
+DISK = (OSError, StateError)
+"""What is tried again: the disk may take it later."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Writer:
         self._queue: SimpleQueue[Finding | Job | None] = SimpleQueue()
         self._todo: deque[Finding | Job] = deque()
         self._records: deque[Record] = deque(maxlen=MOST_KEPT)
+        self._faults: set[str] = set()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="health writer", daemon=True)
 
@@ -94,6 +100,19 @@ class Writer:
                 data=saying.data,
                 also=also,
             )
+
+    def fault(self, error: Exception) -> None:
+        """Tells of an error that nobody has foreseen, once for each text; for any thread."""
+        saying = Saying(
+            "error",
+            "health",
+            "health.failed",
+            f"a part of the health checks failed: {type(error).__name__}: {error}",
+            data={"hint": "This is a bug; the checks go on. Please report it."},
+        )
+        if saying.message not in self._faults and len(self._faults) < MOST_FAULTS:
+            self._faults.add(saying.message)
+            self.put(lambda writer: writer.say(saying))
 
     def notices(self) -> dict[str, Notice]:
         """What was said and still holds; for jobs."""
@@ -177,10 +196,15 @@ class Writer:
     def _work_off(self) -> None:
         while self._todo:
             item = self._todo[0]
-            if isinstance(item, Finding):
-                self._take(item)
-            else:
-                item(self)
+            try:
+                if isinstance(item, Finding):
+                    self._take(item)
+                else:
+                    item(self)
+            except DISK:
+                raise
+            except Exception as error:  # noqa: BLE001 - one bad item must not stop the others
+                self.fault(error)
             self._todo.popleft()
         self._write_records()
 
@@ -193,14 +217,21 @@ class Writer:
             self.say(finding.saying, lambda: self._store.save([record]))
 
     def _write_records(self) -> None:
-        if self._records:
+        if not self._records:
+            return
+        try:
             self._store.save(list(self._records))
-            self._records.clear()
+        except DISK:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad record must not stop the others
+            self.fault(error)
+        self._records.clear()
 
-    @staticmethod
-    def _attempt(work: Callable[[], object]) -> None:
+    def _attempt(self, work: Callable[[], object]) -> None:
         """A disk that takes nothing now is told of where the daemon itself writes to it."""
         try:
             work()
-        except (sqlite3.Error, OSError, StateError):
+        except DISK:
             return
+        except Exception as error:  # noqa: BLE001 - the thread must go on
+            self.fault(error)

@@ -6,13 +6,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from proxysync.errors import ProxysyncError
 from proxysync.store.clock import file_stamp
 from proxysync.store.private import make_private, tighten
 from proxysync.store.schema import MIGRATIONS
+
+BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
+"""What SQLite says of a wrong statement, and not of the world around it."""
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a statement waits for another proxysync that is writing."""
@@ -28,16 +31,29 @@ SET_ASIDE = "`proxysync run` and `proxysync apply` set a damaged file aside and 
 
 
 class StateError(ProxysyncError):
-    """The state folder or its database cannot be used."""
+    """The state folder or its database cannot be used.
+
+    `passing` tells that it may mend itself: a lock of somebody else, a full disk.
+    """
 
     code = "state.error"
 
+    def __init__(self, message: str, *, hint: str | None = None, passing: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.passing = passing
+
 
 class Database:
-    """One connection, shared by the threads of a process; writes are one at a time."""
+    """One connection, shared by the threads of a process; writes are one at a time.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    What the disk, or another program, does to it is a StateError. With `path`, nothing is
+    written once the file is not there any more: it would be lost without a word.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None = None) -> None:
         self._connection = connection
+        self._path = path
+        self._file = _identity(path)
         self._lock = threading.RLock()
 
     @contextmanager
@@ -46,10 +62,16 @@ class Database:
 
         One within another is a part of it.
         """
-        with self._lock:
+        with self._lock, self._explained("written"):
             if self._connection.in_transaction:
                 yield self._connection
                 return
+            if self.is_lost():
+                raise StateError(
+                    f"{self._path} was removed while proxysync runs",
+                    hint="The daemon writes it anew; a command has to be given again.",
+                    passing=True,
+                )
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -60,8 +82,71 @@ class Database:
                 raise
 
     def query(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock:
+        with self._lock, self._explained("read"):
             return self._connection.execute(sql, values).fetchall()
+
+    def is_lost(self) -> bool:
+        """Whether the file was removed, or another one has come into its place."""
+        return self._path is not None and _identity(self._path) != self._file
+
+    def restore(self) -> str:
+        """Takes up the file that has come into the place of the lost one, or makes it anew.
+
+        Nothing is lost: until it is closed, SQLite has all of a file that was removed. Returns
+        what was done, for a person. Raises StateError.
+        """
+        path = self._path
+        assert path is not None
+        with self._lock, self._explained("written anew"):
+            gone = _identity(path) is None
+            if gone:
+                make_folder(path.parent)
+                self._copy_to(path.with_name(f"{path.name}.new"))
+            self._leave(path.with_name(f"{path.name}-wal"), others=not gone)
+            if gone:
+                path.with_name(f"{path.name}.new").rename(path)
+            self._connection, _ = _open(path, may_set_aside=False)
+            self._file = _identity(path)
+        done = "it is written anew, with all that was in it" if gone else "the new one is used now"
+        return f"{path} was {'removed' if gone else 'replaced'} while proxysync runs: {done}"
+
+    def be_brief(self) -> None:
+        """From now on a statement waits only a second for others."""
+        with self._lock:
+            self._connection.execute("PRAGMA busy_timeout = 1000")
+
+    def _copy_to(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        with closing(sqlite3.connect(path)) as target:
+            self._connection.backup(target)
+
+    def _leave(self, wal: Path, *, others: bool) -> None:
+        """Closes the connection to the lost file.
+
+        SQLite then deletes the log beside it by its name: `others` says that one that is there
+        belongs to the file that has come into its place, and has to stay.
+        """
+        kept = wal.with_name(f"{wal.name}.kept")
+        with suppress(FileNotFoundError):
+            wal.rename(kept)
+        try:
+            self._connection.close()
+        finally:
+            with suppress(FileNotFoundError):
+                if others:
+                    kept.rename(wal)
+                else:
+                    kept.unlink()
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.DatabaseError, OSError) as error:
+            if isinstance(error, BUGS) and "closed database" not in str(error):
+                raise
+            raise explain(error, f"{self._path or 'the state'} cannot be {what}") from error
 
     def close(self) -> None:
         with self._lock:
@@ -75,24 +160,30 @@ def open_for_writing(path: Path) -> tuple[Database, Path | None]:
     next plan rebuild what it held. Raises StateError if the folder cannot be used or the
     file is of a newer proxysync.
     """
+    connection, aside = _open(path)
+    return Database(connection, path), aside
+
+
+def _open(path: Path, *, may_set_aside: bool = True) -> tuple[sqlite3.Connection, Path | None]:
     make_folder(path.parent)
-    set_aside = None
+    aside = None
     try:
         connection = _open_checked(path)
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
-            raise StateError(
-                f"{path} cannot be opened: {error}",
-                hint="Check the rights and the free space of the folder.",
-            ) from error
-        set_aside = _set_aside(path)
+        passing = isinstance(error, sqlite3.OperationalError) and not _is_damage(error)
+        if passing or not may_set_aside:
+            raise explain(error, f"{path} cannot be opened") from error
+        aside = _set_aside(path)
         connection = _open_checked(path)
     try:
         _migrate(connection, path)
+    except (sqlite3.OperationalError, OSError) as error:
+        connection.close()
+        raise explain(error, f"{path} cannot be opened") from error
     except BaseException:
         connection.close()
         raise
-    return Database(connection), set_aside
+    return connection, aside
 
 
 def open_for_reading(path: Path) -> Database | None:
@@ -122,7 +213,7 @@ def open_for_reading(path: Path) -> Database | None:
         if version > len(MIGRATIONS):
             raise _newer(path, version)
         return None
-    return Database(connection)
+    return Database(connection, path)
 
 
 @contextmanager
@@ -130,10 +221,28 @@ def damage_told(what: str) -> Iterator[None]:
     """Makes a StateError of what SQLite complains of while it reads: `what` cannot be read."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, StateError) as error:
+        cause = error.__cause__ if isinstance(error, StateError) else error
+        if not isinstance(cause, sqlite3.DatabaseError):
+            raise
         raise StateError(
-            f"{what} cannot be read: {error}", hint=SET_ASIDE if _is_damage(error) else OTHER_USER
-        ) from error
+            f"{what} cannot be read: {cause}", hint=SET_ASIDE if _is_damage(cause) else OTHER_USER
+        ) from cause
+
+
+def explain(error: Exception, what: str) -> StateError:
+    """`what` failed by this error of SQLite or the system; as a StateError."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        hint = "Another program has it locked: a backup, perhaps. Wait for its end, or end it."
+        return StateError(f"{what}: {reason}", hint=hint, passing=True)
+    number = error.errno if isinstance(error, OSError) else None
+    if name == "SQLITE_FULL" or number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = "Make room on the disk of the state folder."
+        return StateError(f"{what}: {reason}", hint=hint, passing=True)
+    hint = "Check the rights and the disk of the state folder, and whether it is mounted."
+    return StateError(f"{what}: {reason}", hint=hint)
 
 
 def make_folder(folder: Path) -> None:
@@ -151,6 +260,14 @@ def make_folder(folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StateError(f"the state folder {folder} cannot be written to", hint=OTHER_FOLDER)
     tighten(folder)
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    try:
+        found = path.stat() if path is not None else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def _connect(uri: str) -> sqlite3.Connection:

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from proxysync.redact import redact
 from proxysync.store import clock
 from proxysync.store.bus import Bus, Subscription
-from proxysync.store.database import Database, StateError
+from proxysync.store.database import Database, StateError, explain
 from proxysync.store.event_file import EventFile
 from proxysync.store.secrets import known_secrets, remember_secrets
 from proxysync.text import clean
@@ -24,13 +24,20 @@ BATCH = 1000
 """Rows that are written to the file, or pruned, at a time: others get their turn between."""
 
 
+UNRECORDED = -1
+"""Stands for the id of an event that has none yet."""
+
+
 class LateLineError(StateError):
     """An event is recorded, but its line in the file has to wait until one can be written."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened; `to_json` is the shape that scripts rely on."""
+    """One thing that happened; `to_json` is the shape that scripts rely on.
+
+    `id` is UNRECORDED while it could not be recorded: see `EventQueue`.
+    """
 
     id: int
     ts: str
@@ -58,7 +65,9 @@ class Event:
 class Retention:
     """How much is kept: of the rows, and of the files in bytes each and in number.
 
-    Rows go once they are over by a share of `slack`, so that this happens seldom.
+    Rows go once they are over by a share of `slack`, so that this happens seldom. For their age
+    they go only if others are from the last 30 days but not from today: else it may well be the
+    clock that is wrong.
     """
 
     days: float = 90
@@ -93,8 +102,9 @@ class EventLog:
         self._to_remember: Mapping[str, str] = {}
         self._bus = bus or Bus()
         self._file = EventFile(path, max_bytes=retention.file_bytes, kept=retention.older_files)
-        with self._writing():
-            self._catch_up()
+        with self._writing() as damage:
+            if damage is None:
+                self._catch_up()
         self.prune()
 
     def mask(self, secrets: Mapping[str, str]) -> None:
@@ -104,7 +114,7 @@ class EventLog:
         """
         self._secrets = {**self._secrets, **secrets}
         self._to_remember = dict(secrets)
-        with suppress(sqlite3.DatabaseError):  # what cannot be written now is with the next event
+        with suppress(StateError):  # what cannot be written now is with the next event
             self._remember_secrets()
 
     def subscribe(self, size: int = 1000) -> Subscription:
@@ -128,31 +138,82 @@ class EventLog:
         Raises StateError if it cannot be written, because the disk is full, say, and
         LateLineError if only its line cannot be.
         """
-        message = _writable(redact(message, self._secrets))
-        proxy = None if proxy is None else _writable(proxy)
+        made = self.make(severity, source, event, message, proxy=proxy, data=data)
+        return self.record(made, also)
+
+    def make(
+        self,
+        severity: str,
+        source: str,
+        event: str,
+        message: str,
+        *,
+        proxy: str | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """The event of this moment, masked, and not yet recorded."""
         text = _writable(json.dumps(redact(data or {}, self._secrets), ensure_ascii=False))
+        return Event(
+            UNRECORDED,
+            clock.to_text(clock.now()),
+            severity,
+            source,
+            event,
+            None if proxy is None else _writable(proxy),
+            _writable(redact(message, self._secrets)),
+            json.loads(text),
+        )
+
+    def announce(self, event: Event) -> None:
+        """Lets listeners hear of an event that cannot be recorded yet."""
+        self._bus.publish(event)
+
+    def record(
+        self,
+        event: Event,
+        also: Callable[[], object] = lambda: None,
+        *,
+        announced: bool = False,
+    ) -> Event:
+        """Records an event of `make`; see `emit`.
+
+        One that listeners have heard of already, because it had to wait, keeps its time.
+        """
         recorded: Event | None = None
         try:
-            with self._writing():
+            with self._writing() as damage:
                 # Read under the lock, so that times are in the order of ids.
-                ts = clock.to_text(clock.now())
-                row = (ts, severity, source, event, proxy, message)
                 self._remember_secrets()
-                with self._database.transaction() as connection:
-                    cursor = connection.execute(
-                        "INSERT INTO event_log (ts, severity, source, event, proxy, message, data)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        (*row, text),
-                    )
-                    also()
-                recorded = Event(int(cursor.lastrowid or 0), *row, json.loads(text))
-                self._bus.publish(recorded)
+                ts = event.ts if announced else clock.to_text(clock.now())
+                recorded = replace(event, id=self._insert(replace(event, ts=ts), also), ts=ts)
+                if not announced:
+                    self._bus.publish(recorded)
+                if damage is not None:
+                    raise damage
                 self._catch_up()
         except StateError as error:
             if recorded is None:
                 raise
-            raise LateLineError(error.message, hint=error.hint) from error
+            raise LateLineError(error.message, hint=error.hint, passing=error.passing) from error
         return recorded
+
+    def _insert(self, event: Event, also: Callable[[], object]) -> int:
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO event_log (ts, severity, source, event, proxy, message, data)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    event.ts,
+                    event.severity,
+                    event.source,
+                    event.event,
+                    event.proxy,
+                    event.message,
+                    json.dumps(event.data, ensure_ascii=False),
+                ),
+            )
+            also()
+        return int(cursor.lastrowid or 0)
 
     def prune(self) -> int:
         """Deletes the oldest rows if there are too many or too old ones; returns how many.
@@ -167,9 +228,17 @@ class EventLog:
             surplus = self._number("id", "ORDER BY id DESC LIMIT 1 OFFSET ?", retention.rows)
             deleted += self._delete("id <= ?", surplus)
         now = clock.now()
-        overdue = clock.to_text(now - timedelta(days=retention.days * (1 + retention.slack)))
-        if self._number("id", "WHERE ts < ? LIMIT 1", overdue):
-            deleted += self._delete("ts < ?", clock.to_text(now - timedelta(days=retention.days)))
+
+        def ago(days: float) -> str:
+            return clock.to_text(now - timedelta(days=days))
+
+        overdue = self._number(
+            "id", "WHERE ts < ? LIMIT 1", ago(retention.days * (1 + retention.slack))
+        )
+        # A clock that is wrong since this start must not empty the log: it has no such row.
+        lately = self._number("id", "WHERE ts BETWEEN ? AND ? LIMIT 1", ago(30), ago(1))
+        if overdue and lately:
+            deleted += self._delete("ts < ?", ago(retention.days))
         return deleted
 
     def _remember_secrets(self) -> None:
@@ -179,19 +248,29 @@ class EventLog:
             self._to_remember = {}
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Holds the lock, with the file mended and no id of it given out again."""
+    def _writing(self) -> Iterator[OSError | None]:
+        """Holds the lock, with the file mended and no id of it given out again.
+
+        Yields what keeps the file from being mended: then rows can be written, but no lines.
+        """
         try:
             with self._file.locked():
-                if not self._file.is_current():
-                    self._file.mend()
-                    self._skip_ids(self._file.last_id)
-                yield
-        except (OSError, sqlite3.DatabaseError) as error:
-            raise StateError(
-                f"the event log {self._path} cannot be written: {_reason(error)}",
-                hint="Check the rights and the free space of the folder.",
-            ) from error
+                yield self._mended()
+        except (OSError, StateError) as error:
+            cause = error.__cause__ if isinstance(error, StateError) else error
+            if not isinstance(cause, OSError | sqlite3.DatabaseError):
+                raise
+            raise explain(cause, f"the event log {self._path} cannot be written") from cause
+
+    def _mended(self) -> OSError | None:
+        if self._file.is_current():
+            return None
+        try:
+            self._file.mend()
+        except OSError as error:
+            return error
+        self._skip_ids(self._file.last_id)
+        return None
 
     def _catch_up(self) -> None:
         """Adds to the file what only SQLite has."""
@@ -254,7 +333,3 @@ def _line(event: Event) -> str:
 def _writable(text: str) -> str:
     """The text without half surrogates, which a file name may bring and UTF-8 cannot hold."""
     return text.encode(errors="replace").decode()
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

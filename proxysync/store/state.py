@@ -11,6 +11,9 @@ from proxysync.store import clock
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
 
+LONGEST_RETRY = timedelta(minutes=10)
+"""The longest pause between two tries of a blocked entry."""
+
 
 @dataclass(frozen=True)
 class FailedEntry:
@@ -40,6 +43,13 @@ class BlockedEntry:
     since: datetime
     tries: int
     next_try: datetime
+
+    def wait(self, now: datetime) -> float:
+        """Seconds until the next try: none where a clock that was set back would make them more
+        than the longest pause.
+        """
+        left = (self.next_try - now).total_seconds()
+        return left if 0 < left <= LONGEST_RETRY.total_seconds() else 0.0
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What the daemon says about what it finds, in the process of the test."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
 from proxysync.reconcile import Reconciler
 from proxysync.sandbox import Sandbox
-from proxysync.store.database import open_for_writing
-from proxysync.store.events import EventLog
+from proxysync.store import event_queue
+from proxysync.store.database import StateError, open_for_writing
+from proxysync.store.event_queue import EventQueue
+from proxysync.store.events import UNRECORDED, Event, EventLog
 from proxysync.store.health import HealthStore
 from proxysync.store.journal import Journal
 from proxysync.store.state import State
@@ -43,7 +46,8 @@ class Stage:
             folder,
             npm,
             state,
-            self.events,
+            EventQueue(self.events),
+            self.database,
             Reconciler(npm, state, Journal(self.database), self.events.emit),
             Oversight(npm, Monitor(HealthStore(self.database), self.events)),
             environ={},
@@ -133,3 +137,60 @@ def test_an_entry_of_a_file_that_is_gone_stays_until_the_wait_is_over(
     assert stage.service.reconcile() is None
     assert stage.names() == ["one"]
     assert stage.said().count("config.missing") == 1
+
+
+def test_an_entry_that_was_blocked_for_days_ends_nothing(stage: Stage) -> None:
+    """The pause doubles with each try, and no time is that long."""
+    stage.load(GOOD)
+    stage.service.reconcile()
+    with stage.database.transaction() as connection:
+        connection.execute("UPDATE blocked SET tries = 5000, next_try = since")
+    pause = stage.service.reconcile()
+    assert pause is not None
+    assert 500 < pause <= 600
+
+
+def test_what_cannot_be_recorded_is_recorded_later_in_order_and_with_its_time(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = EventQueue(stage.events)
+    heard = stage.events.subscribe()
+    connection = stage.database._connection
+    monkeypatch.setattr(stage.database, "_connection", Unwritable())
+    for number in range(5):
+        queue.emit("info", "daemon", f"daemon.{number}", "x")
+    with pytest.raises(StateError):
+        queue.flush()
+    with pytest.raises(StateError):
+        queue.emit("info", "edge", "never", "what goes with it", also=pytest.fail)
+    monkeypatch.setattr(stage.database, "_connection", connection)
+    queue.emit("info", "daemon", "daemon.5", "x")
+    queue.flush()
+    assert stage.said() == [f"daemon.{number}" for number in range(6)]
+    told = [heard.get(0) for _ in range(6)]
+    assert [event.id for event in told if isinstance(event, Event)] == [UNRECORDED] * 6
+    times = [row["ts"] for row in stage.database.query("SELECT ts FROM event_log ORDER BY id")]
+    assert times == [event.ts for event in told if isinstance(event, Event)]
+
+
+def test_of_too_many_that_wait_the_oldest_are_lost_and_counted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_queue, "MOST_KEPT", 3)
+    queue = EventQueue(stage.events)
+    connection = stage.database._connection
+    monkeypatch.setattr(stage.database, "_connection", Unwritable())
+    for number in range(5):
+        queue.emit("info", "daemon", f"daemon.{number}", "x")
+    monkeypatch.setattr(stage.database, "_connection", connection)
+    queue.flush()
+    assert stage.said() == ["daemon.2", "daemon.3", "daemon.4", "events.lost"]
+
+
+class Unwritable:
+    """A connection to a database that another program has locked."""
+
+    in_transaction = False
+
+    def execute(self, *_: object) -> None:
+        raise sqlite3.OperationalError("database is locked")

@@ -1,5 +1,7 @@
 """Certificates that run out: said at 21 days, at 7 and at the end, once each."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -44,6 +46,28 @@ def test_a_renewed_one_begins_anew() -> None:
     assert "expired on 2026-01-30" in warning.message
     assert expiry_warnings([certificate(89)], warning.keys, NOW) == []
     assert len(expiry_warnings([certificate(20)], warning.keys, NOW)) == 1
+
+
+@pytest.fixture
+def timezone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("timezone", ["Asia/Tokyo", "UTC", "America/New_York"], indirect=True)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("9999-12-31 23:59:59", "9999-12-31T23:59:59.000Z", "9999-12-31T23:59:59-12:00"),
+        *("0001-01-01 00:00:00", "0001-01-01T00:00:00+12:00"),
+    ],
+)
+def test_one_that_never_ends_says_nothing_wherever_we_are(timezone: None, text: str) -> None:
+    warnings = expiry_warnings([Certificate(1, "odd", (), text)], (), NOW)
+    assert all(text.startswith("0001") for _ in warnings)
 
 
 @pytest.mark.parametrize("text", [None, "", "soon", "2026-13-01 00:00:00"])

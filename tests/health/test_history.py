@@ -126,6 +126,22 @@ def test_the_last_events_of_a_proxy_come_newest_first(store: HealthStore, events
     assert [event.message for event in store.last_events("media")] == list("65432")
 
 
+def test_a_clock_that_is_set_forward_drops_no_history(
+    database: Database, store: HealthStore
+) -> None:
+    day = NOW - timedelta(days=50)
+    while day < NOW:
+        store.save(results("media", day, min(NOW, day + timedelta(days=1)), 60, ok=True))
+        day += timedelta(days=1)
+        store.roll_up(min(day, NOW))
+    before = store.figures("media", "day"), store.figures("media", "hour")
+    ahead = NOW + timedelta(days=120)
+    store.save(results("media", ahead, ahead + timedelta(hours=3), 5, ok=True))
+    store.roll_up(ahead + timedelta(hours=3))
+    after = store.figures("media", "day"), store.figures("media", "hour")
+    assert [set(old) <= set(new) for old, new in zip(before, after, strict=True)] == [True, True]
+
+
 def test_a_clock_that_was_ahead_for_a_while_spoils_nothing_that_comes_after(
     store: HealthStore,
 ) -> None:

@@ -341,20 +341,39 @@ def test_rows_are_pruned_to_their_number_once_they_are_well_over(
 
 def test_old_rows_are_pruned_once_one_is_well_over(database: Database, path: Path) -> None:
     retention = replace(FOREVER, days=100)
-    add(database, 3, age=lambda number: timedelta(days=(104, 101, 99)[number]))
+    add(database, 4, age=lambda number: timedelta(days=(104, 101, 99, 2)[number]))
     log = EventLog(database, path, retention=retention)
-    assert rows(database) == [1, 2, 3]
+    assert rows(database) == [1, 2, 3, 4]
     add(database, 1, age=lambda _: timedelta(days=106))
     assert log.prune() == 3
-    assert rows(database) == [3]
+    assert rows(database) == [3, 4]
+
+
+@pytest.mark.parametrize("ahead", [120, 60, 40_000])
+def test_a_clock_that_is_set_forward_does_not_empty_the_log(
+    database: Database, path: Path, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """Neither at a start, nor hourly, nor at the starts of a crash loop."""
+    retention = replace(FOREVER, days=90)
+    add(database, 50, age=lambda number: timedelta(days=number))
+    before = rows(database)
+    real = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + timedelta(days=ahead))
+    for _ in range(3):
+        log = EventLog(database, path, retention=retention)
+        say(log)
+        log.prune()
+    assert rows(database)[: len(before)] == before
 
 
 def test_a_start_prunes_and_ids_go_on_even_if_no_row_is_left(
     database: Database, path: Path
 ) -> None:
-    add(database, 2500, age=lambda _: timedelta(days=200))
+    add(database, 2500, age=lambda number: timedelta(days=200 if number < 2499 else 2))
     log = EventLog(database, path, retention=SMALL)
-    assert rows(database) == []
+    assert rows(database) == [2500]
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM event_log")
     assert say(log).id == 2501
 
 

@@ -88,7 +88,7 @@ def test_state_survives_and_is_for_its_owner_only(tmp_path: Path) -> None:
     again = open_for_reading(path)
     assert again is not None
     assert State(again).applied() == (ROW,)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StateError, match="cannot be written"):
         State(again).record(ROW)
     again.close()
 
