@@ -1,8 +1,12 @@
 """Fixtures for tests of the whole program."""
 
+import json
 import os
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -71,3 +75,41 @@ def services() -> Iterator[list[Toy]]:
     yield toys
     for toy in toys:
         toy.stop()
+
+
+class _Echo(BaseHTTPRequestHandler):
+    def _echo(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        seen = {"method": self.command, "path": self.path, "headers": headers}
+        body = json.dumps({**seen, "body": sent.decode()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _echo  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[int]:
+    """The port of an upstream that answers with what it was asked."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+    thread.start()
+    yield int(server.server_address[1])
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    port = int(server.server_address[1])
+    server.server_close()
+    return port

@@ -2,15 +2,14 @@
 
 On the sandbox it runs as the newest version; `every_version` adds older ones, `since` and
 `before` leave out versions for which a test is not true. A real NPM has the version it has.
+
+PROXYSYNC_TEST_SANDBOX_VERSIONS=2.10.4,2.15.1 runs every test on the sandbox as these versions, and
+PROXYSYNC_TEST_NPM_OFFLINE=1 says that the real NPM cannot reach Let's Encrypt.
 """
 
 import datetime as dt
-import json
 import os
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -71,44 +70,6 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
         api = Api(in_sandbox(sandbox), version=parse_version(request.param))
         yield api
         api.close()
-
-
-class _Echo(BaseHTTPRequestHandler):
-    def _echo(self) -> None:
-        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        seen = {"method": self.command, "path": self.path, "headers": headers}
-        body = json.dumps({**seen, "body": sent.decode()}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_POST = _echo  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
-
-
-@pytest.fixture(scope="session")
-def upstream() -> Iterator[int]:
-    """The port of an upstream that answers with what it was asked."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
-    thread = threading.Thread(target=server.serve_forever, args=(0.005,))
-    thread.start()
-    yield int(server.server_address[1])
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def closed_port() -> int:
-    """A port on which nobody listens."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
-    port = int(server.server_address[1])
-    server.server_close()
-    return port
 
 
 Issue = Callable[..., Pair]
