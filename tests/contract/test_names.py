@@ -83,7 +83,7 @@ def test_what_nginx_takes_for_a_name(api: Api, name: str, online: bool) -> None:
 
 @pytest.mark.before("2.11.0")
 def test_fifteen_names_at_most_and_no_inner_wildcard(api: Api) -> None:
-    bad = ("a.*.b", "*.x", "a..b", "a" * 40 + ".")
+    bad = ("a.*.b", "*.x", "a..b")
     for names in ([domain(f"{n}") for n in range(16)], *([name] for name in bad)):
         body = {**upstream_to(9), "domain_names": names}
         assert api.call("POST", HOSTS, body).status_code == 400

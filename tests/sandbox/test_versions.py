@@ -66,3 +66,12 @@ def test_the_published_schema_is_that_of_the_version(version: str, known: bool) 
 def test_before_212_the_schema_describes_no_bodies() -> None:
     with Sandbox(version="2.10.4") as npm:
         assert HOSTS not in get(npm, "/schema").json()["paths"]
+
+
+def test_a_long_name_is_refused_at_once_where_npms_own_pattern_would_hang(api: Api) -> None:
+    body = {"domain_names": ["a.test"], "forward_scheme": "http", "forward_http_code": 301}
+    target = {"forward_domain_name": "a" * 60 + "."}
+
+    answer = api.call("POST", "/nginx/redirection-hosts", {**body, **target})
+
+    assert "must match pattern" in answer.json()["error"]["message"]
