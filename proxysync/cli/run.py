@@ -5,7 +5,7 @@ goes to stderr: for people on a terminal, as JSON otherwise (under systemd, say)
 """
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from proxysync.config.environment import Environment
     from proxysync.daemon.loop import Inbox
     from proxysync.daemon.signals import Stop
+    from proxysync.health.status import EdgeStatus
     from proxysync.npm.client import NpmClient
     from proxysync.store.bus import Bus
 
@@ -82,12 +83,12 @@ def _serve(
     events.emit("info", "daemon", "daemon.started", message)
     repairs = Repairs()
 
-    def on_lost(names: Collection[str]) -> None:
-        if repairs.any_due(names):
+    def on_edge(seen: Mapping[str, "EdgeStatus"]) -> None:
+        if repairs.take(seen):
             inbox.put(Wake.RESYNC)
 
     health = HealthStore(store.database)
-    monitor = Monitor(health, store.events, npm=npm_probe(npm.url), on_lost=on_lost)
+    monitor = Monitor(health, store.events, npm=npm_probe(npm.url), on_edge=on_edge)
     note = partial(events.emit, "info", "daemon", "daemon.waiting")
     hooks = Hooks(stop=stop, note=note, pause=stop.wait)
     service = Service(

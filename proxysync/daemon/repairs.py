@@ -2,8 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+
+from proxysync.health.status import EdgeStatus
 
 FIRST = 60.0
 LAST = 3600.0
@@ -30,8 +32,14 @@ class Repairs:
         with self._lock:
             return frozenset(name for name, one in self._tries.items() if one.next_at > now)
 
-    def any_due(self, lost: Collection[str]) -> bool:
-        return bool(set(lost) - self.waiting())
+    def take(self, seen: Mapping[str, EdgeStatus]) -> bool:
+        """Takes in what visitors got; whether any of these is to be written again now."""
+        with self._lock:
+            for name, status in seen.items():
+                if status == "served":
+                    self._tries.pop(name, None)
+        lost = {name for name, status in seen.items() if status == "not_served"}
+        return bool(lost - self.waiting())
 
     def tried(self, names: Collection[str]) -> None:
         """These have just been written again."""
@@ -40,8 +48,3 @@ class Repairs:
                 count = self._tries[name].count if name in self._tries else 0
                 pause = min(FIRST * 2 ** min(count, 10), LAST)
                 self._tries[name] = _Try(count + 1, self._clock() + pause)
-
-    def keep_only(self, lost: Collection[str]) -> None:
-        """The others are served again, or gone."""
-        with self._lock:
-            self._tries = {name: one for name, one in self._tries.items() if name in lost}

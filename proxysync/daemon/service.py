@@ -149,7 +149,6 @@ class Service:
         if self._config is None and self._state.hold() is None:
             return None
         lost = self._state.edges.told()
-        self._repairs.keep_only(lost)
         waiting = self._repairs.waiting()
         options = Options(why=self._why, patience=waiting)
         try:

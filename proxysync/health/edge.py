@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from proxysync.health.status import EdgeStatus
 from proxysync.health.target import Seen, Site, Target
-from proxysync.health.writer import OnLost, Writer
+from proxysync.health.writer import OnEdge, Writer
 from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
 from proxysync.probe.names import Names
 
@@ -53,7 +53,7 @@ class Verdict:
 
 
 class EdgeWatch:
-    """Looks at sites, for one event loop; `on_lost` hears when one is not served any more."""
+    """Looks at sites, for one event loop; `on_edge` hears what visitors get of them."""
 
     def __init__(
         self,
@@ -61,11 +61,11 @@ class EdgeWatch:
         names: Names,
         *,
         proven: Collection[str],
-        on_lost: OnLost,
+        on_edge: OnEdge,
     ) -> None:
         self._writer = writer
         self._names = names
-        self._on_lost = on_lost
+        self._on_edge = on_edge
         self._proven = set(proven)
         self._strangers: dict[tuple[Edge, str, str], tuple[float, Sight]] = {}
         self._seen_at: set[str] = set()
@@ -116,7 +116,7 @@ class EdgeWatch:
         self._known[name] = verdict.status
         if news or time.monotonic() > self._written + WRITE_AFTER:
             found, self._found, self._written = self._found, {}, time.monotonic()
-            self._writer.put(lambda writer: writer.edge(found, self._on_lost))
+            self._writer.put(lambda writer: writer.edge(found, self._on_edge))
 
     def _tell_unseen(self, why: str | None) -> None:
         if why != self._unseen:

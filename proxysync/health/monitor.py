@@ -14,7 +14,7 @@ from proxysync.health.edge import EdgeWatch
 from proxysync.health.schedule import Schedule
 from proxysync.health.target import Seen, Target, look
 from proxysync.health.verdicts import NETWORK, Verdicts
-from proxysync.health.writer import OnLost, Writer
+from proxysync.health.writer import OnEdge, Writer
 from proxysync.probe.engine import limits
 from proxysync.probe.model import Probe
 from proxysync.probe.names import Names
@@ -34,8 +34,8 @@ CATCH_UP = 2.0
 class Monitor:
     """Checks the targets given to `watch` until it is left, and records what changes.
 
-    `npm` is a probe of NPM itself, which is asked when few targets fail together, and `on_lost`
-    hears, in another thread, when nginx does not serve a target. Used as a context; leaving it
+    `npm` is a probe of NPM itself, which is asked when few targets fail together, and `on_edge`
+    hears, in another thread, what visitors get of targets. Used as a context; leaving it
     abandons the checks under way.
     """
 
@@ -45,12 +45,12 @@ class Monitor:
         events: EventLog,
         *,
         npm: Probe | None = None,
-        on_lost: OnLost = lambda _names: None,
+        on_edge: OnEdge = lambda _names: None,
     ) -> None:
         self.writer = Writer(store, events)
         self._store = store
         self._npm = npm
-        self._on_lost = on_lost
+        self._on_edge = on_edge
         self._targets: dict[str, Target] = {}
         self._posted: dict[str, Target] | None = None
         self._hurried: SimpleQueue[frozenset[str] | None] = SimpleQueue()
@@ -103,7 +103,7 @@ class Monitor:
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         at_once, names_at_once = limits()
-        checks = _Checks(self._store, self.writer, self._npm, at_once, names_at_once, self._on_lost)
+        checks = _Checks(self._store, self.writer, self._npm, at_once, names_at_once, self._on_edge)
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
@@ -128,7 +128,7 @@ class _Checks:
         npm: Probe | None,
         at_once: int,
         names_at_once: int,
-        on_lost: OnLost,
+        on_edge: OnEdge,
     ) -> None:
         self._schedule = Schedule()
         self._fault = writer.fault
@@ -137,7 +137,7 @@ class _Checks:
         self._targets: dict[str, Target] = {}
         self._at_a_time = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._edge = EdgeWatch(writer, self._names, proven=store.edges.proven(), on_lost=on_lost)
+        self._edge = EdgeWatch(writer, self._names, proven=store.edges.proven(), on_edge=on_edge)
         down = store.notices().get(NETWORK)
         self._verdicts = Verdicts(
             store.standings(), writer, self._look, npm=npm, down_since=down.since if down else None

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -53,8 +53,8 @@ class Finding:
     saying: Saying | None = None
 
 
-OnLost = Callable[[Collection[str]], object]
-"""Hears which targets nginx does not serve."""
+OnEdge = Callable[[Mapping[str, EdgeStatus]], object]
+"""Hears what visitors got of some targets, once it is written down."""
 
 Job = Callable[["Writer"], object]
 
@@ -139,12 +139,11 @@ class Writer:
     def edge(
         self,
         found: Mapping[str, tuple[EdgeStatus, str | None]],
-        on_lost: OnLost,
+        on_edge: OnEdge,
     ) -> None:
         """Remembers what visitors get, and says what is news; for jobs."""
         self._store.edges.tell(self._events.emit, found)
-        if lost := [name for name, (status, _) in found.items() if status == "not_served"]:
-            on_lost(lost)
+        on_edge({name: status for name, (status, _) in found.items()})
 
     def edge_unseen(self, why: str | None) -> None:
         """Says once that the edge cannot be seen from here, or that it can again; for jobs."""

@@ -1,0 +1,41 @@
+"""A host that nginx does not serve is written again, though not for ever at the same pace."""
+
+from proxysync.daemon.repairs import FIRST, LAST, Repairs
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_pause_grows_while_nothing_helps() -> None:
+    clock = Clock()
+    repairs = Repairs(clock)
+    pauses = []
+    for _ in range(9):
+        assert repairs.take({"one": "not_served"})
+        repairs.tried(["one"])
+        begin = clock.now
+        while not repairs.take({"one": "not_served"}):
+            clock.now += FIRST / 2
+        pauses.append(clock.now - begin)
+    assert pauses[:3] == [FIRST, 2 * FIRST, 4 * FIRST]
+    assert pauses[-1] == LAST
+
+
+def test_one_that_was_served_in_between_is_written_at_once() -> None:
+    repairs = Repairs(Clock())
+    repairs.tried(["one", "two"])
+    assert not repairs.take({"one": "not_served", "two": "not_served"})
+    assert not repairs.take({"one": "served"})
+    assert repairs.take({"one": "not_served"})
+    assert repairs.waiting() == {"two"}
+
+
+def test_one_of_which_nothing_is_known_goes_on_waiting() -> None:
+    repairs = Repairs(Clock())
+    repairs.tried(["one"])
+    assert not repairs.take({"one": "unknown"})
+    assert repairs.waiting() == {"one"}
