@@ -306,7 +306,9 @@ class Reconciler:
         """NPM as it is once nothing is left open that an earlier run began; or why it still is."""
         flights = self._journal.flights
         snapshot = under_way.wait(self._npm, flights, self._hooks, self._npm.snapshot())
-        settler = Settler(self._npm, self._state, self._journal, self._emit)
+        settler = Settler(
+            self._npm, self._state, self._journal, self._emit, self._visitor(settings)
+        )
         if settler.settle(snapshot, settings.instance):
             snapshot = self._npm.snapshot()
         return snapshot, settler.trouble
@@ -344,13 +346,17 @@ class Reconciler:
             raise report.error or error
 
     def _engine(self, settings: "Settings", down_first: frozenset[int] = frozenset()) -> Engine:
+        writer = Writer(
+            self._npm, settings.instance, self._visitor(settings), down_first, self._state.id
+        )
+        return Engine(writer, self._state, self._journal, self._emit, self._hooks)
+
+    def _visitor(self, settings: "Settings") -> Visitor:
         address = settings.edge(self._npm.url)
         edge = Edge.at(address) if address else None
         proven = self._state.edges.proven()
         schemes = [s for s in ("http", "https") if edge and edge.address(s) in proven]
-        visitor = Visitor(edge, frozenset(schemes))
-        writer = Writer(self._npm, settings.instance, visitor, down_first, self._state.id)
-        return Engine(writer, self._state, self._journal, self._emit, self._hooks)
+        return Visitor(edge, frozenset(schemes))
 
     def _not_due(self, config: "Config", candidates: Sequence["Proxy"]) -> dict[str, str]:
         moment = clock.now()

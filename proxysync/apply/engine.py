@@ -242,14 +242,15 @@ class Engine:
         self._state.edges.prove(self._writer.addresses(findings.proven))
         self._state.edges.tell_unseen(self._emit, findings.unseen)
         for one, trouble in zip(pending, findings.troubles, strict=True):
-            outcome: Outcome | None
-            fatal: NpmError | None = None
-            if trouble is not None and trouble.undo:
-                outcome, fatal = self._undo(one, trouble)
+            if trouble is None or not trouble.undo:
+                self._close(one.step, one.row, self._seen(one, trouble, findings), None, log)
+                continue
+            outcome, fatal = self._undo(one, trouble)
+            if fatal is None:
+                self._close(one.step, one.row, outcome, None, log)
             else:
-                outcome = self._seen(one, trouble, findings)
+                log.take(one.row, one.step, outcome)
             ends = ends or fatal
-            self._close(one.step, one.row, outcome, fatal, log)
         return ends
 
     def _seen(
@@ -273,17 +274,17 @@ class Engine:
         return replace(outcome, result=Result.UNCONFIRMED, message=trouble.message, hint=NOT_SERVED)
 
     def _undo(self, pending: "_Pending", trouble: Trouble) -> tuple[Outcome, NpmError | None]:
-        """What becomes of a change that visitors are worse off by."""
+        """What becomes of a change that visitors are worse off by.
+
+        What cannot be put back now stays open in the journal, and is put back by the next run.
+        """
         change, last = pending.step.change, pending.written.last
         try:
             refusal = self._writer.undo(pending.written, trouble.message)
         except Refusal as other:
             return self._refused(change, other), None
-        except NpmUnconfirmedError as error:
-            return self._unconfirmed(change, error, last), error
         except NpmError as error:
-            unconfirmed = NpmUnconfirmedError(error.message, hint=error.hint)
-            return self._unconfirmed(change, unconfirmed, last), error
+            return _outcome(change, Result.UNCONFIRMED, error), error
         self._settle_unconfirmed(last, refusal.live)
         return self._refused(change, refusal), None
 
@@ -306,9 +307,9 @@ class Engine:
                 self._doubt(change, last, self._writer.release(change, step.names))
                 return None, None, None
             if step.part is Part.SETTLE:
-                return self._writer.settle(change, last, step.names), None, None
+                return self._writer.settle(change, last, step.names, row), None, None
             stand_ins = step.names if step.part is Part.TAKE else NO_NAMES
-            written = self._writer.write(change, last, stand_ins, row.created)
+            written = self._writer.write(change, last, stand_ins, row)
         except Refusal as refusal:
             if not refusal.retry:
                 self._settle_unconfirmed(last, refusal.live)

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 from proxysync.apply.canary import reload_nginx
 from proxysync.apply.engine import Emit
+from proxysync.apply.visit import Before, Promise, Visitor
 from proxysync.kinds import KINDS
+from proxysync.kinds.references import surroundings
 from proxysync.model import Applied, Live, Marker, Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmRejectedError
 from proxysync.store.journal import Entry, Journal
-from proxysync.store.state import State
+from proxysync.store.state import FailedEntry, State
 
 
 class Settler:
@@ -22,11 +24,13 @@ class Settler:
         state: State,
         journal: Journal,
         emit: Emit,
+        visitor: Visitor = Visitor(),  # noqa: B008
     ) -> None:
         self._npm = npm
         self._state = state
         self._journal = journal
         self._emit = emit
+        self._visitor = visitor
         self.trouble: NpmError | None = None
 
     def settle(self, snapshot: Snapshot, instance: str) -> bool:
@@ -74,6 +78,8 @@ class Settler:
             return "undone", False
         # Only a write that nginx has tested says so; a disabling leaves no trace of it.
         confirmed = enabled and live.fields == entry.after and live.online is True
+        if confirmed and (trouble := self._trouble(entry, live)):
+            return self._undo_for_visitors(entry, live, trouble), True
         self._record(entry, live, confirmed=confirmed)
         return ("done" if confirmed else "unconfirmed"), False
 
@@ -90,8 +96,41 @@ class Settler:
         )
         self._state.record(row, replaces=entry.old_name)
 
+    def _trouble(self, entry: Entry, live: Live) -> str | None:
+        """What visitors lost by a write of which nobody has seen what it did for them."""
+        kind = KINDS[entry.kind]
+        names = kind.claims(live.fields)
+        served = frozenset(name for name in names if kind.stands_for(name) == name)
+        if not (entry.answered or entry.protected):
+            return None
+        before = Before(entry.answered & served, entry.answered & served)
+        promise = Promise(served, before=before, protected=entry.protected)
+        trouble = self._visitor.check([promise]).troubles[0]
+        return trouble.message if trouble and trouble.undo else None
+
+    def _undo_for_visitors(self, entry: Entry, live: Live, trouble: str) -> str:
+        """Puts back what worked, and remembers that this did not."""
+        self._undo(entry, live)
+        if entry.before is not None:
+            now = self._npm.get(KINDS[entry.kind], live.npm_id)
+            refused = FailedEntry(
+                kind=entry.kind,
+                name=entry.name,
+                fields=entry.after or {},
+                live=now.fields if now else None,
+                reason=trouble,
+                retry=False,
+                surroundings=self._surroundings(entry),
+            )
+            self._state.add_failure(refused)
+        return f"undone, for {trouble}"
+
+    def _surroundings(self, entry: Entry) -> str:
+        snapshot = self._npm.last_snapshot
+        return surroundings(entry.after or {}, snapshot) if snapshot else ""
+
     def _undo(self, entry: Entry, live: Live) -> str:
-        """nginx refused it, and we were killed before what worked was put back."""
+        """It did not work, and we were killed before what worked was put back."""
         kind, old = KINDS[entry.kind], replace(self._marker(entry), name=entry.old_name)
         if entry.before is None:
             self._npm.delete(kind, live.npm_id)

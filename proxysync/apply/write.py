@@ -7,7 +7,7 @@ from dataclasses import replace
 from proxysync.apply.canary import try_out
 from proxysync.apply.order import NO_NAMES, Names, held, placeholder
 from proxysync.apply.visit import Before, Findings, Promise, Visitor, is_served
-from proxysync.apply.written import Refusal, Written
+from proxysync.apply.written import NO_NOTES, Notes, Refusal, Written
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.references import surroundings
 from proxysync.model import Applied, Fields, Live, Marker
@@ -124,13 +124,13 @@ class Writer:
         change: Change,
         last: Applied | None,
         stand_ins: Names = NO_NAMES,
-        on_created: OnCreated = lambda *_: None,
+        notes: Notes = NO_NOTES,
     ) -> Written:
         """Carries the change out and returns what NPM then has.
 
         `last` is what was last applied, to put back where nothing else works. The host keeps
-        those of the `stand_ins` that it was given by `release`. `on_created` hears of a new
-        host as soon as there is one.
+        those of the `stand_ins` that it was given by `release`. The `notes` are
+        for whoever has to end it, should we be killed.
         """
         kind = KINDS[change.kind]
         if change.action == "delete":
@@ -144,14 +144,17 @@ class Writer:
         protected = self._check_access_list(target, change.live)
         before = None if change.action == "create" else self._look(kind, change)
         promise = self._promise(kind, change, target, protected=protected)
+        notes.promise(promise.before.answered, protected=protected and promise.is_visible)
         if before is None:
-            live = self._create(kind, change, target, on_created)
+            live = self._create(kind, change, target, notes.created)
         else:
             live, before = self._update(kind, change, target, before, last)
         self._note(kind, live)
         return Written(change, live, replace(promise, written=time.monotonic()), before, last)
 
-    def settle(self, change: Change, last: Applied | None, given: Names) -> Written:
+    def settle(
+        self, change: Change, last: Applied | None, given: Names, notes: Notes = NO_NOTES
+    ) -> Written:
         """Ends a change whose host was released, and returns as `write` does.
 
         Raises Refusal if another host could not take what was `given`: the host keeps it then.
@@ -167,7 +170,7 @@ class Writer:
         now = self._released.get(change.npm_id or 0)
         if now and (now.fields, now.marker) == (change.target, self._marker(change)):
             return Written(change, now)
-        written = self.write(change, last)
+        written = self.write(change, last, notes=notes)
         promise = written.promise or Promise(NO_NAMES)
         return replace(written, promise=replace(promise, elsewhere=given & self._before.served))
 

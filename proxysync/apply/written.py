@@ -1,6 +1,8 @@
 """What became of one write: taken by NPM, or refused."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 from proxysync.apply.visit import Promise
 from proxysync.errors import ProxysyncError
@@ -37,3 +39,20 @@ class Written:
     promise: Promise | None = None
     before: Live | None = None
     last: Applied | None = None
+
+
+class Notes(Protocol):
+    """What must be known of a write before it has ended; see `store.journal.Row`."""
+
+    def created(self, npm_id: int, created_on: str | None, /) -> object: ...
+
+    def promise(self, answered: Collection[str], *, protected: bool) -> object: ...
+
+
+class _NoNotes:
+    def created(self, npm_id: int, created_on: str | None, /) -> None: ...
+
+    def promise(self, answered: Collection[str], *, protected: bool) -> None: ...
+
+
+NO_NOTES = _NoNotes()

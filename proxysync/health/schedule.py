@@ -4,6 +4,9 @@ import hashlib
 import heapq
 from collections.abc import Collection, Mapping
 
+PER_SECOND = 20
+"""Checks that may begin within a second where all are to be made soon."""
+
 SETTLING = 30.0
 """Seconds within which a target of which nothing is known is checked, however long its interval."""
 
@@ -50,10 +53,11 @@ class Schedule:
         heapq.heapify(self._heap)
 
     def hurry(self, names: Collection[str] | None, now: float) -> None:
-        """Makes these due at once; or all, spread over SETTLING seconds, so that none burst."""
-        for name in self._due if names is None else names & self._due.keys():
-            soon = now + (phase(name) * SETTLING if names is None else 0.0)
-            self._due[name] = min(self._due[name], soon)
+        """Makes these due at once; or all, spread over up to SETTLING seconds, so none burst."""
+        chosen = set(self._due) if names is None else set(names) & self._due.keys()
+        spread = 0.0 if names is not None else min(SETTLING, len(chosen) / PER_SECOND)
+        for name in chosen:
+            self._due[name] = min(self._due[name], now + phase(name) * spread)
         self._heap = [(when, name) for name, when in self._due.items()]
         heapq.heapify(self._heap)
 

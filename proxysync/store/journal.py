@@ -1,7 +1,7 @@
 """What is about to be written to NPM, and what was there: known before each write."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,8 @@ class Entry:
     """One write. `before` and `after` are definitions, None where there is no host.
 
     `npm_id` and `created_on` together are the host; None until NPM has given a new one its id.
-    `instance` is that of its run.
+    `instance` is that of its run. `answered` are the names by which visitors got an answer
+    before it, and `protected` tells that nobody may get in without a password.
     """
 
     id: int
@@ -50,6 +51,8 @@ class Entry:
     instance: str
     outcome: str | None = None
     message: str = ""
+    answered: frozenset[str] = frozenset()
+    protected: bool = False
 
 
 class Row:
@@ -62,6 +65,12 @@ class Row:
     def created(self, npm_id: int, created_on: str | None) -> None:
         """Notes which host NPM has made: from now on it is found without its marker."""
         self._update("npm_id = ?, created_on = ?", npm_id, created_on)
+
+    def promise(self, answered: Collection[str], *, protected: bool) -> None:
+        """Notes what visitors must not lose by it, before it is written."""
+        if answered or protected:
+            text = json.dumps({"answered": sorted(answered), "protected": protected})
+            self._update("promise = ?", text)
 
     def close(self, outcome: str, message: str = "") -> None:
         """Notes how it ended: done, failed, unconfirmed, skipped, or what settling found."""
@@ -194,9 +203,18 @@ class Journal:
                 after=json.loads(row["after"]) if row["after"] else None,
                 outcome=row["outcome"],
                 message=row["message"] or "",
+                **_promise(row["promise"]),
             )
             for row in rows
         ]
+
+
+def _promise(text: str | None) -> dict[str, Any]:
+    found = json.loads(text or "{}")
+    return {
+        "answered": frozenset(found.get("answered", ())),
+        "protected": bool(found.get("protected")),
+    }
 
 
 def _json(fields: Fields | None) -> str | None:

@@ -66,6 +66,7 @@ MIGRATIONS: tuple[str, ...] = (
         created_on TEXT,
         before TEXT,
         after TEXT,
+        promise TEXT,
         outcome TEXT,
         message TEXT
     ) STRICT;

@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from proxysync.demo.toys import Toy
+from proxysync.health.schedule import phase
+from proxysync.sandbox.faults import Fault, FaultProxy
 from tests.world import World, domain, eventually
 
 
@@ -282,3 +285,119 @@ def test_run_says_once_that_the_edge_cannot_be_reached(watched: World, services:
         eventually(lambda: edge_of(watched, "one") == "served")
     assert told(watched, "edge.unreachable") == 1
     assert told(watched, "edge.not_served") == 0
+
+
+class Killed(BaseException):
+    """Stands for a kill: nobody handles it."""
+
+
+def kill_before_visitors_are_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("proxysync.apply.write.Writer.check", die)
+        with pytest.raises(Killed):
+            world.call("apply", "--yes")
+
+
+def test_stop_before_visitors_were_asked_puts_back_a_site_that_got_worse(
+    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = seeing(small_world)
+    entry = {"upstream": services[0].url}
+    small_world.write({"one": entry}, settings=settings)
+    small_world.apply()
+    small_world.write({"one": {**entry, "advanced_config": "return 503;"}}, settings=settings)
+    kill_before_visitors_are_asked(small_world, monkeypatch)
+    assert small_world.npm.visit(domain("one"))[0] == 503
+    done = small_world.call("apply", "--yes")
+    assert done.code == 1
+    assert "answered before" in done.out
+    assert small_world.npm.visit(domain("one"))[0] == 200
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_stop_before_visitors_were_asked_closes_a_site_that_was_left_open(
+    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch, new: bool
+) -> None:
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    sandbox.add_access_list("staff", items=[{"username": "anna", "password": "pw"}])
+    settings = seeing(small_world)
+    entry = {"upstream": services[0].url, "access_list": "staff"}
+    if not new:
+        small_world.write({"one": entry}, settings=settings)
+        small_world.apply()
+    open_to_all = "location / { proxy_pass $forward_scheme://$server:$port; }"
+    small_world.write({"one": {**entry, "advanced_config": open_to_all}}, settings=settings)
+    kill_before_visitors_are_asked(small_world, monkeypatch)
+    assert "one" in small_world.npm.visit(domain("one"))[1]
+    small_world.call("apply", "--yes")
+    assert "one" not in small_world.npm.visit(domain("one"))[1]
+
+
+def test_npm_that_fails_while_a_site_is_put_back_has_it_put_back_later(
+    small_world: World, services: list[Toy]
+) -> None:
+    settings = seeing(small_world)
+    entry = {"upstream": services[0].url}
+    small_world.write({"one": entry}, settings=settings)
+    small_world.apply()
+    small_world.write({"one": {**entry, "websockets": True}}, settings=settings)
+    worse = {**entry, "upstream": services[1].url, "websockets": True}
+    small_world.write({"one": worse}, settings=settings)
+    services[1].stop()
+    small_world.write({"one": worse}, settings={**settings, "validation": {"mode": "off"}})
+    with FaultProxy(small_world.npm.url) as proxy:
+        small_world.env["PROXYSYNC_NPM_URL"] = proxy.url
+        proxy.inject(Fault.ERROR_500_WITHOUT_EFFECT, method="PUT", nth=2)
+        assert small_world.call("apply", "--yes").code == 1
+        assert small_world.npm.visit(domain("one"))[0] == 502
+        done = small_world.call("apply", "--yes")
+        assert done.code == 1
+        assert "answered before" in done.out
+        assert "one" in small_world.npm.visit(domain("one"))[1]
+
+
+def test_npm_that_was_away_has_all_sites_looked_at_again(
+    small_world: World, services: list[Toy]
+) -> None:
+    # By itself this one is looked at 27 s after the start, and then after an hour.
+    late = next(name for name in map("site{}".format, range(999)) if phase(name) > 0.9)
+    settings = {"resync_interval": "1s", "health": {"interval": "1h"}, **seeing(small_world)}
+    small_world.write({late: {"upstream": services[0].url}}, settings=settings)
+    small_world.apply()
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    with FaultProxy(small_world.npm.url) as proxy:
+        small_world.env["PROXYSYNC_NPM_URL"] = proxy.url
+        with small_world.daemon():
+            proxy.inject(Fault.REFUSE, times=None)
+            eventually(lambda: any(e.startswith("npm.") for e in small_world.event_names()))
+            sandbox.lose_file(small_world.npm.host(late)["id"])
+            proxy.lift()
+            eventually(lambda: told(small_world, "npm.back"))
+            eventually(lambda: told(small_world, "edge.served", late), patience=12)
+    assert told(small_world, "edge.not_served", late) == 1
+
+
+def test_run_watches_a_site_that_is_on_https_only(small_world: World, services: list[Toy]) -> None:
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    # By the API: the sandbox's own short way makes none that could serve a handshake.
+    replace(small_world.npm, sandbox=None).add_certificate("tests", domain("one"))
+    settings = {**QUICK, "verify": {"url": sandbox.https_url}}
+    entries = {
+        "one": {"upstream": services[0].url, "certificate": "tests", "force_ssl": True},
+        "two": {"upstream": services[1].url},
+    }
+    small_world.write(entries, settings=settings)
+    small_world.apply()
+    assert edge_of(small_world, "one") == "served"
+    assert edge_of(small_world, "two") == "unknown"  # it has no certificate
+    with small_world.daemon():
+        eventually(lambda: edge_of(small_world, "one") == "served")
+        sandbox.lose_file(small_world.npm.host("one")["id"])
+        eventually(lambda: told(small_world, "edge.served", "one"))
+    assert told(small_world, "edge.not_served") == 1
