@@ -383,13 +383,19 @@ def test_commands_run_with_closed_standard_streams_writes_to_no_other_file(
         assert database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
+@pytest.mark.parametrize("named", ["by a whole path", "from there"])
 def test_commands_run_outlives_the_folder_that_it_was_started_in(
-    one: World, services: list[Toy], tmp_path: Path
+    one: World, services: list[Toy], tmp_path: Path, named: str
 ) -> None:
     folder = tmp_path / "started here"
     folder.mkdir()
     bent = f"import os; os.chdir({str(folder)!r}); os.rmdir({str(folder)!r})"
-    with one.daemon(bent):
+    file = str(one.file) if named == "by a whole path" else "proxies.yaml"
+    with one.daemon(bent, PROXYSYNC_FILE=file) as process:
+        if file == "proxies.yaml":
+            eventually(said(one, "config.invalid"))
+            assert process.poll() is None
+            return
         eventually(serves(one, "one"))
         edit(one, services[0], services[1])
         eventually(serves(one, "two"))
