@@ -11,6 +11,7 @@ from proxysync.apply.report import Report, Result
 from proxysync.apply.settle import Settler
 from proxysync.apply.visit import Visitor
 from proxysync.apply.write import Writer
+from proxysync.contest import Contest
 from proxysync.kinds import proxy as proxy_kind
 from proxysync.kinds.references import surroundings
 from proxysync.mending import cure
@@ -108,6 +109,7 @@ def build_plan(
         delete_orphans=options.delete_orphans,
         maybe_truncated=config.maybe_truncated,
         adopting=options.adopting,
+        contested=state.contests.lost(config.fingerprint) if state else {},
         unserved=_unserved(state) - options.patience if settings.verifies else frozenset(),
     )
     plan = make_plan(
@@ -230,6 +232,8 @@ class Reconciler:
         plan, report = self._carry_out(
             plan, again, config.settings, options.why, config.fingerprint
         )
+        contest = Contest(self._npm, self._state, self._emit)
+        plan = contest.follow(plan, report, config.fingerprint)
         if trouble is not None and report.error is None:
             raise trouble
         return Round(plan, tuple(verdicts), report)

@@ -9,7 +9,7 @@ from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.domains import reached
 from proxysync.model import Applied, Desired, Fields, Live
 from proxysync.plan.match import Match, Owned, claims_of
-from proxysync.plan.model import MARKER_FIELD, Action, Change, FieldChange, Hold, HoldKind
+from proxysync.plan.model import HOST, MARKER_FIELD, Action, Change, FieldChange, Hold, HoldKind
 from proxysync.plan.ownership import keeps_off, rival, why_not_taken, written_elsewhere
 from proxysync.plan.policy import Policy
 
@@ -54,7 +54,7 @@ class Draft:
     are the domains that are the host's now. `resend` means that the host must be written
     even if nothing differs. `stop` says why it is not to be made. `keeps` are domains that
     stay here although they should go to an entry which cannot take them. `notes` is what a
-    person should know besides.
+    person should know besides, `undoes` what is put back (see `Change.undoes`).
     """
 
     action: Action
@@ -72,6 +72,7 @@ class Draft:
     stop: Hold | Conflict | None = None
     keeps: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    undoes: frozenset[str] = frozenset()
 
     @property
     def writes(self) -> bool:
@@ -138,7 +139,7 @@ def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
         return _with_live(draft, match, match.live, policy, accepted)
     if match.row is None:
         return draft
-    draft = replace(draft, drift=True, reason="deleted in NPM")
+    draft = replace(draft, drift=True, reason="deleted in NPM", undoes=frozenset({HOST}))
     return _report(draft) if policy.drift == "report" and not policy.recreate else draft
 
 
@@ -203,7 +204,7 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
         drift=drift or (match.adopts is None and live.marker is None),
         marker=_marker_change(live, draft.name, policy.instance),
     )
-    draft = replace(draft, reason=_reason(draft, match, last))
+    draft = replace(draft, reason=_reason(draft, match, last), undoes=_undoes(draft, last))
     draft = _resend(draft, row, live, unserved=draft.name in policy.unserved)
     if draft.stop is not None:
         return draft
@@ -283,6 +284,18 @@ def _undone(draft: Draft) -> str:
     return f"drift undone: {', '.join(told)}"
 
 
+def _undoes(draft: Draft, last: Fields | None) -> frozenset[str]:
+    """The fields that get back what was last applied, after somebody changed them in NPM."""
+    assert draft.have is not None
+    assert draft.target is not None
+    have, target = draft.have, draft.target
+    lost = draft.marker is not None and draft.live is not None and draft.live.marker is None
+    marker = frozenset({MARKER_FIELD} if lost else ())
+    if last is None:
+        return marker
+    return marker | {name for name in have if have[name] != last[name] == target[name]}
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -355,6 +368,7 @@ def finish(draft: Draft) -> Change:
         desired=draft.with_kept(draft.want),
         live=draft.live,
         hold=draft.stop if isinstance(draft.stop, Hold) else None,
+        undoes=draft.undoes,
     )
 
 

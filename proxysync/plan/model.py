@@ -21,12 +21,17 @@ class FieldChange:
     new: Any
 
 
+HOST = "host"
+"""Stands for the host as a whole among the fields that a change puts right."""
+
+
 class HoldKind(StrEnum):
     """Why a change is shown but not made.
 
     BLOCKED: it failed validation. FAILED: it was rolled back earlier and is not tried again.
     DRIFT: `settings.drift` is `report`. PRUNE: `settings.prune` is off. WAITING: another
     entry has to go first. ORPHAN: the state has no row that makes the host ours to delete.
+    CONTESTED: somebody else has put it back again and again.
     """
 
     BLOCKED = "blocked"
@@ -35,9 +40,10 @@ class HoldKind(StrEnum):
     PRUNE = "prune"
     WAITING = "waiting"
     ORPHAN = "orphan"
+    CONTESTED = "contested"
 
 
-UNFINISHED = frozenset({HoldKind.BLOCKED, HoldKind.FAILED, HoldKind.WAITING})
+UNFINISHED = frozenset({HoldKind.BLOCKED, HoldKind.FAILED, HoldKind.WAITING, HoldKind.CONTESTED})
 """Holds that leave NPM short of what the file and its settings ask for."""
 
 
@@ -56,7 +62,8 @@ class Change:
     `fields` says what differs, by NPM's field names. `target` is the definition to write
     (None for a delete or a conflict); `desired` the one to record as last applied when it
     has been written (None for a delete). `live` is the host as NPM has it, the foreign one
-    for an adopt. A change with a `hold` is shown but must not be made.
+    for an adopt. `undoes` are the fields that somebody changed in NPM and that get back what was
+    last applied. A change with a `hold` is shown but must not be made.
     """
 
     action: Action
@@ -70,6 +77,7 @@ class Change:
     desired: Fields | None
     live: Live | None
     hold: Hold | None = None
+    undoes: frozenset[str] = frozenset()
 
     @property
     def is_open(self) -> bool:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from proxysync.model import Applied, Desired, Snapshot
 from proxysync.plan.claims import Rule, refuse_clashes, settle
+from proxysync.plan.contested import leave_contested
 from proxysync.plan.diff import Accepted, Draft, draft_delete, draft_entry, finish, shape
 from proxysync.plan.guards import refusal
 from proxysync.plan.match import Match, Matching, match
@@ -32,7 +33,10 @@ def make_plan(
     """
     matching = match(desired, snapshot, applied, instance=policy.instance, adopting=policy.adopting)
     drafts = [
-        *(draft_entry(pair, policy, snapshot.accepted) for pair in matching.matches),
+        *(
+            leave_contested(draft_entry(pair, policy, snapshot.accepted), policy, snapshot.accepted)
+            for pair in matching.matches
+        ),
         *(
             draft_delete(owned, policy, snapshot.accepted)
             for owned in sorted(matching.left, key=lambda o: (o.name, o.live.kind))

@@ -1,7 +1,8 @@
 """What the caller allows a plan to do, and what it knows of earlier attempts."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from proxysync.model import Fields
@@ -52,7 +53,7 @@ class Policy:
     been read while it was being written. `state` is the id of this state folder, if there is
     one. `back_to` is the run before which all is to be as it was, None where the file says how
     it is to be. The entries `unserved` are not served at the edge, whatever NPM says of their
-    hosts.
+    hosts. `contested` are the fields, by kind and name, that somebody else has put back too often.
     """
 
     instance: str = "default"
@@ -67,6 +68,7 @@ class Policy:
     adopting: frozenset[str] = frozenset()
     back_to: int | None = None
     unserved: frozenset[str] = frozenset()
+    contested: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
     @property
     def command(self) -> str:

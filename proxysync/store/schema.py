@@ -83,6 +83,18 @@ MIGRATIONS: tuple[str, ...] = (
         given_up INTEGER NOT NULL DEFAULT 0
     ) STRICT;
 
+    CREATE TABLE contest (
+        target TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        field TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        last TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        told INTEGER NOT NULL,
+        PRIMARY KEY (target, kind, name, field)
+    ) STRICT;
+
     CREATE TABLE hold (
         target TEXT PRIMARY KEY,
         fingerprints TEXT NOT NULL,

@@ -8,6 +8,7 @@ from typing import Any
 
 from proxysync.model import Applied, Fields
 from proxysync.store import clock
+from proxysync.store.contests import Contests
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
 
@@ -78,6 +79,7 @@ class State:
         self._database = database
         self._target = target
         self.edges = EdgeTable(database, target)
+        self.contests = Contests(database, target)
 
     @property
     def id(self) -> str:

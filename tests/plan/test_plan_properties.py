@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxysync.kinds import PROXY
 from proxysync.model import Applied, Desired, Live
-from proxysync.plan.model import Plan
+from proxysync.plan.model import HOST, MARKER_FIELD, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.render import to_json, to_markdown, to_text
@@ -19,6 +19,7 @@ from .world import ALLOW_ALL, PerfectNpm, fields, live, npm, want
 NAMES = ("ape", "bee", "cat", "dog", "elk")
 DOMAINS = tuple(f"{letter}.example.com" for letter in "abcdefgh")
 STATES = st.sampled_from(["ours", "ours", "ours", "another", "a third", None])
+CONTESTED = ("forward_port", "domain_names", "enabled", MARKER_FIELD, HOST)
 PORTS = st.sampled_from([8080, 8081])
 
 
@@ -140,6 +141,10 @@ def worlds(draw: Any) -> World:
             drift=draw(st.sampled_from(["fix", "fix", "report"])),
             prune=draw(mostly(True, False)),
             state=draw(mostly("ours", None)),
+            contested={
+                ("proxy", name): frozenset({draw(st.sampled_from(CONTESTED))})
+                for name in draw(some_names)
+            },
             adopting=draw(some_names),
         ),
     )

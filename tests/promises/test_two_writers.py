@@ -1,5 +1,7 @@
 """Two that write to one NPM never fight for ever, and an error says who the other is."""
 
+import shutil
+
 import pytest
 
 from proxysync.demo.toys import Toy
@@ -81,3 +83,83 @@ def test_state_lost_and_found_again_takes_its_hosts_without_a_write(
     small_world.apply()
     assert len(small_world.npm.hosts()) == 2
     small_world.assert_in_line()
+
+
+def change_again_and_again(world: World, times: int = 6) -> None:
+    """A hand, or another program, that sets the port whatever it is set to."""
+    for _ in range(times):
+        world.npm.call(
+            "PUT", f"/nginx/proxy-hosts/{world.npm.host('one')['id']}", {"forward_port": 9}
+        )
+        world.call("apply", "--yes")
+
+
+@pytest.fixture
+def contested(world: World, services: list[Toy]) -> World:
+    """An entry whose port somebody else has set six times."""
+    world.write({"one": {"upstream": services[0].url}})
+    world.apply()
+    change_again_and_again(world)
+    return world
+
+
+def test_commands_a_field_that_is_put_back_five_times_is_left_with_one_error(
+    contested: World, services: list[Toy]
+) -> None:
+    for _ in range(2):
+        done = contested.call("apply", "--yes")
+        assert done.code == 1
+        assert "forward_port" in done.out
+        assert contested.npm.identity in done.out
+    assert contested.npm.host("one")["forward_port"] == 9
+    (told,) = [e for e in contested.events() if e["event"] == "proxy.contested"]
+    assert told["severity"] == "error"
+    assert contested.npm.identity in told["message"]
+    assert contested.plan()["changes"][0]["held"]["kind"] == "contested"
+
+    done = contested.call("resume")
+    assert "is put right again" in done.out
+    contested.apply()
+    assert contested.npm.host("one")["forward_port"] == services[0].port
+
+
+def test_file_that_changes_is_applied_whatever_was_left(
+    contested: World, services: list[Toy]
+) -> None:
+    contested.write({"one": {"upstream": services[0].url, "block_exploits": True}})
+    contested.apply()
+    row = contested.npm.host("one")
+    assert (row["forward_port"], bool(row["block_exploits"])) == (services[0].port, True)
+
+
+def test_rights_without_the_audit_log_say_where_it_stands(
+    small_world: World, services: list[Toy]
+) -> None:
+    assert small_world.npm.sandbox is not None
+    small_world.npm.sandbox.add_user("few@example.com", "changeme", visibility="all")
+    small_world.env["PROXYSYNC_NPM_IDENTITY"] = "few@example.com"
+    small_world.write({"one": {"upstream": services[0].url}})
+    small_world.apply()
+    change_again_and_again(small_world)
+    assert "which only an administrator can read" in small_world.call("apply", "--yes").out
+
+
+def test_shell_with_a_copy_of_the_state_folder_does_not_fight_for_ever(
+    small_world: World, services: list[Toy]
+) -> None:
+    here, there = small_world, World(small_world.folder / "there", small_world.npm)
+    here.write({"one": {"upstream": services[0].url}})
+    here.apply()
+    there.folder.mkdir()
+    shutil.copytree(here.state, there.state)
+    there.write({"one": {"upstream": services[1].url}})
+    sandbox = here.npm.sandbox
+    assert sandbox is not None
+    writes = [len(sandbox.writes)]
+    for _ in range(10):
+        there.call("apply", "--yes")
+        here.call("apply", "--yes")
+        writes.append(len(sandbox.writes))
+    assert writes[-1] == writes[-3]
+    events = here.event_names() + there.event_names()
+    assert "proxy.contested" in events
