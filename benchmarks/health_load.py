@@ -69,7 +69,8 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def write_file(path: Path, port: int, proxies: int) -> None:
-    lines = ["version: 1", f"settings: {{health: {{interval: {INTERVAL:g}s}}}}", "proxies:"]
+    lines = ["version: 1", f"settings: {{verify: off, health: {{interval: {INTERVAL:g}s}}}}"]
+    lines.append("proxies:")
     lines += [
         f"  p{n}: {{domains: [p{n}.example.test], upstream: 'http://127.0.0.1:{port}'}}"
         for n in range(proxies)

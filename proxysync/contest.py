@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from proxysync.apply.engine import Emit
+from proxysync.apply.ledger import Emit
 from proxysync.apply.report import Report, Result
 from proxysync.kinds import KINDS
 from proxysync.npm.client import NpmClient

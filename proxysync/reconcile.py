@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from proxysync.apply import under_way
-from proxysync.apply.engine import Emit, Engine, Hooks
+from proxysync.apply.engine import Engine, Hooks
+from proxysync.apply.ledger import Emit
 from proxysync.apply.report import Report, Result
 from proxysync.apply.settle import Settler
 from proxysync.apply.visit import Visitor

@@ -1,51 +1,30 @@
 """Carries out a plan: one write at a time, each one checked, one bad entry stopping no other."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
 
+from proxysync.apply.ledger import Emit, Ledger, old_name, outcome_of
 from proxysync.apply.order import NO_NAMES, Part, Step, held, in_order, wanted
 from proxysync.apply.report import Outcome, Report, Result
 from proxysync.apply.visit import Findings, Trouble
 from proxysync.apply.write import Writer
 from proxysync.apply.written import Refusal, Written
-from proxysync.errors import ProxysyncError
-from proxysync.model import Applied, Live
 from proxysync.npm.errors import (
     NpmError,
     NpmNotFoundError,
     NpmRejectedError,
     NpmUnconfirmedError,
 )
-from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
 from proxysync.store.journal import Journal, Row
-from proxysync.store.state import FailedEntry, State
+from proxysync.store.state import State
 
 BATCH = 25
 """Writes after which visitors are asked: a site that got worse must not wait for hundreds."""
 
 NOT_SERVED = "It is written again with the next run; see `proxysync doctor` if that does not help."
-
-DONE_WORDS = {"create": "created", "update": "updated", "delete": "deleted", "adopt": "adopted"}
-
-
-class Emit(Protocol):
-    """How events are raised; see `store.events.EventLog.emit`."""
-
-    def __call__(
-        self,
-        severity: str,
-        source: str,
-        event: str,
-        message: str,
-        *,
-        proxy: str | None = None,
-        data: Mapping[str, Any] | None = None,
-        also: Callable[[], object] = ...,
-    ) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -104,6 +83,7 @@ class Engine:
         self._state = state
         self._journal = journal
         self._emit = emit
+        self._ledger = Ledger(state, emit, writer.surroundings)
         self._hooks = hooks
         self._rehearsed: list[tuple[Change, Outcome]] = []
 
@@ -119,7 +99,7 @@ class Engine:
             if change.live is None and not _takes_from_another(change, changes):
                 continue  # a new host that takes nothing away is its own canary
             try:
-                self._writer.rehearse(change, self._last(change))
+                self._writer.rehearse(change, self._ledger.last(change))
             except Refusal as refusal:
                 self._refused_in_rehearsal(change, refusal)
                 good = False
@@ -131,7 +111,7 @@ class Engine:
 
     def _refused_in_rehearsal(self, change: Change, refusal: Refusal) -> None:
         known = self._state.failures()
-        outcome = self._refused(change, refusal)
+        outcome = self._ledger.refused(change, refusal)
         if self._state.failures() != known:  # else the history has it already
             self._rehearsed.append((change, outcome))
 
@@ -187,7 +167,7 @@ class Engine:
             run_id,
             kind=change.kind,
             name=change.name,
-            old_name=_old_name(change) or change.name,
+            old_name=old_name(change) or change.name,
             action=change.action,
             npm_id=change.npm_id,
             created_on=live.created_on if live else None,
@@ -282,29 +262,29 @@ class Engine:
         try:
             refusal = self._writer.undo(pending.written, trouble.message)
         except Refusal as other:
-            return self._refused(change, other), None
+            return self._ledger.refused(change, other), None
         except NpmError as error:
-            return _outcome(change, Result.UNCONFIRMED, error), error
-        self._settle_unconfirmed(last, refusal.live)
-        return self._refused(change, refusal), None
+            return outcome_of(change, Result.UNCONFIRMED, error), error
+        self._ledger.confirm(last, refusal.live)
+        return self._ledger.refused(change, refusal), None
 
     def _done(self, pending: "_Pending") -> Outcome | None:
         """Remembers and announces a change that is complete; None if its host has more to do."""
         change, live = pending.step.change, pending.written.live
         if pending.step.part is Part.TAKE:
             return None
-        self._remember(change, live)
+        self._ledger.remember(change, live)
         npm_id = live.npm_id if live else change.npm_id
-        self._announce(change, npm_id)
+        self._ledger.announce(change, npm_id)
         return Outcome(change.name, change.action, npm_id, Result.DONE)
 
     def _write(
         self, step: Step, row: Row
     ) -> tuple[Written | None, Outcome | None, NpmError | None]:
-        change, last = step.change, self._last(step.change)
+        change, last = step.change, self._ledger.last(step.change)
         try:
             if step.part is Part.RELEASE:
-                self._doubt(change, last, self._writer.release(change, step.names))
+                self._ledger.doubt(change, last, self._writer.release(change, step.names))
                 return None, None, None
             if step.part is Part.SETTLE:
                 return self._writer.settle(change, last, step.names, row), None, None
@@ -312,142 +292,33 @@ class Engine:
             written = self._writer.write(change, last, stand_ins, row)
         except Refusal as refusal:
             if not refusal.retry:
-                self._settle_unconfirmed(last, refusal.live)
-            return None, self._refused(change, refusal), None
+                self._ledger.confirm(last, refusal.live)
+            return None, self._ledger.refused(change, refusal), None
         except NpmRejectedError as error:
             refused = Refusal(error.message, error.hint, retry=True)
-            return None, self._refused(change, refused), None
+            return None, self._ledger.refused(change, refused), None
         except NpmUnconfirmedError as error:
             if change.live is None and error.live is not None:
                 row.created(error.live.npm_id, error.live.created_on)
-            return None, self._unconfirmed(change, error, last), error
+            return None, self._ledger.unconfirmed(change, error, last), error
         except NpmError as error:
-            return None, _outcome(change, Result.SKIPPED, error), error
+            return None, outcome_of(change, Result.SKIPPED, error), error
         return written, None, None
 
     def _clear_up(self, step: Step) -> tuple[Outcome | None, NpmError | None]:
         """What is left to do for a change that has failed: its host gets its names back."""
         if step.part is not Part.SETTLE:
             return None, None
-        change, last = step.change, self._last(step.change)
+        change, last = step.change, self._ledger.last(step.change)
         try:
-            self._settle_unconfirmed(last, self._writer.give_back(change))
+            self._ledger.confirm(last, self._writer.give_back(change))
         except (Refusal, NpmRejectedError):
             return None, None  # somebody else was faster; the next plan sees how it is
         except NpmUnconfirmedError as error:
-            return self._unconfirmed(change, error, last), error
+            return self._ledger.unconfirmed(change, error, last), error
         except NpmError as error:
             return None, error
         return None, None
-
-    def _doubt(self, change: Change, last: Applied | None, live: Live) -> None:
-        """Until its change is done, a host that was released is not as anybody wants it."""
-        if last is not None:
-            self._state.record(replace(last, unconfirmed=True))
-        elif live.marker is not None:
-            assert change.live is not None
-            row = Applied(
-                live.kind,
-                live.marker.name,
-                live.npm_id,
-                change.live.fields,
-                live.created_on,
-                unconfirmed=True,
-                writer=live.writer,
-            )
-            self._state.record(row)
-
-    def _remember(self, change: Change, live: Live | None) -> None:
-        if live is None:
-            self._state.forget([change.name])
-            return
-        assert change.desired is not None
-        row = Applied(
-            change.kind,
-            change.name,
-            live.npm_id,
-            change.desired,
-            live.created_on,
-            writer=live.writer,
-        )
-        self._state.record(row, replaces=_old_name(change))
-        self._state.clear_failure(change.kind, change.name)
-
-    def _last(self, change: Change) -> Applied | None:
-        """What the state knows of the change's host, whatever it is called; or of one like it
-        that is gone."""
-        rows = [row for row in self._state.applied() if row.kind == change.kind]
-        live = change.live
-        if live is None:
-            return next((row for row in rows if row.name == change.name), None)
-        return next((row for row in rows if same_host(row, live)), None)
-
-    def _announce(self, change: Change, npm_id: int | None) -> None:
-        done = DONE_WORDS[change.action]
-        self._emit(
-            "info",
-            "apply",
-            f"proxy.{done}",
-            f"{change.name} {done}: {change.reason}",
-            proxy=change.name,
-            data={"npm_id": npm_id, "fields": sorted(change.fields), "drift": change.drift},
-        )
-
-    def _settle_unconfirmed(self, last: Applied | None, live: Live | None) -> None:
-        """After a roll back it is known what nginx runs: what worked before, or nothing."""
-        if last is None or not last.unconfirmed:
-            return
-        if live is None:
-            self._state.forget([last.name])
-        else:
-            worked = last.fields or live.fields
-            self._state.record(replace(last, fields=worked, unconfirmed=False))
-
-    def _refused(self, change: Change, refusal: Refusal) -> Outcome:
-        entry = FailedEntry(
-            kind=change.kind,
-            name=change.name,
-            fields=change.desired or {},
-            live=refusal.live.fields if refusal.live else None,
-            reason=refusal.message,
-            retry=refusal.retry,
-            surroundings=self._writer.surroundings(change),
-        )
-        if entry not in self._state.failures():
-            self._state.add_failure(entry)
-            hint = f" ({refusal.hint})" if refusal.hint else ""
-            self._emit(
-                "error",
-                "apply",
-                "proxy.failed",
-                f"{change.action} of {change.name} failed: {refusal.message}{hint}",
-                proxy=change.name,
-                data={"action": change.action, "npm_id": change.npm_id, "hint": refusal.hint},
-            )
-        return _outcome(change, Result.FAILED, refusal)
-
-    def _unconfirmed(
-        self, change: Change, error: NpmUnconfirmedError, last: Applied | None
-    ) -> Outcome:
-        """Marks the host, so that it is written again though NPM may show it as desired.
-
-        Without a row of it, what NPM had is what worked: it was somebody else's until now, or
-        the state was lost. Only a new host has nothing that ever worked.
-        """
-        live = error.live or change.live
-        known = last or change.live
-        if live is not None and change.desired is not None:
-            row = Applied(
-                change.kind,
-                change.name,
-                live.npm_id,
-                known.fields if known else {},
-                live.created_on,
-                unconfirmed=True,
-                writer=live.writer,
-            )
-            self._state.record(row, replaces=_old_name(change))
-        return _outcome(change, Result.UNCONFIRMED, error)
 
 
 def _in_words(results: Set[Result]) -> str:
@@ -468,13 +339,3 @@ def _is_recorded(change: Change, error: NpmError | None) -> bool:
     """
     seen = isinstance(error, NpmUnconfirmedError) and error.live is not None
     return change.target is not None and (change.live is not None or seen)
-
-
-def _outcome(change: Change, result: Result, error: ProxysyncError) -> Outcome:
-    return Outcome(change.name, change.action, change.npm_id, result, error.message, error.hint)
-
-
-def _old_name(change: Change) -> str | None:
-    """The name in NPM's marker, where it is another one: the entry was renamed."""
-    marker = change.live.marker if change.live else None
-    return marker.name if marker and marker.name != change.name else None

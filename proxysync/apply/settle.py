@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from proxysync.apply.canary import reload_nginx
-from proxysync.apply.engine import Emit
+from proxysync.apply.ledger import Emit
 from proxysync.apply.visit import Before, Promise, Visitor
 from proxysync.kinds import KINDS
 from proxysync.kinds.references import surroundings

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from proxysync.model import Fields
 from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
 from proxysync.probe.names import Names as Resolver
 
@@ -265,6 +266,12 @@ def is_served(name: str, in_use: AbstractSet[str]) -> bool:
     """Whether a host with one of the names `in_use` answers to this one."""
     above = {f"*{name[at:]}" for at, letter in enumerate(name) if letter == "."}
     return bool(({name, f".{name}"} | above) & in_use)
+
+
+def is_peculiar(fields: Fields) -> bool:
+    """Whether its own configuration may answer visitors, in whatever way, at its root."""
+    locations = fields.get("locations") or ()
+    return bool(fields.get("advanced_config")) or any(one["path"] == "/" for one in locations)
 
 
 def _absent(site: str, scheme: str) -> str:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from proxysync.apply.canary import try_out
 from proxysync.apply.order import NO_NAMES, Names, held, placeholder
-from proxysync.apply.visit import Before, Findings, Promise, Visitor, is_served
-from proxysync.apply.written import NO_NOTES, Notes, Refusal, Written
+from proxysync.apply.visit import Before, Findings, Promise, Visitor, is_peculiar, is_served
+from proxysync.apply.written import NO_NOTES, Notes, Refusal, Written, first_line, trouble_of
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.references import surroundings
 from proxysync.model import Applied, Fields, Live, Marker
@@ -230,7 +230,7 @@ class Writer:
 
     def _create(self, kind: Kind, change: Change, target: Fields, on_created: OnCreated) -> Live:
         live = self._make(kind, change, target, on_created)
-        trouble = _trouble(live, target)
+        trouble = trouble_of(live, target)
         if trouble is None:
             return live
         self._npm.delete(kind, live.npm_id)
@@ -255,7 +255,7 @@ class Writer:
         if before.fields.get("enabled") and down:
             before = self._npm.disable(kind, before.npm_id)
         live = self._npm.update(kind, before, target, self._marker(change))
-        trouble = _trouble(live, target)
+        trouble = trouble_of(live, target)
         if trouble is None:
             return live, before
         raise self._undone(kind, change, live, before, last, trouble)
@@ -291,7 +291,7 @@ class Writer:
         canary = try_out(self._npm, kind, target, marker)
         if canary.online is not False:
             return
-        reason = f"nginx refuses it: {_first_line(canary.nginx_error)}"
+        reason = f"nginx refuses it: {first_line(canary.nginx_error)}"
         if before is not None and before.online is not True:
             raise self._undone(kind, change, before, before, last, reason)
         raise Refusal(reason, _hint("the live host was not touched"), live=before, retry=False)
@@ -370,12 +370,6 @@ class Writer:
         return Marker(change.name, self.instance, state=self._state)
 
 
-def is_peculiar(fields: Fields) -> bool:
-    """Whether its own configuration may answer visitors, in whatever way, at its root."""
-    locations = fields.get("locations") or ()
-    return bool(fields.get("advanced_config")) or any(one["path"] == "/" for one in locations)
-
-
 def _is_up(live: Live) -> bool:
     return bool(live.fields.get("enabled")) and live.online is not False
 
@@ -392,22 +386,6 @@ def _same(live: Live, planned: Live) -> bool:
         planned.marker,
         planned.created_on,
     )
-
-
-def _trouble(live: Live, target: Fields) -> str | None:
-    """Why a written host is not as it should be, though NPM answered that all is well."""
-    wrong = sorted(name for name, value in target.items() if live.fields.get(name) != value)
-    if wrong:
-        return f"NPM did not store {', '.join(wrong)} as sent"
-    if live.fields.get("enabled") and live.online is False:
-        return f"nginx refuses it: {_first_line(live.nginx_error)}"
-    return None
-
-
-def _first_line(text: str | None) -> str:
-    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
-    telling = [line for line in lines if "[emerg]" in line] or lines
-    return telling[0] if telling else "NPM gives no reason"
 
 
 def _hint(what: str) -> str:

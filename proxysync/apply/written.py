@@ -6,7 +6,7 @@ from typing import Protocol
 
 from proxysync.apply.visit import Promise
 from proxysync.errors import ProxysyncError
-from proxysync.model import Applied, Live
+from proxysync.model import Applied, Fields, Live
 from proxysync.plan.model import Change
 
 
@@ -56,3 +56,20 @@ class _NoNotes:
 
 
 NO_NOTES = _NoNotes()
+
+
+def trouble_of(live: Live, target: Fields) -> str | None:
+    """Why a written host is not as it should be, though NPM answered that all is well."""
+    wrong = sorted(name for name, value in target.items() if live.fields.get(name) != value)
+    if wrong:
+        return f"NPM did not store {', '.join(wrong)} as sent"
+    if live.fields.get("enabled") and live.online is False:
+        return f"nginx refuses it: {first_line(live.nginx_error)}"
+    return None
+
+
+def first_line(text: str | None) -> str:
+    """The line that tells why nginx refused a file."""
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    telling = [line for line in lines if "[emerg]" in line] or lines
+    return telling[0] if telling else "NPM gives no reason"

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from proxysync.apply.visit import is_served
-from proxysync.apply.write import is_peculiar
+from proxysync.apply.visit import is_peculiar, is_served
 from proxysync.health import latent
 from proxysync.health.certificates import PREFIX as CERTIFICATE
 from proxysync.health.certificates import expiry_warnings, keys_of

@@ -144,7 +144,7 @@ def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
     demo.title("Two services, and a file that says where they should be found")
     toys["blog"].start()
     toys["wiki"].start()
-    demo.write(_file({"blog": toys["blog"], "wiki": toys["wiki"]}))
+    demo.write(_file({"blog": toys["blog"], "wiki": toys["wiki"]}, demo.npm.sites_url))
     demo.show(demo.file.read_text())
     demo.run("plan")
 
@@ -155,7 +155,7 @@ def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
 
         demo.title("An edit goes live: the wiki moves to another port")
         toys["new-wiki"].start()
-        demo.write(_file({"blog": toys["blog"], "wiki": toys["new-wiki"]}))
+        demo.write(_file({"blog": toys["blog"], "wiki": toys["new-wiki"]}, demo.npm.sites_url))
         demo.until("wiki.example.test", "hello from new-wiki")
 
         demo.title("Somebody points the blog elsewhere in NPM; the drift is put right")
@@ -165,7 +165,7 @@ def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
 
         demo.title("Two new entries, but one's service is not running: only that one is blocked")
         entries = {"blog": "blog", "wiki": "new-wiki", "shop": "shop", "late": "late"}
-        demo.write(_file({name: toys[toy] for name, toy in entries.items()}))
+        demo.write(_file({name: toys[toy] for name, toy in entries.items()}, demo.npm.sites_url))
         demo.until("shop.example.test", "hello from shop")
         demo.until_event("proxy.blocked")
         demo.run("status")
@@ -206,9 +206,9 @@ def _stay(demo: Demo) -> None:
         demo.say("")
 
 
-def _file(toys: dict[str, Toy]) -> str:
+def _file(toys: dict[str, Toy], sites_url: str) -> str:
     lines = ["version: 1", "settings:", "  resync_interval: 2s", "  health: {interval: 1s}"]
-    lines.append("proxies:")
+    lines += [f"  verify: {{url: {sites_url}}}", "proxies:"]
     for name, toy in toys.items():
         lines += [
             f"  {name}:",

@@ -1,0 +1,160 @@
+"""What the state and the events say of a write, once it is known how it ended."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from proxysync.apply.report import Outcome, Result
+from proxysync.apply.written import Refusal
+from proxysync.errors import ProxysyncError
+from proxysync.model import Applied, Live
+from proxysync.npm.errors import NpmUnconfirmedError
+from proxysync.plan.match import same_host
+from proxysync.plan.model import Change
+from proxysync.store.state import FailedEntry, State
+
+DONE_WORDS = {"create": "created", "update": "updated", "delete": "deleted", "adopt": "adopted"}
+
+
+class Emit(Protocol):
+    """How events are raised; see `store.events.EventLog.emit`."""
+
+    def __call__(
+        self,
+        severity: str,
+        source: str,
+        event: str,
+        message: str,
+        *,
+        proxy: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        also: Callable[[], object] = ...,
+    ) -> object: ...
+
+
+class Ledger:
+    """Keeps the state true to what was done. `surroundings` is what a change refers to in NPM."""
+
+    def __init__(self, state: State, emit: Emit, surroundings: Callable[[Change], str]) -> None:
+        self._state = state
+        self._emit = emit
+        self._surroundings = surroundings
+
+    def doubt(self, change: Change, last: Applied | None, live: Live) -> None:
+        """Until its change is done, a host that was released is not as anybody wants it."""
+        if last is not None:
+            self._state.record(replace(last, unconfirmed=True))
+        elif live.marker is not None:
+            assert change.live is not None
+            row = Applied(
+                live.kind,
+                live.marker.name,
+                live.npm_id,
+                change.live.fields,
+                live.created_on,
+                unconfirmed=True,
+                writer=live.writer,
+            )
+            self._state.record(row)
+
+    def remember(self, change: Change, live: Live | None) -> None:
+        if live is None:
+            self._state.forget([change.name])
+            return
+        assert change.desired is not None
+        row = Applied(
+            change.kind,
+            change.name,
+            live.npm_id,
+            change.desired,
+            live.created_on,
+            writer=live.writer,
+        )
+        self._state.record(row, replaces=old_name(change))
+        self._state.clear_failure(change.kind, change.name)
+
+    def last(self, change: Change) -> Applied | None:
+        """What the state knows of the change's host, whatever it is called; or of one like it
+        that is gone."""
+        rows = [row for row in self._state.applied() if row.kind == change.kind]
+        live = change.live
+        if live is None:
+            return next((row for row in rows if row.name == change.name), None)
+        return next((row for row in rows if same_host(row, live)), None)
+
+    def announce(self, change: Change, npm_id: int | None) -> None:
+        done = DONE_WORDS[change.action]
+        self._emit(
+            "info",
+            "apply",
+            f"proxy.{done}",
+            f"{change.name} {done}: {change.reason}",
+            proxy=change.name,
+            data={"npm_id": npm_id, "fields": sorted(change.fields), "drift": change.drift},
+        )
+
+    def confirm(self, last: Applied | None, live: Live | None) -> None:
+        """After a roll back it is known what nginx runs: what worked before, or nothing."""
+        if last is None or not last.unconfirmed:
+            return
+        if live is None:
+            self._state.forget([last.name])
+        else:
+            worked = last.fields or live.fields
+            self._state.record(replace(last, fields=worked, unconfirmed=False))
+
+    def refused(self, change: Change, refusal: Refusal) -> Outcome:
+        entry = FailedEntry(
+            kind=change.kind,
+            name=change.name,
+            fields=change.desired or {},
+            live=refusal.live.fields if refusal.live else None,
+            reason=refusal.message,
+            retry=refusal.retry,
+            surroundings=self._surroundings(change),
+        )
+        if entry not in self._state.failures():
+            self._state.add_failure(entry)
+            hint = f" ({refusal.hint})" if refusal.hint else ""
+            self._emit(
+                "error",
+                "apply",
+                "proxy.failed",
+                f"{change.action} of {change.name} failed: {refusal.message}{hint}",
+                proxy=change.name,
+                data={"action": change.action, "npm_id": change.npm_id, "hint": refusal.hint},
+            )
+        return outcome_of(change, Result.FAILED, refusal)
+
+    def unconfirmed(
+        self, change: Change, error: NpmUnconfirmedError, last: Applied | None
+    ) -> Outcome:
+        """Marks the host, so that it is written again though NPM may show it as desired.
+
+        Without a row of it, what NPM had is what worked: it was somebody else's until now, or
+        the state was lost. Only a new host has nothing that ever worked.
+        """
+        live = error.live or change.live
+        known = last or change.live
+        if live is not None and change.desired is not None:
+            row = Applied(
+                change.kind,
+                change.name,
+                live.npm_id,
+                known.fields if known else {},
+                live.created_on,
+                unconfirmed=True,
+                writer=live.writer,
+            )
+            self._state.record(row, replaces=old_name(change))
+        return outcome_of(change, Result.UNCONFIRMED, error)
+
+
+def outcome_of(change: Change, result: Result, error: ProxysyncError) -> Outcome:
+    return Outcome(change.name, change.action, change.npm_id, result, error.message, error.hint)
+
+
+def old_name(change: Change) -> str | None:
+    """The name in NPM's marker, where it is another one: the entry was renamed."""
+    marker = change.live.marker if change.live else None
+    return marker.name if marker and marker.name != change.name else None
