@@ -51,30 +51,30 @@ def test_npm_set_up_anew_and_a_persons_host_has_the_id_of_an_open_row(
 
 
 def test_stop_right_after_a_creation_whose_marker_is_wiped_leaves_no_orphan(
-    small_world: World, services: list[Toy]
+    world: World, services: list[Toy]
 ) -> None:
-    small_world.write({"new": {"upstream": services[0].url}})
-    signal_at(small_world, "apply", "--yes", method="GET", path=HOST, phase="before")
-    (row,) = small_world.npm.hosts()
-    small_world.npm.call("PUT", f"{HOSTS}/{row['id']}", {"meta": {}})
-    small_world.apply()
-    assert [(r["id"], r["domain_names"]) for r in small_world.npm.hosts()] == [
+    world.write({"new": {"upstream": services[0].url}})
+    signal_at(world, "apply", "--yes", method="GET", path=HOST, phase="before")
+    (row,) = world.npm.hosts()
+    world.npm.call("PUT", f"{HOSTS}/{row['id']}", {"meta": {}})
+    world.apply()
+    assert [(r["id"], r["domain_names"]) for r in world.npm.hosts()] == [
         (row["id"], [domain("new")])
     ]
-    small_world.assert_in_line()
+    world.assert_in_line()
 
 
 def test_stop_before_an_adoption_has_begun_makes_nothing_ours(
-    small_world: World, services: list[Toy]
+    world: World, services: list[Toy]
 ) -> None:
-    small_world.npm.add_host(domain("theirs"), enabled=False)
-    small_world.write({"theirs": {"upstream": services[0].url, "enabled": False}})
-    signal_at(small_world, "adopt", "theirs", "--yes", method="PUT", path=HOST, phase="before")
-    before = small_world.npm.hosts()
-    small_world.write({"other": {"upstream": services[0].url}})
+    world.npm.add_host(domain("theirs"), enabled=False)
+    world.write({"theirs": {"upstream": services[0].url, "enabled": False}})
+    signal_at(world, "adopt", "theirs", "--yes", method="PUT", path=HOST, phase="before")
+    before = world.npm.hosts()
+    world.write({"other": {"upstream": services[0].url}})
     for _ in range(2):
-        small_world.apply()
-    assert [row for row in small_world.npm.hosts() if row in before] == before
+        world.apply()
+    assert [row for row in world.npm.hosts() if row in before] == before
 
 
 def test_commands_an_adopted_host_behind_a_500_keeps_what_npm_had(
@@ -130,14 +130,12 @@ def test_commands_a_name_whose_new_host_failed_is_not_a_reason_to_delete_another
     assert [row["id"] for row in small_world.npm.hosts()] == [theirs["id"]]
 
 
-def test_stop_while_npm_makes_a_host_brings_one_host(
-    small_world: World, services: list[Toy]
-) -> None:
-    small_world.write({"new": {"upstream": services[0].url}})
-    signal_at(small_world, "apply", "--yes", method="POST", path=HOSTS)
-    small_world.apply()
-    assert len(small_world.npm.hosts()) == 1
-    small_world.assert_in_line()
+def test_stop_while_npm_makes_a_host_brings_one_host(world: World, services: list[Toy]) -> None:
+    world.write({"new": {"upstream": services[0].url}})
+    signal_at(world, "apply", "--yes", method="POST", path=HOSTS)
+    world.apply()
+    assert len(world.npm.hosts()) == 1
+    world.assert_in_line()
 
 
 @pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
@@ -153,7 +151,7 @@ def test_stop_while_npm_makes_a_host_brings_one_host(
     ],
 )
 def test_stop_by_a_signal_between_the_writes_of_an_exchange(
-    small_world: World, services: list[Toy], command: str, number: int, *, twice: bool
+    world: World, services: list[Toy], command: str, number: int, *, twice: bool
 ) -> None:
     """A wildcard has no other name by which it would be served while it moves."""
     one, two, _ = services
@@ -168,20 +166,20 @@ def test_stop_by_a_signal_between_the_writes_of_an_exchange(
         "taker": {"domains": [domain("taker"), wild], "upstream": two.url},
         "zebra": {"upstream": two.url},
     }
-    small_world.write(before)
-    small_world.apply()
-    small_world.write(after)
+    world.write(before)
+    world.apply()
+    world.write(after)
     if command == "rollback":
-        small_world.apply()
+        world.apply()
     words = (command,) if command == "run" else (command, "--yes")
     done = signal_at(
-        small_world, *words, method="PUT", path=HOST, phase="before", number=number, twice=twice
+        world, *words, method="PUT", path=HOST, phase="before", number=number, twice=twice
     )
     assert done.returncode == (0 if command == "run" else 1), done.stderr
     expected, zebra = (one, two) if command == "rollback" else (two, one)
-    assert small_world.npm.visit(domain("any.wild"))[1].strip() == expected.text
-    assert small_world.npm.visit(domain("zebra"))[1].strip() == zebra.text, "it stops after that"
-    (run, *_) = small_world.call("history", "--format", "json").json["runs"]
+    assert world.npm.visit(domain("any.wild"))[1].strip() == expected.text
+    assert world.npm.visit(domain("zebra"))[1].strip() == zebra.text, "it stops after that"
+    (run, *_) = world.call("history", "--format", "json").json["runs"]
     assert "told to stop" in run["outcome"]
 
 

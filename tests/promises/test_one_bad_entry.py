@@ -27,10 +27,10 @@ def port(world: World, name: str) -> int:
 
 
 @pytest.fixture
-def applied(small_world: World, services: list[Toy]) -> World:
-    small_world.write(sites(services[0].url))
-    small_world.apply()
-    return small_world
+def applied(world: World, services: list[Toy]) -> World:
+    world.write(sites(services[0].url))
+    world.apply()
+    return world
 
 
 def assert_told(world: World, out: str, *more: str) -> None:
@@ -91,14 +91,14 @@ def test_commands_any_4xx_at_the_write_is_that_entrys(
     assert (port(applied, "good"), port(applied, "bad")) == (two.port, one.port)
 
 
-def test_commands_adopt_goes_on_with_the_others(small_world: World, services: list[Toy]) -> None:
+def test_commands_adopt_goes_on_with_the_others(world: World, services: list[Toy]) -> None:
     one, two, _ = services
     for name in ("good", "bad"):
-        small_world.npm.add_host(domain(name), port=one.port)
-    small_world.write(sites(two.url, advanced_config=BAD))
-    assert small_world.call("adopt", "--all", "--yes").code == 1
-    assert port(small_world, "good") == two.port
-    assert small_world.npm.visit(domain("bad"))[1].strip() == one.text
+        world.npm.add_host(domain(name), port=one.port)
+    world.write(sites(two.url, advanced_config=BAD))
+    assert world.call("adopt", "--all", "--yes").code == 1
+    assert port(world, "good") == two.port
+    assert world.npm.visit(domain("bad"))[1].strip() == one.text
 
 
 def test_commands_rollback_goes_on_with_the_others(applied: World, services: list[Toy]) -> None:
@@ -144,11 +144,11 @@ def test_commands_history_has_a_run_in_which_all_was_refused(
 
 
 def test_commands_history_has_a_run_in_which_all_creations_were_refused(
-    small_world: World, services: list[Toy]
+    world: World, services: list[Toy]
 ) -> None:
-    small_world.write({"bad": {"upstream": services[0].url, "advanced_config": BAD}})
-    assert small_world.call("apply", "--yes").code == 1
-    (run,) = small_world.call("history", "--format", "json").json["runs"]
+    world.write({"bad": {"upstream": services[0].url, "advanced_config": BAD}})
+    assert world.call("apply", "--yes").code == 1
+    (run,) = world.call("history", "--format", "json").json["runs"]
     assert run["outcome"] == "failed"
     assert [c["name"] for c in run["changes"]] == ["bad"]
 

@@ -38,52 +38,50 @@ def in_instance(world: World, instance: str, **proxies: Any) -> World:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_file_does_not_matter(small_world: World, services: list[Toy], file: str) -> None:
+def test_file_does_not_matter(world: World, services: list[Toy], file: str) -> None:
     one, two, three = services
-    small_world.write({"site": {"upstream": one.url}, "more": {"upstream": one.url}})
-    small_world.apply()
-    small_world.write({"site": {"upstream": two.url}, "more": {"upstream": one.url}})
-    small_world.apply()
-    FILES[file](small_world)
-    done = small_world.call("rollback", "--yes")
+    world.write({"site": {"upstream": one.url}, "more": {"upstream": one.url}})
+    world.apply()
+    world.write({"site": {"upstream": two.url}, "more": {"upstream": one.url}})
+    world.apply()
+    FILES[file](world)
+    done = world.call("rollback", "--yes")
     assert done.code == 0, done.out + done.err
-    assert ports(small_world) == {"site": one.port, "more": one.port}
-    assert three.port not in ports(small_world).values()
+    assert ports(world) == {"site": one.port, "more": one.port}
+    assert three.port not in ports(world).values()
 
 
 def test_instance_is_the_runs_and_not_that_of_a_broken_file(
-    small_world: World, services: list[Toy]
+    world: World, services: list[Toy]
 ) -> None:
     one, two, _ = services
-    other = World(small_world.folder / "other", small_world.npm)
+    other = World(world.folder / "other", world.npm)
     other.folder.mkdir()
     other.write({"theirs": {"upstream": one.url}, "too": {"upstream": one.url}})
     other.apply()
-    in_instance(small_world, "mine", site={"upstream": one.url}).apply()
-    in_instance(small_world, "mine", site={"upstream": two.url}).apply()
-    theirs = [row for row in small_world.npm.hosts() if "site" not in row["domain_names"][0]]
-    small_world.file.write_text(BROKEN)
+    in_instance(world, "mine", site={"upstream": one.url}).apply()
+    in_instance(world, "mine", site={"upstream": two.url}).apply()
+    theirs = [row for row in world.npm.hosts() if "site" not in row["domain_names"][0]]
+    world.file.write_text(BROKEN)
 
-    done = small_world.call("rollback", "--yes")
+    done = world.call("rollback", "--yes")
     assert done.code == 0, done.out + done.err
-    assert small_world.npm.host("site")["forward_port"] == one.port
-    assert small_world.npm.host("site")["meta"]["proxysync"]["instance"] == "mine"
-    assert [row for row in small_world.npm.hosts() if row in theirs] == theirs
+    assert world.npm.host("site")["forward_port"] == one.port
+    assert world.npm.host("site")["meta"]["proxysync"]["instance"] == "mine"
+    assert [row for row in world.npm.hosts() if row in theirs] == theirs
 
 
-def test_state_lost_a_blocked_entrys_working_host_stays(
-    small_world: World, services: list[Toy]
-) -> None:
+def test_state_lost_a_blocked_entrys_working_host_stays(world: World, services: list[Toy]) -> None:
     one, two, _ = services
-    small_world.write({"site": {"upstream": one.url}, "more": {"upstream": one.url}})
-    small_world.apply()
-    shutil.rmtree(small_world.state)
-    small_world.write({"site": {"upstream": "http://127.0.0.1:1"}, "more": {"upstream": two.url}})
-    assert small_world.call("apply", "--yes").code == 1
+    world.write({"site": {"upstream": one.url}, "more": {"upstream": one.url}})
+    world.apply()
+    shutil.rmtree(world.state)
+    world.write({"site": {"upstream": "http://127.0.0.1:1"}, "more": {"upstream": two.url}})
+    assert world.call("apply", "--yes").code == 1
 
-    done = small_world.call("rollback", "--yes")
+    done = world.call("rollback", "--yes")
     assert done.code == 0, done.out + done.err
-    assert ports(small_world) == {"site": one.port, "more": one.port}
+    assert ports(world) == {"site": one.port, "more": one.port}
 
 
 def test_commands_max_delete_holds_and_can_be_waived(
@@ -140,18 +138,18 @@ def test_commands_its_reason_is_the_rollback(small_world: World, services: list[
 
 
 def test_commands_a_host_that_was_renamed_and_moved_since_is_the_same_host(
-    small_world: World, services: list[Toy]
+    world: World, services: list[Toy]
 ) -> None:
     one, *_ = services
-    small_world.write({"old": {"upstream": one.url}})
-    small_world.apply()
-    npm_id = small_world.npm.host("old")["id"]
-    small_world.write({"new": {"domains": [domain("old")], "upstream": one.url}})
-    small_world.apply()
-    small_world.write({"new": {"domains": [domain("elsewhere")], "upstream": one.url}})
-    small_world.apply()
-    assert small_world.call("rollback", "2", "--yes").code == 0
-    row = small_world.npm.host("old")
+    world.write({"old": {"upstream": one.url}})
+    world.apply()
+    npm_id = world.npm.host("old")["id"]
+    world.write({"new": {"domains": [domain("old")], "upstream": one.url}})
+    world.apply()
+    world.write({"new": {"domains": [domain("elsewhere")], "upstream": one.url}})
+    world.apply()
+    assert world.call("rollback", "2", "--yes").code == 0
+    row = world.npm.host("old")
     assert (row["id"], row["domain_names"]) == (npm_id, [domain("old")])
 
 
