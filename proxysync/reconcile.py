@@ -1,31 +1,21 @@
 """The way from a loaded file to an NPM in line with it: plan, validate, apply, remember."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from proxysync.apply import under_way
-from proxysync.apply.engine import Engine, Hooks
-from proxysync.apply.ledger import Emit
 from proxysync.apply.report import Report, Result
-from proxysync.apply.settle import Settler
-from proxysync.apply.visit import Visitor
-from proxysync.apply.write import Writer
 from proxysync.contest import Contest
 from proxysync.kinds import proxy as proxy_kind
 from proxysync.kinds.references import surroundings
-from proxysync.mending import cure
 from proxysync.model import Snapshot
-from proxysync.npm.client import NpmClient
-from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
-from proxysync.probe.edge import Edge
 from proxysync.rollback import plan_back, why_back
+from proxysync.runner import Runner
 from proxysync.store import clock
-from proxysync.store.journal import Journal
 from proxysync.store.state import LONGEST_RETRY, BlockedEntry, Hold, State
 from proxysync.validation import Verdict, count_upstreams, definition_digest, validate
 
@@ -174,25 +164,8 @@ def known_blocks(config: "Config", plan: Plan, state: State | None) -> list[Bloc
     return [entry for entry in blocked if digests.get(entry.name) == entry.definition]
 
 
-class Reconciler:
+class Reconciler(Runner):
     """Brings one NPM in line with a file; the caller holds the write lock."""
-
-    def __init__(
-        self,
-        npm: NpmClient,
-        state: State,
-        journal: Journal,
-        emit: Emit,
-        hooks: Hooks = Hooks(),  # noqa: B008
-        on_probe: Callable[[int], Callable[[], object]] = lambda _total: lambda: None,
-    ) -> None:
-        self._npm = npm
-        npm.recorder = journal.flights
-        self._state = state
-        self._journal = journal
-        self._emit = emit
-        self._hooks = hooks
-        self._on_probe = on_probe
 
     def plan(self, config: "Config", options: Options = Options()) -> Plan:
         return build_plan(config, self._npm.snapshot(), self._state, options)
@@ -306,62 +279,6 @@ class Reconciler:
             policy,
             _failures(self._state, snapshot),
         )
-
-    def _settled(self, settings: "Settings") -> tuple[Snapshot, NpmError | None]:
-        """NPM as it is once nothing is left open that an earlier run began; or why it still is."""
-        flights = self._journal.flights
-        snapshot = under_way.wait(self._npm, flights, self._hooks, self._npm.snapshot())
-        settler = Settler(
-            self._npm, self._state, self._journal, self._emit, self._visitor(settings)
-        )
-        if settler.settle(snapshot, settings.instance):
-            snapshot = self._npm.snapshot()
-        return snapshot, settler.trouble
-
-    def _carry_out(
-        self,
-        plan: Plan,
-        again: Callable[[], Plan],
-        settings: "Settings",
-        why: str,
-        fingerprint: str,
-    ) -> tuple[Plan, Report]:
-        """Rehearses, and runs the plan, or the one made `again` if something was refused."""
-        engine = self._engine(settings)
-        try:
-            good = engine.rehearse(plan)
-        except NpmError as error:
-            self._mend(plan, settings, error, fingerprint)
-            plan = again()
-            good = engine.rehearse(plan)
-        if not good:
-            plan = again()
-        return plan, engine.run(plan, why=why, fingerprint=fingerprint)
-
-    def _mend(self, plan: Plan, settings: "Settings", error: NpmError, fingerprint: str) -> None:
-        """Carries out first what may be the cure of a broken nginx; raises where none is."""
-        if error.code != NpmUnconfirmedError.code:
-            raise error
-        first, down_first = cure(plan, settings.validation.resolver)
-        if not first.to_make:
-            raise error
-        engine = self._engine(settings, down_first)
-        report = engine.run(first, why="mending nginx", fingerprint=fingerprint)
-        if not report.ok:
-            raise report.error or error
-
-    def _engine(self, settings: "Settings", down_first: frozenset[int] = frozenset()) -> Engine:
-        writer = Writer(
-            self._npm, settings.instance, self._visitor(settings), down_first, self._state.id
-        )
-        return Engine(writer, self._state, self._journal, self._emit, self._hooks)
-
-    def _visitor(self, settings: "Settings") -> Visitor:
-        address = settings.edge(self._npm.url)
-        edge = Edge.at(address) if address else None
-        proven = self._state.edges.proven()
-        schemes = [s for s in ("http", "https") if edge and edge.address(s) in proven]
-        return Visitor(edge, frozenset(schemes))
 
     def _not_due(self, config: "Config", candidates: Sequence["Proxy"]) -> dict[str, str]:
         moment = clock.now()

@@ -111,9 +111,9 @@ def _chosen(store: "Store", run_id: int | None) -> int:
     if run_id is not None:
         return run_id
     hold, last = store.state.hold(), runs[0]
-    if hold is not None and last.why == why_back(hold.run_id) and last.outcome != "done":
-        return hold.run_id
-    return last.id
+    if hold is None or (last.why, last.outcome) == (why_back(hold.run_id), "done"):
+        return last.id
+    return hold.run_id
 
 
 def _show(plan: "Plan", secrets: Mapping[str, str]) -> int:

@@ -172,6 +172,17 @@ def test_stop_the_next_rollback_goes_on_with_one_that_was_cut_off(
     assert services[1].port in ports(changed)
 
 
+def test_stop_the_next_rollback_goes_on_with_one_that_was_killed_before_its_first_write(
+    changed: World, services: list[Toy]
+) -> None:
+    changed.write({name: {"upstream": services[2].url} for name in ("a", "b", "c")})
+    changed.apply()
+    signal_at(changed, "rollback", "2", "--yes", method="PUT", path=HOST, phase="before")
+    assert ports(changed) == [services[2].port] * 3
+    assert changed.call("rollback", "--yes").code == 0
+    assert_held(changed, services)
+
+
 def test_stop_what_a_person_let_pass_holds_for_the_rest_too(
     small_world: World, services: list[Toy]
 ) -> None:

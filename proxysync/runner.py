@@ -1,0 +1,100 @@
+"""What is done with any plan: first what an earlier run left open, then the rehearsal, then it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from proxysync.apply import under_way
+from proxysync.apply.engine import Engine, Hooks
+from proxysync.apply.ledger import Emit
+from proxysync.apply.report import Report
+from proxysync.apply.settle import Settler
+from proxysync.apply.visit import Visitor
+from proxysync.apply.write import Writer
+from proxysync.mending import cure
+from proxysync.model import Snapshot
+from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmError, NpmUnconfirmedError
+from proxysync.plan.model import Plan
+from proxysync.probe.edge import Edge
+from proxysync.store.journal import Journal
+from proxysync.store.state import State
+
+if TYPE_CHECKING:
+    from proxysync.config.models import Settings
+
+
+class Runner:
+    """Carries out plans in one NPM, whatever they are made from."""
+
+    def __init__(
+        self,
+        npm: NpmClient,
+        state: State,
+        journal: Journal,
+        emit: Emit,
+        hooks: Hooks = Hooks(),  # noqa: B008
+        on_probe: Callable[[int], Callable[[], object]] = lambda _total: lambda: None,
+    ) -> None:
+        self._npm = npm
+        npm.recorder = journal.flights
+        self._state = state
+        self._journal = journal
+        self._emit = emit
+        self._hooks = hooks
+        self._on_probe = on_probe
+
+    def _settled(self, settings: "Settings") -> tuple[Snapshot, NpmError | None]:
+        """NPM as it is once nothing is left open that an earlier run began; or why it still is."""
+        flights = self._journal.flights
+        snapshot = under_way.wait(self._npm, flights, self._hooks, self._npm.snapshot())
+        settler = Settler(
+            self._npm, self._state, self._journal, self._emit, self._visitor(settings)
+        )
+        if settler.settle(snapshot, settings.instance):
+            snapshot = self._npm.snapshot()
+        return snapshot, settler.trouble
+
+    def _carry_out(
+        self,
+        plan: Plan,
+        again: Callable[[], Plan],
+        settings: "Settings",
+        why: str,
+        fingerprint: str,
+    ) -> tuple[Plan, Report]:
+        """Rehearses, and runs the plan, or the one made `again` if something was refused."""
+        engine = self._engine(settings)
+        try:
+            good = engine.rehearse(plan)
+        except NpmError as error:
+            self._mend(plan, settings, error, fingerprint)
+            plan = again()
+            good = engine.rehearse(plan)
+        if not good:
+            plan = again()
+        return plan, engine.run(plan, why=why, fingerprint=fingerprint)
+
+    def _mend(self, plan: Plan, settings: "Settings", error: NpmError, fingerprint: str) -> None:
+        """Carries out first what may be the cure of a broken nginx; raises where none is."""
+        if error.code != NpmUnconfirmedError.code:
+            raise error
+        first, down_first = cure(plan, settings.validation.resolver)
+        if not first.to_make:
+            raise error
+        engine = self._engine(settings, down_first)
+        report = engine.run(first, why="mending nginx", fingerprint=fingerprint)
+        if not report.ok:
+            raise report.error or error
+
+    def _engine(self, settings: "Settings", down_first: frozenset[int] = frozenset()) -> Engine:
+        writer = Writer(
+            self._npm, settings.instance, self._visitor(settings), down_first, self._state.id
+        )
+        return Engine(writer, self._state, self._journal, self._emit, self._hooks)
+
+    def _visitor(self, settings: "Settings") -> Visitor:
+        address = settings.edge(self._npm.url)
+        edge = Edge.at(address) if address else None
+        proven = self._state.edges.proven()
+        schemes = [s for s in ("http", "https") if edge and edge.address(s) in proven]
+        return Visitor(edge, frozenset(schemes))
