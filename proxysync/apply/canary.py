@@ -3,9 +3,9 @@
 import secrets
 from contextlib import suppress
 
-from proxysync.kinds import PROXY, Kind
+from proxysync.kinds import PROXY, RESERVED_SUFFIX, Kind
 from proxysync.model import Fields, Live, Marker
-from proxysync.npm.client import CANARY_SUFFIX, NpmClient
+from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 
 
@@ -14,7 +14,7 @@ def try_out(npm: NpmClient, kind: Kind, fields: Fields, marker: Marker) -> Live:
 
     Raises NpmError; then nothing else was written to, so there is nothing to confirm.
     """
-    name = f"canary-{secrets.token_hex(4)}{CANARY_SUFFIX}"
+    name = f"canary-{secrets.token_hex(4)}{RESERVED_SUFFIX}"
     try:
         canary = npm.create(kind, kind.with_claims(fields, frozenset({name})), marker)
         npm.delete(kind, canary.npm_id)
@@ -33,4 +33,4 @@ def reload_nginx(npm: NpmClient, instance: str) -> None:
     Raises NpmError.
     """
     marker = Marker("reload", instance, canary=True)
-    try_out(npm, PROXY, PROXY.idle(f"reload{CANARY_SUFFIX}"), marker)
+    try_out(npm, PROXY, PROXY.idle(f"reload{RESERVED_SUFFIX}"), marker)

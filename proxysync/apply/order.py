@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from proxysync.kinds import KINDS
+from proxysync.kinds import KINDS, RESERVED_SUFFIX
 from proxysync.plan.model import Change
 
 Names = frozenset[str]
@@ -78,7 +78,7 @@ def wanted(change: Change) -> Names:
 
 def placeholder(change: Change) -> str:
     """A name that can be nobody's (RFC 2606): NPM allows no host without one."""
-    return f"moving-{change.npm_id}.proxysync.invalid"
+    return f"moving-{change.npm_id}{RESERVED_SUFFIX}"
 
 
 def _groups(changes: Sequence[Change]) -> list[list[Change]]:

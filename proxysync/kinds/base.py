@@ -7,6 +7,9 @@ from typing import Any
 
 from proxysync.model import Fields
 
+RESERVED_SUFFIX = ".proxysync.invalid"
+"""Names of throwaway hosts, and of those between two names, end in this: nobody's (RFC 2606)."""
+
 
 @dataclass(frozen=True)
 class Kind:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from proxysync.kinds import KINDS, Kind
+from proxysync.kinds import KINDS, RESERVED_SUFFIX, Kind
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snapshot
 from proxysync.npm import wire
 from proxysync.npm.errors import (
@@ -26,9 +26,6 @@ OTHER_HOLDERS = {
     "nginx/dead-hosts": "404 host",
 }
 """Hosts of kinds that we do not manage, but whose domains are taken all the same."""
-
-CANARY_SUFFIX = ".proxysync.invalid"
-"""Names of throwaway hosts end in this, which can be nobody's (RFC 2606)."""
 
 
 OnCreated = Callable[[int, str | None], object]
@@ -394,7 +391,7 @@ def _expect_row(row: Any) -> None:
 def _is_canary(live: Live) -> bool:
     names = KINDS[live.kind].claims(live.fields)
     marked = live.marker is not None and live.marker.canary
-    return marked and all(name.endswith(CANARY_SUFFIX) for name in names)
+    return marked and all(name.endswith(RESERVED_SUFFIX) for name in names)
 
 
 def _rights(user: Any) -> Mapping[str, str]:

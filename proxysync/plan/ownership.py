@@ -16,6 +16,7 @@ deleted only with a row that means this very host; without one it is an orphan.
 
 from dataclasses import dataclass
 
+from proxysync.kinds import RESERVED_SUFFIX
 from proxysync.model import Applied, Live
 from proxysync.plan.match import Match, Owned, call, claims_of
 from proxysync.plan.model import Hold, HoldKind
@@ -48,7 +49,9 @@ def rival(live: Live, row: Applied | None, policy: Policy) -> Rival | None:
 
 def why_not_taken(match: Match, live: Live, found: Rival) -> str | None:
     """Why an entry may not take this host without a person's word; None if it may."""
-    name = match.entry.name
+    name, now = match.entry.name, _served(live)
+    if not now:
+        return None
     if found.after:
         return (
             f"another state folder ({found.writer}) wrote {call(live)} after this one, and "
@@ -56,7 +59,7 @@ def why_not_taken(match: Match, live: Live, found: Rival) -> str | None:
             "them or give it its own settings.instance, then take the host back with "
             f"`proxysync adopt {name}`"
         )
-    now, then = claims_of(live), claims_of(match.entry)
+    then = claims_of(match.entry)
     renamed = match.owned is not None and match.owned.name != name
     if now <= then or (now & then and not renamed):
         return None
@@ -66,6 +69,13 @@ def why_not_taken(match: Match, live: Live, found: Rival) -> str | None:
         f"over with `proxysync adopt {name}`; else name the entry otherwise, or give this "
         "proxysync its own settings.instance"
     )
+
+
+def _served(live: Live) -> frozenset[str]:
+    """The names by which visitors reach the host: none while it is off, or between two names."""
+    if not live.fields.get("enabled", True):
+        return frozenset()
+    return frozenset(name for name in claims_of(live) if not name.endswith(RESERVED_SUFFIX))
 
 
 def written_elsewhere(live: Live, found: Rival) -> str:

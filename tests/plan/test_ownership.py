@@ -174,3 +174,16 @@ def test_two_folders_with_different_files_come_to_rest() -> None:
         "only-two",
     }
     assert by_name(plans[-2])["media"].action == "conflict"
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("serves_nothing", [{"domain": "moving-3.proxysync.invalid"}, {}])
+def test_what_another_state_folder_left_without_visitors_is_taken(
+    serves_nothing: dict[str, str], known: bool
+) -> None:
+    """It was killed while it moved domains, or has disabled the host: nobody loses a site."""
+    domains = [serves_nothing["domain"]] if serves_nothing else ["other.example.com"]
+    host = live(3, "media", *domains, state="another", enabled=bool(serves_nothing))
+    rows = [row("media", 3, writer="ours")] if known else []
+    change = only(make_plan([want("media")], npm(host), rows, OURS))
+    assert (change.action, change.hold) == ("update", None)
