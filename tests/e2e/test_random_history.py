@@ -97,6 +97,7 @@ def begin(history: History) -> None:
     history.world.apply()
     for name in STEADY:
         eventually(lambda name=name: history.world.npm.visit(domain(name))[0] == 200)  # type: ignore[misc]
+    history.hands.state = history.world.npm.host(STEADY[0])["meta"]["proxysync"]["state"]
     history.daemon.start()
 
 
@@ -107,6 +108,17 @@ def end(history: History, visitors: Visitors) -> None:
     done = world.run("apply", "--yes", env={"PROXYSYNC_STATE_DIR": str(history.second)})
     say(f"the second state at the end: {done.code} {done.out.strip()[-200:]}")
     assert definitions(world) == rows, "the second state folder changed something"
+
+
+def decide_whose(history: History, syncs: set[str]) -> None:
+    """A person's word on what two state folders leave alone of each other, as the hints say."""
+    words = {
+        "conflict": ("adopt", "--all", "--yes"),
+        "orphan": ("apply", "--delete-orphans", "--yes"),
+    }
+    for sync in sorted(syncs & set(words)):
+        done = history.world.run(*words[sync])
+        say(f"{' '.join(words[sync])}: {done.code} {' '.join(done.out.split())[:300]}")
 
 
 def in_sync(history: History, visitors: Visitors) -> bool:
@@ -125,6 +137,7 @@ def in_sync(history: History, visitors: Visitors) -> bool:
     ]
     if {row["name"] for row in status} != set(wanted):
         what.append(f"status: {sorted(row['name'] for row in status)}")
+    decide_whose(history, {row["sync"] for row in status})
     if what and what != STILL:
         STILL[:] = what
         say("not yet: " + "\n         ".join(what))

@@ -117,6 +117,12 @@ WRITTEN_AFTER_US = live(3, "media", forward_port=1, state="other")
 OUR_ROW = row("media", 3, writer="ours")
 
 
+def test_a_host_that_another_folder_left_with_a_placeholder_is_taken_by_its_entry() -> None:
+    host = live(3, "media", state="another", domain_names=["moving-3.proxysync.invalid"])
+    plan = make_plan([want("media")], npm(host), (), OURS)
+    assert [change.action for change in plan.to_make] == ["update"]
+
+
 def test_what_another_folder_wrote_after_us_is_not_written_over() -> None:
     plan = make_plan([want("media")], npm(WRITTEN_AFTER_US), [OUR_ROW], OURS)
     conflict = only(plan)

@@ -20,6 +20,8 @@ ENDS_WITHIN = 60.0
 
 Row = dict[str, Any]
 
+DROP = "drop the marker of"
+
 
 class Daemon:
     """`proxysync run`, whatever becomes of it."""
@@ -119,11 +121,15 @@ class Shells:
 
 
 class Hands:
-    """Somebody at NPM's web page. While NPM is away, nothing comes of it."""
+    """Somebody at NPM's web page. While NPM is away, nothing comes of it.
+
+    `state` is the id of the daemon's state folder.
+    """
 
     def __init__(self, npm: Npm, urls: list[str]) -> None:
         self._npm = npm
         self._ports = [int(url.rpartition(":")[2]) for url in urls]
+        self.state: str | None = None
         self.foreign: dict[int, Row] = {}
 
     def find(self, name: str, domains: list[str]) -> Row | None:
@@ -144,6 +150,8 @@ class Hands:
             row = self.find(name, domains)
             if row is None:
                 return "there is no such host"
+            if deed == DROP and self._belongs_to_another(row):
+                return "it is another state folder's, and stays"
             return str(self._do(rng, deed, row).status_code)
         except requests.RequestException as error:
             return f"NPM is away ({type(error).__name__})"
@@ -158,6 +166,10 @@ class Hands:
             return self._npm.api("POST", f"{path}/{deed}")
         return self._npm.api("PUT", path, self._payload(rng, deed, row))
 
+    def _belongs_to_another(self, row: Row) -> bool:
+        """Whether another state folder wrote it: without its marker nobody could know it again."""
+        return (row["meta"].get("proxysync") or {}).get("state") != self.state
+
     def _payload(self, rng: Random, deed: str, row: Row) -> Mapping[str, Any]:
         if deed == "edit":
             return rng.choice(
@@ -167,7 +179,7 @@ class Hands:
                     {"advanced_config": "client_max_body_size 7m;"},
                 ]
             )
-        if deed == "drop the marker of":
+        if deed == DROP:
             return {"meta": {}}
         sent = ("domain_names", "forward_scheme", "forward_host", "forward_port", "advanced_config")
         return {key: row[key] for key in sent}

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from tests.random_history.actors import Accidents, Daemon, Hands, Shells
+from tests.random_history.actors import DROP, Accidents, Daemon, Hands, Shells
 from tests.random_history.file import GUARDED, File
 from tests.random_history.visitors import Visitors
 from tests.world import World
@@ -127,7 +127,7 @@ class History:
     # -- hands
 
     def _hand(self, rng: Random) -> str:
-        deeds = ["edit", "edit", "drop the marker of", "delete", "disable", "save", "save"]
+        deeds = ["edit", "edit", DROP, "delete", "disable", "save", "save"]
         name = rng.choice([*self.file.free, *self.file.free, GUARDED])
         if name != GUARDED:
             deeds.append("enable")  # NPM's own enable forgets the access list
