@@ -23,6 +23,7 @@ SYNC_COLOURS = {
     "leaving": "yellow",
     "prune": "yellow",
     "orphan": "yellow",
+    "contested": "red",
     "blocked": "red",
     "failed": "red",
     "conflict": "red",
