@@ -35,7 +35,7 @@ class ProxyStatus:
     leaving, prune, orphan, unconfirmed, disabled, foreign, or unknown where NPM could not be asked.
     `since` is when it was blocked. `health` is where it stood when it was last checked, and
     `interval` is how often that is to happen, in seconds, None for never. `uptime` is what of the
-    last 24h, 7d     and 30d was good. `holder` is what it is if it is no proxy but a foreign host
+    last 24h, 7d and 30d was good. `holder` is what it is if it is no proxy but a foreign host
     of another kind (`redirection host #3`); that has no upstream. `edge` is what visitors got
     from nginx when it was last asked.
     """
