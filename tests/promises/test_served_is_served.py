@@ -1,7 +1,8 @@
 """What nginx serves is what NPM says; `apply` returns once it is so, and the daemon watches it."""
 
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from proxysync.apply.visit import Visitor
 from proxysync.demo.toys import Toy
 from proxysync.health.schedule import phase
 from proxysync.sandbox.faults import Fault, FaultProxy
+from tests.probe.servers import read_request, serving
 from tests.world import World, domain, eventually
 
 
@@ -261,7 +263,7 @@ def test_run_notices_a_lost_file_under_a_wildcard(small_world: World, services: 
         assert "two" in small_world.npm.visit("exact." + domain("wild"))[1]
 
 
-def test_run_says_nothing_of_a_site_that_is_off_or_protected_or_changes_all_the_time(
+def test_run_says_nothing_of_a_site_that_is_off_or_protected_or_has_a_mind_of_its_own(
     small_world: World, services: list[Toy]
 ) -> None:
     sandbox = small_world.npm.sandbox
@@ -412,3 +414,31 @@ def test_run_watches_a_site_that_is_on_https_only(small_world: World, services: 
         sandbox.lose_file(small_world.npm.host("one")["id"])
         eventually(lambda: told(small_world, "edge.served", "one"))
     assert told(small_world, "edge.not_served") == 1
+
+
+def page(number: int, request: bytes) -> bytes:
+    """One that changes with each request, or depends on who asks, as some services' do."""
+    asker = [line for line in request.split(b"\r\n") if line.lower().startswith(b"x-")]
+    return b"visitor %d" % number if number % 2 else b"|".join(asker)
+
+
+@pytest.mark.parametrize("asks", [lambda n: 2 * n + 1, lambda _: 0], ids=["counts", "echoes"])
+def test_run_concludes_nothing_from_a_page_that_cannot_be_compared(
+    small_world: World, asks: Callable[[int], int]
+) -> None:
+    def talk(connection: socket.socket) -> None:
+        request = read_request(connection)
+        requests.append(request)
+        body = page(asks(len(requests)), request)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    requests: list[bytes] = []
+    with serving(talk) as server:
+        entry = {"upstream": f"http://127.0.0.1:{server.port}"}
+        small_world.write({"one": entry}, settings={**QUICK, **seeing(small_world)})
+        small_world.apply()
+        with small_world.daemon():
+            begin = len(requests)
+            eventually(lambda: len(requests) > begin + 12)  # three checks at least
+            assert edge_of(small_world, "one") == "served"
+    assert not [event for event in small_world.event_names() if event.startswith("edge.")]
