@@ -222,7 +222,8 @@ class Engine:
         self._state.edges.prove(self._writer.addresses(findings.proven))
         self._state.edges.tell_unseen(self._emit, findings.unseen)
         for one, trouble in zip(pending, findings.troubles, strict=True):
-            if trouble is None or not trouble.undo:
+            # What was only written once more leaves nothing that did better.
+            if trouble is None or not (trouble.undo and one.written.changes_anything):
                 self._close(one.step, one.row, self._seen(one, trouble, findings), None, log)
                 continue
             outcome, fatal = self._undo(one, trouble)

@@ -40,6 +40,11 @@ class Written:
     before: Live | None = None
     last: Applied | None = None
 
+    @property
+    def changes_anything(self) -> bool:
+        """Whether the host is another than it was, and not just written once more."""
+        return self.before is None or self.live is None or self.before.fields != self.live.fields
+
 
 class Notes(Protocol):
     """What must be known of a write before it has ended; see `store.journal.Row`."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from proxysync.apply.visit import Visitor
+from proxysync.apply.write import Writer
 from proxysync.demo.toys import Toy
 from proxysync.health.schedule import phase
 from proxysync.sandbox.faults import Fault, FaultProxy
@@ -442,3 +443,33 @@ def test_run_concludes_nothing_from_a_page_that_cannot_be_compared(
             eventually(lambda: len(requests) > begin + 12)  # three checks at least
             assert edge_of(small_world, "one") == "served"
     assert not [event for event in small_world.event_names() if event.startswith("edge.")]
+
+
+def test_npm_that_loses_what_was_only_written_again_makes_the_entry_no_failure(
+    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repair changes nothing, so that there is nothing to put back, and nothing to blame."""
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    settings = seeing(small_world)
+    for toy in services[:2]:
+        small_world.write({"one": {"upstream": toy.url}}, settings=settings)
+        with FaultProxy(sandbox.url) as proxy:
+            small_world.env["PROXYSYNC_NPM_URL"] = proxy.url
+            if toy is services[1]:
+                proxy.inject(Fault.ERROR_500_WITH_EFFECT, method="PUT")
+            small_world.call("apply", "--yes")
+    small_world.env["PROXYSYNC_NPM_URL"] = sandbox.url
+    check = Writer.check
+
+    def check_late(*arguments: Any) -> Any:
+        sandbox.keep_old_file(small_world.npm.host("one")["id"], forward_port=1)
+        return check(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "check", check_late)
+        assert small_world.call("apply", "--yes").code == 1
+    assert edge_of(small_world, "one") == "not_served"
+    small_world.apply()
+    assert "two" in small_world.npm.visit(domain("one"))[1]
+    assert told(small_world, "proxy.failed") == 0
