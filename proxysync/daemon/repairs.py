@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from proxysync.health.status import EdgeStatus
 
-FIRST = 60.0
+FIRST = 5.0
 LAST = 3600.0
-"""Seconds between two writes of one host; the pause doubles in between."""
+"""Seconds between two writes of one host: few at first, for somebody may just be saving in NPM."""
+
+GROWTH = 4
+"""How much longer than the one before each pause is."""
 
 
 @dataclass(frozen=True)
@@ -46,5 +49,5 @@ class Repairs:
         with self._lock:
             for name in names:
                 count = self._tries[name].count if name in self._tries else 0
-                pause = min(FIRST * 2 ** min(count, 10), LAST)
+                pause = min(FIRST * GROWTH ** min(count, 10), LAST)
                 self._tries[name] = _Try(count + 1, self._clock() + pause)

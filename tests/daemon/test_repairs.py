@@ -1,6 +1,6 @@
 """A host that nginx does not serve is written again, though not for ever at the same pace."""
 
-from proxysync.daemon.repairs import FIRST, LAST, Repairs
+from proxysync.daemon.repairs import FIRST, GROWTH, LAST, Repairs
 
 
 class Clock:
@@ -21,7 +21,7 @@ def test_the_pause_grows_while_nothing_helps() -> None:
         while not repairs.take({"one": "not_served"}):
             clock.now += FIRST / 2
         pauses.append(clock.now - begin)
-    assert pauses[:3] == [FIRST, 2 * FIRST, 4 * FIRST]
+    assert pauses[:3] == [FIRST, GROWTH * FIRST, GROWTH**2 * FIRST]
     assert pauses[-1] == LAST
 
 
