@@ -109,6 +109,8 @@ def test_a_folder_of_files_is_watched(one: World, services: list[Toy]) -> None:
 def test_a_touched_file_causes_no_work(one: World) -> None:
     with one.daemon():
         eventually(lambda: "proxy.created" in one.event_names())
+        # The last request of a round asks for NPM's version.
+        eventually(lambda: _requests(one)[-1] == ("GET", "/"))
         before = one.event_names()
         requests = len(_requests(one))
         os.utime(one.file)
