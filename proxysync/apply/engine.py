@@ -18,6 +18,7 @@ from proxysync.npm.errors import (
     NpmUnconfirmedError,
 )
 from proxysync.plan.model import Change, Plan
+from proxysync.store.edges import Seen as EdgeSeen
 from proxysync.store.journal import Journal, Row
 from proxysync.store.state import State
 
@@ -221,10 +222,12 @@ class Engine:
         ends: NpmError | None = None
         self._state.edges.prove(self._writer.addresses(findings.proven))
         self._state.edges.tell_unseen(self._emit, findings.unseen)
+        if findings.unseen is None:
+            self._tell_edges(pending, findings)
         for one, trouble in zip(pending, findings.troubles, strict=True):
             # What was only written once more leaves nothing that did better.
             if trouble is None or not (trouble.undo and one.written.changes_anything):
-                self._close(one.step, one.row, self._seen(one, trouble, findings), None, log)
+                self._close(one.step, one.row, self._seen(one, trouble), None, log)
                 continue
             outcome, fatal = self._undo(one, trouble)
             if fatal is None:
@@ -234,23 +237,25 @@ class Engine:
             ends = ends or fatal
         return ends
 
-    def _seen(
-        self, pending: "_Pending", trouble: Trouble | None, findings: Findings
-    ) -> Outcome | None:
+    def _tell_edges(self, pending: Sequence["_Pending"], findings: Findings) -> None:
+        """Remembers what visitors see of those that stay as they were written."""
+        told, seen = self._state.edges.told(), dict[str, EdgeSeen]()
+        for one, trouble in zip(pending, findings.troubles, strict=True):
+            name, promise = one.step.change.name, one.written.promise
+            if trouble is not None:
+                if not (trouble.undo and one.written.changes_anything):
+                    seen[name] = "not_served", trouble.message
+            elif name in told and promise and promise.names <= promise.before.served:
+                # It was there, but was not what the file says: a check of health can tell.
+                seen[name] = "unknown", None
+            elif one.step.part is not Part.TAKE and one.written.live is not None:
+                seen[name] = "served", None
+        self._state.edges.tell(self._emit, seen)
+
+    def _seen(self, pending: "_Pending", trouble: Trouble | None) -> Outcome | None:
         """Ends a change that visitors are at least not worse off by."""
         outcome = self._done(pending)
-        name = pending.step.change.name
-        if outcome is None or findings.unseen is not None:
-            return outcome
-        edges, promise = self._state.edges, pending.written.promise
-        if trouble is not None:
-            edges.tell(self._emit, {name: ("not_served", trouble.message)})
-        elif name in edges.told() and promise and promise.names <= promise.before.served:
-            # It was there, but was not what the file says: a check of health can tell.
-            edges.save({name: ("unknown", None)})
-        else:
-            edges.tell(self._emit, {name: ("served", None)})
-        if trouble is None:
+        if trouble is None or outcome is None:
             return outcome
         return replace(outcome, result=Result.UNCONFIRMED, message=trouble.message, hint=NOT_SERVED)
 

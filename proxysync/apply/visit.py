@@ -19,6 +19,10 @@ GOOD_ANSWERS = 5
 """So many good answers in a row, over new connections, show that no old worker is left: they go
 on answering for some 50 ms beside the new ones."""
 
+STAGGER = 0.01
+"""Seconds between the first looks at two hosts: many may lead to one service, and one that is
+asked by many at once lets connections wait for a second."""
+
 PATIENCE = 3.0
 """Seconds after a write after which a site that does not answer will not do so."""
 
@@ -167,7 +171,8 @@ class _Look:
         await self._meet_strangers(https=any(promise.https for promise in promises))
         unseen = self._out_of_reach()
         seen = [p for p in promises if unseen is None or p.before.answered]
-        found = await asyncio.gather(*(self._watch_all(promise) for promise in seen))
+        looks = (self._watch_all(p, number * STAGGER) for number, p in enumerate(seen))
+        found = await asyncio.gather(*looks)
         troubles = dict(zip(map(id, seen), found, strict=True))
         if any(t and t.absent_over == first for t in found) and first not in self._proven:
             unseen = f"{self._edge} answers, but as if it knew none of NPM's sites"
@@ -184,8 +189,9 @@ class _Look:
         troubles = await asyncio.gather(*looks)
         return any(trouble is not None and trouble.undo for trouble in troubles)
 
-    async def _watch_all(self, promise: Promise) -> Trouble | None:
-        """The worst trouble."""
+    async def _watch_all(self, promise: Promise, pause: float) -> Trouble | None:
+        """The worst trouble with any of the names; the first look is after a `pause`."""
+        await asyncio.sleep(pause)
         names = sorted(promise.names | promise.elsewhere)
         found = await asyncio.gather(*(self._watch(promise, name) for name in names))
         troubles = sorted((t for t in found if t is not None), key=lambda t: not t.undo)

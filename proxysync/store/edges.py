@@ -149,7 +149,10 @@ class EdgeTable:
         rows = self._database.query("SELECT address FROM edge_seen WHERE target = ?", self._target)
         return frozenset(row["address"] for row in rows)
 
-    def prove(self, addresses: Iterable[str]) -> None:
+    def prove(self, addresses: Collection[str]) -> None:
+        """Remembers that they have been seen there."""
+        if not set(addresses) - self.proven():
+            return
         with self._database.transaction() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO edge_seen VALUES (?, ?)",
