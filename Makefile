@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-live lint format clean
+.PHONY: help demo test test-long test-live lint format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,7 +21,11 @@ demo: $(READY) ## watch a YAML file become working reverse proxies, on a built-i
 	@$(BIN)/proxysync demo
 
 test: $(READY) lint ## lint, format check, strict types and all tests
-	$(BIN)/pytest --numprocesses 4 --dist worksteal
+	$(BIN)/pytest -m "not long" --numprocesses 4 --dist worksteal
+
+test-long: $(READY) ## what takes longer: each step to be killed at, thousands of random stories
+	$(BIN)/pytest -m long --numprocesses 4 --dist worksteal
+	PROXYSYNC_TEST_EXAMPLES=2000 $(BIN)/pytest tests/apply/test_convergence.py
 
 test-live: $(READY) ## the tests marked `live`, also against PROXYSYNC_TEST_NPM_URL
 	$(BIN)/pytest -m live --timeout 300

@@ -25,7 +25,10 @@ from proxysync.store.state import State
 BATCH = 25
 """Writes after which visitors are asked: a site that got worse must not wait for hundreds."""
 
-NOT_SERVED = "It is written again with the next run; see `proxysync doctor` if that does not help."
+NOT_SERVED = (
+    "It is written again with the next run; if that does not help, read the log of NPM's nginx, "
+    "or restart NPM."
+)
 
 
 @dataclass(frozen=True)

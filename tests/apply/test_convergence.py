@@ -1,6 +1,6 @@
 """Whatever happens to the file, to NPM and to proxysync: in the end they agree again.
 
-`PROXYSYNC_TEST_EXAMPLES=5000 pytest tests/apply/test_convergence.py` takes its time.
+`make test-long` plays thousands of stories; PROXYSYNC_TEST_EXAMPLES says how many.
 """
 
 import os
@@ -83,7 +83,7 @@ def begin(stage: tuple[Stage, Checkpoint]) -> Stage:
     return scene
 
 
-@pytest.mark.timeout(120 + EXAMPLES)
+@pytest.mark.timeout(120 + 3 * EXAMPLES)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

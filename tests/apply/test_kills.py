@@ -1,4 +1,7 @@
-"""Killed at every step of an apply, proxysync brings all in line when it is started again."""
+"""Killed at every step of an apply, proxysync brings all in sync when it is started again.
+
+`make test` takes each sixth step, `make test-long` all of them.
+"""
 
 import signal
 from collections.abc import Iterator
@@ -14,6 +17,8 @@ from tests.world import domain
 
 PARTS = 6
 """The steps are dealt out to so many tests, so that they run beside each other."""
+
+EACH_PART = [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, PARTS))]
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -132,7 +137,7 @@ def rounds() -> Iterator[Rounds]:
         yield Rounds(stage, warm, start, ten_changes(urls), stage.foreign())
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", EACH_PART)
 def test_killed_before_any_request(rounds: Rounds, part: int) -> None:
     for number in count(1 + part, PARTS):
         if not rounds.dies_at_request(number, "before"):
@@ -141,7 +146,7 @@ def test_killed_before_any_request(rounds: Rounds, part: int) -> None:
     assert number > 30, "such an apply should take more requests"
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", EACH_PART)
 def test_killed_after_any_write_and_before_its_answer(rounds: Rounds, part: int) -> None:
     """A read has no effect: to be killed after it is the same as before it."""
     for number in count(1 + part, PARTS):
@@ -151,7 +156,7 @@ def test_killed_after_any_write_and_before_its_answer(rounds: Rounds, part: int)
     assert number > 12, "such an apply should take more writes"
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", EACH_PART)
 def test_dead_before_any_commit(rounds: Rounds, part: int) -> None:
     """Of the state or the journal; right after one, nothing is left to lose before the next."""
     for number in count(1 + part, PARTS):
