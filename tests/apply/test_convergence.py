@@ -16,7 +16,7 @@ from tests.apply.play import BAD, GOOD, HOSTS, PORTS, Step, assert_ends_well
 from tests.apply.stage import Checkpoint, Stage, open_stage
 from tests.world import domain
 
-EXAMPLES = int(os.environ.get("PROXYSYNC_TEST_EXAMPLES", "50"))
+EXAMPLES = int(os.environ.get("PROXYSYNC_TEST_EXAMPLES", "25"))
 
 NAMES = ("ant", "bee", "cat", "dog")
 DOMAINS = tuple(domain(f"d{number}") for number in range(6))
