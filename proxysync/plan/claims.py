@@ -165,7 +165,7 @@ def _keep(drafts: tuple[Draft, ...]) -> tuple[Draft, ...]:
 def _keep_served(draft: Draft, waiting: Mapping[str, Sequence[Draft]]) -> Draft:
     released = draft.holds - draft.takes
     kept = frozenset(domain for domain in released if domain in waiting)
-    if not draft.is_open or not kept:
+    if not draft.is_open or not kept or draft.is_orphan:
         return draft
     names = sorted({f'"{taker.name}"' for domain in kept for taker in waiting[domain]})
     reason = f"keeps {_list(kept)} until it can go to {' and '.join(names)}"

@@ -54,7 +54,8 @@ class Draft:
     are the domains that are the host's now. `resend` means that the host must be written
     even if nothing differs. `stop` says why it is not to be made. `keeps` are domains that
     stay here although they should go to an entry which cannot take them. `notes` is what a
-    person should know besides, `undoes` what is put back (see `Change.undoes`).
+    person should know besides, `undoes` what is put back (see `Change.undoes`). An orphan goes
+    by the word of a person, and so waits for no entry.
     """
 
     action: Action
@@ -73,6 +74,7 @@ class Draft:
     keeps: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     undoes: frozenset[str] = frozenset()
+    is_orphan: bool = False
 
     @property
     def writes(self) -> bool:
@@ -184,6 +186,7 @@ def draft_delete(owned: Owned, policy: Policy, accepted: Accepted) -> Draft:
         target=None,
         holds=_holds(owned.live, *owned.twins),
         reason="left the file" if owned.row else ORPHAN,
+        is_orphan=owned.row is None,
         stop=stop,
     )
 

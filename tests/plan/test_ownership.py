@@ -123,6 +123,16 @@ def test_a_host_that_another_folder_left_with_a_placeholder_is_taken_by_its_entr
     assert [change.action for change in plan.to_make] == ["update"]
 
 
+def test_an_orphan_goes_when_asked_for_though_the_entry_for_its_domain_is_a_conflict() -> None:
+    entries = [want("media", "d9.x"), want("keep", "k.x")]
+    theirs = live(63, "media", "w0.x", state="other")
+    orphan, keep = live(12, "old", "d9.x", state="other"), live(1, "keep", "k.x", state="ours")
+    plan = make_plan(entries, npm(theirs, orphan, keep), (), ORPHANS)
+    assert [(c.action, c.name) for c in plan.to_make] == [("delete", "old")]
+    adopted = make_plan(entries, npm(theirs, keep), (), ADOPTING)
+    assert [(c.action, c.name) for c in adopted.to_make] == [("adopt", "media")]
+
+
 def test_what_another_folder_wrote_after_us_is_not_written_over() -> None:
     plan = make_plan([want("media")], npm(WRITTEN_AFTER_US), [OUR_ROW], OURS)
     conflict = only(plan)
