@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## watch a YAML file become working reverse proxies, on a built-in sandbox
 	@$(BIN)/proxysync demo
 
-test: $(READY) lint ## lint, format check, strict types and all tests
+test: $(READY) lint ## lint, format check, strict types, import contracts and all tests
 	$(BIN)/pytest -m "not long" --numprocesses 4 --dist worksteal
 
 test-long: $(READY) ## what takes longer: each step to be killed at, thousands of random stories
@@ -30,14 +30,15 @@ test-long: $(READY) ## what takes longer: each step to be killed at, thousands o
 test-live: $(READY) ## the tests marked `live`, also against PROXYSYNC_TEST_NPM_URL
 	$(BIN)/pytest -m live --timeout 300
 
-lint: $(READY) ## ruff, format check and mypy
+lint: $(READY) ## ruff, format check, mypy and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: $(READY) ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from proxysync.store import clock
+from proxysync.model import clock
 from proxysync.store.database import Database, open_for_reading, open_for_writing
 from proxysync.store.query import EventQuery, select
 

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from proxysync.apply.report import Outcome, Result
 from proxysync.apply.written import Refusal
-from proxysync.errors import ProxysyncError
 from proxysync.model import Applied, Live
+from proxysync.model.errors import ProxysyncError
 from proxysync.npm.errors import NpmUnconfirmedError
 from proxysync.plan.match import same_host
 from proxysync.plan.model import Change

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from proxysync.apply.machine import lock_holder, npm_keys, try_lock
-from proxysync.errors import ProxysyncError
+from proxysync.model.errors import ProxysyncError
 from proxysync.store.private import open_private
 
 POLL = 0.05

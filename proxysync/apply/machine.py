@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from proxysync.errors import ProxysyncError
+from proxysync.model.errors import ProxysyncError
 
 ABSTRACT = sys.platform == "linux"
 SOCKETS = Path("/proc/net/unix")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from proxysync.apply.visit import Promise
-from proxysync.errors import ProxysyncError
 from proxysync.model import Applied, Fields, Live
+from proxysync.model.errors import ProxysyncError
 from proxysync.plan.model import Change
 
 

@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from proxysync.app.reconcile import Options
     from proxysync.cli import context
     from proxysync.cli.apply import carry_out
-    from proxysync.reconcile import Options
 
     env = context.environment(arguments)
     config = context.config(env)
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _chosen(config: "Config", names: list[str], *, everything: bool) -> frozenset[str]:
-    from proxysync.errors import ProxysyncError
+    from proxysync.model.errors import ProxysyncError
 
     known = {proxy.name for proxy in config.proxies}
     unknown = sorted(set(names) - known)

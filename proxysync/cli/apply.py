@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from proxysync.cli.flags import add_format, add_lock_timeout, add_max_delete, max_delete
 
 if TYPE_CHECKING:
+    from proxysync.app.reconcile import Options, Round
     from proxysync.cli.context import Store
     from proxysync.config.environment import Environment
     from proxysync.config.models import Config
     from proxysync.npm.client import NpmClient
     from proxysync.plan.model import Plan
-    from proxysync.reconcile import Options, Round
     from proxysync.store.state import Hold
 
 HELP = "make the changes, once"
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from proxysync.app.reconcile import Options
     from proxysync.cli import context
-    from proxysync.reconcile import Options
 
     env = context.environment(arguments)
     options = Options(
@@ -92,7 +92,7 @@ def carry_out(
 
 def require_no_hold(hold: "Hold | None") -> None:
     """Raises ProxysyncError while NPM is to stay as it was rolled back to."""
-    from proxysync.errors import ProxysyncError
+    from proxysync.model.errors import ProxysyncError
 
     if hold is not None:
         raise ProxysyncError(
@@ -116,9 +116,9 @@ def _ask(
 
     Raises ProxysyncError if the answer is no, or nobody is there to ask.
     """
+    from proxysync.app.reconcile import build_plan
     from proxysync.cli import context
     from proxysync.cli.plan import show
-    from proxysync.reconcile import build_plan
 
     snapshot = npm.snapshot()
     plan = build_plan(config, snapshot, context.read_state(env), options)
@@ -132,7 +132,7 @@ def _ask(
 def ask(plan: "Plan") -> None:
     """Raises ProxysyncError unless a person agrees to the plan that was shown."""
     from proxysync.cli import terminal
-    from proxysync.errors import ProxysyncError
+    from proxysync.model.errors import ProxysyncError
 
     if not terminal.confirm(f"Make these {len(plan.to_make)} changes?"):
         raise ProxysyncError(
@@ -143,7 +143,7 @@ def ask(plan: "Plan") -> None:
 
 def require_same(plan: "Plan", shown: "Plan") -> None:
     """Raises ProxysyncError if the plan is no longer the one that a person agreed to."""
-    from proxysync.errors import ProxysyncError
+    from proxysync.model.errors import ProxysyncError
 
     if plan.changes != shown.changes:
         raise ProxysyncError(
@@ -159,9 +159,9 @@ def _reconcile(
     options: "Options",
     shown: "Plan | None",
 ) -> "Round":
+    from proxysync.app.reconcile import Reconciler
     from proxysync.cli import interrupt
     from proxysync.cli.terminal import progress
-    from proxysync.reconcile import Reconciler
 
     reconciler = Reconciler(
         npm,
@@ -182,9 +182,9 @@ def _progress(what: str) -> None:
 
 
 def _json(done: "Round", secrets: Mapping[str, str]) -> dict[str, object]:
+    from proxysync.app.reconcile import APPLIED_ANYWAY
+    from proxysync.model.redact import redact
     from proxysync.plan import render
-    from proxysync.reconcile import APPLIED_ANYWAY
-    from proxysync.redact import redact
 
     value = {
         "ok": done.ok,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from proxysync.store.events import Event
+    from proxysync.model.event import Event
     from proxysync.store.query import EventQuery, Follower
 
 HELP = "show what happened, and follow what happens"
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context
-    from proxysync.errors import ProxysyncError
+    from proxysync.model.errors import ProxysyncError
     from proxysync.store.query import EventQuery
 
     if arguments.follow and arguments.before is not None:
@@ -154,7 +154,7 @@ def _print(events: "Sequence[Event]", style: str) -> None:
 
 def _text(event: "Event", *, on: bool) -> str:
     from proxysync.cli.terminal import paint, safe
-    from proxysync.store.clock import from_text
+    from proxysync.model.clock import from_text
 
     local = from_text(event.ts).astimezone()
     colour = {"info": "green", "warn": "yellow", "error": "red"}[event.severity]
@@ -182,8 +182,8 @@ def _moment(text: str) -> "datetime":
     import re
     from datetime import datetime, timedelta
 
-    from proxysync.errors import ProxysyncError
-    from proxysync.store.clock import now
+    from proxysync.model.clock import now
+    from proxysync.model.errors import ProxysyncError
 
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
     age = re.fullmatch("([0-9]{1,9})([smhdw])", text)

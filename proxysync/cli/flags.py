@@ -36,7 +36,7 @@ def add_max_delete(parser: argparse.ArgumentParser) -> None:
 
 def max_delete(arguments: argparse.Namespace) -> "DeleteLimit | None":
     """The limit that was given, None for that of the file. Raises ProxysyncError."""
-    from proxysync.errors import ProxysyncError
+    from proxysync.model.errors import ProxysyncError
     from proxysync.plan.policy import DeleteLimit
 
     if arguments.max_delete is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxysync.cli.flags import add_format
-from proxysync.redact import redact
+from proxysync.model.redact import redact
 
 if TYPE_CHECKING:
     from proxysync.store.journal import Journal

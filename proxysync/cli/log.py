@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from proxysync.model.text import clean, without_commands
 from proxysync.store.bus import Bus, Gap, Subscription
-from proxysync.text import clean, without_commands
 
 if TYPE_CHECKING:
-    from proxysync.store.events import Event
+    from proxysync.model.event import Event
 
 WAITING = 1000
 """Events that wait while nobody reads stderr; of more, the oldest are left out."""

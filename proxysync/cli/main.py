@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from proxysync import __version__
 from proxysync.cli import terminal
-from proxysync.errors import ProxysyncError
-from proxysync.text import one_line
+from proxysync.model.errors import ProxysyncError
+from proxysync.model.text import one_line
 
 COMMANDS = (
     "validate",

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from proxysync.app.reconcile import Round
     from proxysync.apply.report import Report
-    from proxysync.reconcile import Round
 
 
 def note_unseen(report: "Report") -> None:
@@ -22,11 +22,11 @@ def note_unseen(report: "Report") -> None:
 
 def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
     """Prints each change with how it ended, and what could not be made."""
+    from proxysync.app.reconcile import APPLIED_ANYWAY
     from proxysync.apply.report import Result
     from proxysync.cli.terminal import colours, paint, safe
+    from proxysync.model.redact import redact
     from proxysync.plan.render.values import why_held
-    from proxysync.reconcile import APPLIED_ANYWAY
-    from proxysync.redact import redact
 
     on = colours(sys.stdout)
 

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from proxysync.app.reconcile import APPLIED_ANYWAY, build_plan, known_blocks, to_validate
     from proxysync.cli import context, terminal
-    from proxysync.reconcile import APPLIED_ANYWAY, build_plan, known_blocks, to_validate
 
     env = context.environment(arguments)
     config = context.config(env)
@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     state = context.read_state(env)
     plan = build_plan(config, snapshot, state)
     if arguments.probe:
-        from proxysync.redact import redact
-        from proxysync.validation import count_upstreams, validate
+        from proxysync.app.validate import count_upstreams, validate
+        from proxysync.model.redact import redact
 
         candidates = to_validate(config, plan)
         bar = terminal.progress("probing")(count_upstreams(candidates))

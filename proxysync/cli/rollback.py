@@ -16,11 +16,11 @@ from proxysync.cli.apply import ask, require_same
 from proxysync.cli.flags import add_lock_timeout, add_max_delete, max_delete
 
 if TYPE_CHECKING:
+    from proxysync.app.reconcile import Round
     from proxysync.cli.context import Store
     from proxysync.config.environment import Environment
     from proxysync.config.models import Settings
     from proxysync.plan.model import Plan
-    from proxysync.reconcile import Round
 
 HELP = "go back to what managed hosts were before a run"
 
@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from proxysync.app.reconcile import Options, Reconciler
     from proxysync.apply.lock import write_lock
     from proxysync.cli import interrupt, terminal
-    from proxysync.reconcile import Options, Reconciler
     from proxysync.store.database import make_folder
 
     env = context.environment(arguments)
@@ -99,8 +99,8 @@ def _read(env: "Environment") -> _File:
 
 def _chosen(store: "Store", run_id: int | None) -> int:
     """The run that was named; else the one whose rollback was cut off, else the last."""
-    from proxysync.errors import ProxysyncError
-    from proxysync.rollback import why_back
+    from proxysync.app.rollback import why_back
+    from proxysync.model.errors import ProxysyncError
 
     runs = store.journal.runs(limit=1_000_000)
     if not runs or (run_id is not None and run_id not in {run.id for run in runs}):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from proxysync.config.environment import Environment
     from proxysync.daemon.loop import Inbox
     from proxysync.daemon.signals import Stop
-    from proxysync.health.status import EdgeStatus
+    from proxysync.model.health import EdgeStatus
     from proxysync.npm.client import NpmClient
     from proxysync.store.bus import Bus
 
@@ -66,6 +66,7 @@ def _serve(
     import os
     from functools import partial
 
+    from proxysync.app.reconcile import Reconciler
     from proxysync.apply.engine import Hooks
     from proxysync.daemon.loop import Loop, Wake
     from proxysync.daemon.oversight import Oversight, npm_probe
@@ -74,7 +75,6 @@ def _serve(
     from proxysync.daemon.threads import told_to
     from proxysync.daemon.watch import FileWatcher
     from proxysync.health.monitor import Monitor
-    from proxysync.reconcile import Reconciler
     from proxysync.store.event_queue import EventQueue
     from proxysync.store.health import HealthStore
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from proxysync.cli.flags import add_format
 
 if TYPE_CHECKING:
+    from proxysync.app.status import ProxyStatus
     from proxysync.config.environment import Environment
     from proxysync.config.models import Config
     from proxysync.model import Snapshot
     from proxysync.npm.client import NpmClient
     from proxysync.npm.errors import NpmError
     from proxysync.plan.model import Plan
-    from proxysync.status import ProxyStatus
     from proxysync.store.health import HealthStore
     from proxysync.store.state import State
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context, terminal
-    from proxysync.errors import ProxysyncError
+    from proxysync.model.errors import ProxysyncError
 
     if arguments.watch and arguments.format == "json":
         raise ProxysyncError(
@@ -99,8 +99,8 @@ class View:
             return self._collect(config)
 
     def _collect(self, config: "Config") -> "list[ProxyStatus]":
-        from proxysync.status import collect, foreign, with_health
-        from proxysync.store import clock
+        from proxysync.app.status import collect, foreign, with_health
+        from proxysync.model import clock
 
         plan = self._plan(config)
         proxies = collect(config, self._snapshot, plan, self._state)
@@ -113,7 +113,7 @@ class View:
         return with_health(proxies, self._health, clock.now())
 
     def warnings(self) -> list[dict[str, Any]]:
-        from proxysync.status import held, warnings
+        from proxysync.app.status import held, warnings
         from proxysync.store.database import damage_told
 
         with damage_told(DATABASE):
@@ -122,10 +122,10 @@ class View:
             return found + self._present
 
     def _plan(self, config: "Config") -> "Plan | None":
+        from proxysync.app.reconcile import Options, build_plan
+        from proxysync.app.status import present
         from proxysync.cli import context
         from proxysync.npm.errors import NpmError
-        from proxysync.reconcile import Options, build_plan
-        from proxysync.status import present
 
         plan: Plan | None = None
         self._present = []
@@ -150,7 +150,7 @@ class View:
         return plan
 
     def _only(self, name: str, proxies: "list[ProxyStatus]") -> "list[ProxyStatus]":
-        from proxysync.errors import ProxysyncError
+        from proxysync.model.errors import ProxysyncError
 
         changes = tuple(self._health.last_events(name)) if self._health else ()
         chosen = [replace(proxy, changes=changes) for proxy in proxies if proxy.name == name]
@@ -161,8 +161,8 @@ class View:
 
 
 def _print_json(view: View) -> None:
+    from proxysync.app.status import present
     from proxysync.cli import terminal
-    from proxysync.status import present
 
     proxies, warnings = view.proxies(), view.warnings()
     if view.trouble:
@@ -179,7 +179,7 @@ def _tell(trouble: "NpmError") -> None:
 
 def _picture(view: View) -> str:
     from proxysync.cli.status_table import details, render
-    from proxysync.store import clock
+    from proxysync.model import clock
 
     proxies = view.proxies()
     if view.trouble:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from proxysync.app.status import ProxyStatus, overdue
 from proxysync.cli.terminal import colours, paint, safe
-from proxysync.status import ProxyStatus, overdue
-from proxysync.store.clock import in_words
+from proxysync.model.clock import in_words
 from proxysync.store.edges import HINT as EDGE_HINT
 
 NOTHING = "–"

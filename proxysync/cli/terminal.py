@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
-from proxysync.redact import redact_text
-from proxysync.text import clean, one_line, without_commands
+from proxysync.model.redact import redact_text
+from proxysync.model.text import clean, one_line, without_commands
 
 CODES = {"green": 32, "yellow": 33, "red": 31, "cyan": 36, "dim": 2, "bold": 1}
 REFRESH = 0.1

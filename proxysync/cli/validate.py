@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from proxysync.cli.flags import add_format
 
 if TYPE_CHECKING:
-    from proxysync.config.models import Config, Proxy, Settings
+    from proxysync.app.validate import Verdict
+    from proxysync.config.models import Config, Settings
+    from proxysync.kinds.proxy import Proxy
     from proxysync.probe.model import Result
-    from proxysync.validation import Verdict
 
 HELP = "check the file, then every upstream in it"
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context, terminal
     from proxysync.config.load import ConfigError
-    from proxysync.redact import redact
+    from proxysync.model.redact import redact
 
     env = context.environment(arguments)
     try:
@@ -56,8 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _validate(proxies: "list[Proxy]", settings: "Settings", *, named: bool) -> "list[Verdict]":
     """A verdict for each, in the same order; one that is off is probed only on request."""
+    from proxysync.app.validate import count_upstreams, not_probed, validate
     from proxysync.cli.terminal import progress
-    from proxysync.validation import count_upstreams, not_probed, validate
 
     probed = [proxy for proxy in proxies if proxy.enabled or named]
     bar = progress("probing")(count_upstreams(probed))
@@ -66,7 +67,7 @@ def _validate(proxies: "list[Proxy]", settings: "Settings", *, named: bool) -> "
 
 
 def _chosen(config: "Config", names: list[str]) -> "list[Proxy]":
-    from proxysync.errors import ProxysyncError
+    from proxysync.model.errors import ProxysyncError
 
     known = {proxy.name: proxy for proxy in config.proxies}
     unknown = [name for name in names if name not in known]

@@ -12,7 +12,9 @@ from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
-from proxysync.config.errors import Path, Position, Problems, quote
+from proxysync.config.errors import Path, Problems
+from proxysync.model.position import Position
+from proxysync.values.invalid import quote
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 50

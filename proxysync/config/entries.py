@@ -7,14 +7,17 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from proxysync.config.document import Value
-from proxysync.config.errors import InvalidValue, Path, Position, Problems, describe, to_text
+from proxysync.config.errors import Path, Problems, to_text
 from proxysync.config.explain import explain, unknown_key
-from proxysync.config.models import NEVER_BLANK, Defaults, Entry, Health, Proxy, Settings
-from proxysync.config.names import domain, entry_name
-from proxysync.config.upstreams import location_path, prefix_of
-from proxysync.kinds.proxy import desired
+from proxysync.config.models import Settings
+from proxysync.kinds.entry import NEVER_BLANK, Health
+from proxysync.kinds.proxy import Defaults, Entry, Proxy, desired
 from proxysync.kinds.request import MAX_REQUEST, request_size
 from proxysync.model import Snapshot
+from proxysync.model.position import Position
+from proxysync.values.invalid import InvalidValue, describe
+from proxysync.values.names import domain, entry_name
+from proxysync.values.upstreams import location_path, prefix_of
 
 VERSION = 1
 SECTIONS = ("version", "settings", "defaults", "proxies")

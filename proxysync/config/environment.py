@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from proxysync.errors import ProxysyncError
+from proxysync.model.errors import ProxysyncError
 
 MAX_SECRET_BYTES = 64 * 1024
 _URL_EXAMPLE = "Write it like http://10.0.0.2:81 or http://[fd00::2]:81."

@@ -2,33 +2,20 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from proxysync.errors import ProxysyncError
-from proxysync.redact import redact
-from proxysync.text import one_line
+from proxysync.model.errors import ProxysyncError
+from proxysync.model.position import Position
+from proxysync.model.redact import redact
+from proxysync.values.invalid import LONGEST_QUOTE
 
 Path = tuple[str | int, ...]
 """Keys and list indexes that lead to a value."""
 
 MAX_PROBLEMS = 1000
-LONGEST_QUOTE = 60
 _PLAIN_KEY = re.compile(f"[A-Za-z0-9_-]{{1,{LONGEST_QUOTE}}}")
-
-
-@dataclass(frozen=True, order=True)
-class Position:
-    """A place in a file; lines and columns count from 1, and 0 is the file as a whole."""
-
-    file: str
-    line: int = 0
-    column: int = 0
-
-    def __str__(self) -> str:
-        file = one_line(self.file)
-        return f"{file}:{self.line}:{self.column}" if self.line else file
 
 
 @dataclass(frozen=True)
@@ -59,20 +46,6 @@ class ConfigError(ProxysyncError):
 
     def to_json(self) -> list[dict[str, Any]]:
         return [asdict(problem) for problem in self.problems]
-
-
-class InvalidValue(ValueError):  # noqa: N818
-    """What a value must be instead.
-
-    `{found}` in `message` stands for the value, which is left out where it may be a secret;
-    for the same reason only `hint` may hold anything made from the value.
-    """
-
-    def __init__(self, message: str, found: object, *, hint: str | None = None) -> None:
-        super().__init__(message.replace("{found}", describe(found)))
-        self.message = message
-        self.found = found
-        self.hint = hint
 
 
 class Problems:
@@ -125,34 +98,3 @@ def to_text(path: Path) -> str:
         else:
             text += f"[{json.dumps(part[:LONGEST_QUOTE])}]"
     return text
-
-
-def quote(text: str) -> str:
-    """The text in quotes, on one line and not too long, safe to be shown on a terminal."""
-    cut = text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
-    return f'"{safe}"'
-
-
-def suggestion(
-    text: str, check: Callable[[object], object], shown: Callable[[str], str] = str
-) -> str | None:
-    """`did you mean TEXT?`, or None where `check` refuses the text or it is too long to show."""
-    try:
-        check(text)
-    except InvalidValue:
-        return None
-    return f"did you mean {shown(text)}?" if len(text) <= LONGEST_QUOTE else None
-
-
-def describe(value: object) -> str:
-    """What stands in the file, for a person who meant something else."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    if isinstance(value, str):
-        return quote(value) if value else "an empty text"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return "nothing" if value is None else "a list"

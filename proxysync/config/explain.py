@@ -5,8 +5,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from proxysync.config.document import Value
-from proxysync.config.errors import InvalidValue, Path, Problems, describe
-from proxysync.config.models import Defaults, Entry, Health, Settings, nested_model
+from proxysync.config.errors import Path, Problems
+from proxysync.config.models import Settings
+from proxysync.kinds.entry import Health
+from proxysync.kinds.proxy import Defaults, Entry
+from proxysync.values.fields import nested_model
+from proxysync.values.invalid import InvalidValue, describe
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

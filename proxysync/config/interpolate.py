@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from proxysync.config.document import Scalar, Value, scalar
-from proxysync.config.errors import InvalidValue, Path, Problems
+from proxysync.config.errors import Path, Problems
 from proxysync.config.variables import PLAIN, Variables
+from proxysync.values.invalid import InvalidValue
 
 _VARIABLE = re.compile(
     r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\})?"

@@ -3,7 +3,9 @@
 from typing import Any
 
 from proxysync.config.entries import VERSION
-from proxysync.config.models import NEVER_BLANK, Defaults, Entry, Settings
+from proxysync.config.models import Settings
+from proxysync.kinds.entry import NEVER_BLANK
+from proxysync.kinds.proxy import Defaults, Entry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]

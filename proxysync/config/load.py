@@ -8,11 +8,12 @@ from pathlib import Path
 from proxysync.config import source
 from proxysync.config.document import Document, parse
 from proxysync.config.entries import Reader
-from proxysync.config.errors import ConfigError, Position, Problem, Problems
+from proxysync.config.errors import ConfigError, Problem, Problems
 from proxysync.config.interpolate import Interpolation
 from proxysync.config.models import Config
 from proxysync.config.source import Source
 from proxysync.config.variables import Variables
+from proxysync.model.position import Position
 
 __all__ = ["ConfigError", "Problem", "fingerprint", "load", "load_text"]
 

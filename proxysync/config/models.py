@@ -6,154 +6,34 @@ description is the field's meaning for editors, its first example the one shown 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    field_serializer,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field
 
-from proxysync.config import names, upstreams, values
-from proxysync.config.errors import InvalidValue, Position
-from proxysync.config.values import ExpectStatus, MaxDelete
 from proxysync.config.variables import Variable
-from proxysync.model import Upstream
-
-_DURATION = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "number", "exclusiveMinimum": 0},
-            {"type": "string", "minLength": 1, "pattern": values.DURATION_PATTERN},
-        ]
-    }
+from proxysync.kinds.entry import HealthSettings
+from proxysync.kinds.proxy import Proxy
+from proxysync.values import upstreams
+from proxysync.values.fields import (
+    UPSTREAM,
+    Bool,
+    Days,
+    DeleteLimit,
+    Drift,
+    Interval,
+    Mode,
+    Model,
+    Name,
+    Resolver,
+    Timeout,
 )
-_UPSTREAM = WithJsonSchema({"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
-
-Mode = Annotated[
-    Literal["enforce", "warn", "off"],
-    BeforeValidator(partial(values.one_of, ("enforce", "warn", "off"))),
-    WithJsonSchema({"enum": ["enforce", "warn", "off", False]}),
-]
-Drift = Annotated[
-    Literal["fix", "report"], BeforeValidator(partial(values.one_of, ("fix", "report")))
-]
-Skip = Annotated[
-    frozenset[Literal["dns", "tcp", "http"]],
-    BeforeValidator(partial(values.set_of, ("dns", "tcp", "http"))),
-    WithJsonSchema({"type": "array", "items": {"enum": ["dns", "tcp", "http"]}}),
-]
-Bool = Annotated[bool, BeforeValidator(values.boolean)]
-Interval = Annotated[float, BeforeValidator(partial(values.duration, minimum=1.0)), _DURATION]
-Timeout = Annotated[float, BeforeValidator(partial(values.duration, minimum=0.001)), _DURATION]
-Threshold = Annotated[
-    int,
-    BeforeValidator(partial(values.count, minimum=1, maximum=1000)),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1000}),
-]
-Days = Annotated[
-    float,
-    BeforeValidator(values.days),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 3650}),
-]
-Resolver = Annotated[str, BeforeValidator(values.resolver)]
-Name = Annotated[
-    str,
-    BeforeValidator(names.entry_name),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}),
-]
-Domain = Annotated[
-    str, BeforeValidator(names.domain), WithJsonSchema({"type": "string", "minLength": 1})
-]
-Domains = Annotated[
-    tuple[Domain, ...],
-    BeforeValidator(names.domain_list),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "minLength": 1},
-                {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": names.MAX_DOMAINS,
-                    "items": {"type": "string", "minLength": 1},
-                },
-            ]
-        }
-    ),
-]
-ProxyUpstream = Annotated[Upstream, BeforeValidator(upstreams.proxy_upstream), _UPSTREAM]
-LocationUpstream = Annotated[Upstream, BeforeValidator(upstreams.location_upstream), _UPSTREAM]
-LocationPath = Annotated[str, BeforeValidator(upstreams.location_path)]
-HealthPath = Annotated[
-    str, BeforeValidator(values.health_path), WithJsonSchema({"type": "string", "pattern": "^/"})
-]
-AdvancedConfig = Annotated[str, BeforeValidator(values.advanced_config)]
-CertificateName = Annotated[
-    str | None,
-    BeforeValidator(partial(values.reference, what="certificate")),
-    WithJsonSchema({"type": "string", "minLength": 1}),
-]
-AccessListName = Annotated[
-    str | None,
-    BeforeValidator(partial(values.reference, what="access list")),
-    WithJsonSchema({"type": "string", "minLength": 1}),
-]
-_STATUS = {
-    "anyOf": [
-        {"type": "integer", "minimum": 100, "maximum": 599},
-        {"type": "string", "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"},
-    ]
-}
-Statuses = Annotated[
-    ExpectStatus,
-    BeforeValidator(values.expect_status),
-    WithJsonSchema({"anyOf": [*_STATUS["anyOf"], {"type": "array", "items": _STATUS}]}),
-]
-DeleteLimit = Annotated[
-    MaxDelete,
-    BeforeValidator(values.max_delete),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": 1_000_000},
-                {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})?%$"},
-            ]
-        }
-    ),
-]
+from proxysync.values.invalid import InvalidValue
+from proxysync.values.scalars import MaxDelete
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Validation(_Model):
-    """How one proxy is validated; `mode` None is as in the settings."""
-
-    mode: Mode | None = Field(
-        default=None, description="As settings.validation.mode, for this proxy."
-    )
-    skip: Skip = Field(default=frozenset(), description="Steps to leave out.", examples=[["http"]])
-    allow_unresolved: Bool = Field(
-        default=False,
-        description="Let a location's upstream pass whose name does not resolve (yet).",
-    )
-
-    @field_serializer("skip", when_used="json")
-    def _in_order(self, skip: frozenset[str]) -> list[str]:
-        # A set's order differs from run to run, and digests are taken of the JSON.
-        return sorted(skip)
-
-
-class ValidationSettings(_Model):
+class ValidationSettings(Model):
     """How all proxies are validated; timeouts are in seconds."""
 
     mode: Mode = Field(
@@ -168,34 +48,10 @@ class ValidationSettings(_Model):
     )
 
 
-class HealthSettings(_Model):
-    """How often all proxies are checked; `interval` is in seconds."""
-
-    interval: Interval = Field(default=300.0, description="Time between two checks of a proxy.")
-    failure_threshold: Threshold = Field(
-        default=2, description="Failed checks in a row that make a proxy unhealthy."
-    )
-    success_threshold: Threshold = Field(
-        default=1, description="Good checks in a row that make it healthy again."
-    )
-
-
-class Health(HealthSettings):
-    """How one proxy is checked; what it leaves out is taken from the settings."""
-
-    path: HealthPath = Field(default="/", description="What is asked for.", examples=["/health"])
-    expect_status: Statuses | None = Field(
-        default=None,
-        description="Statuses that are healthy: 200, 200-399 or a list; all below 500 if unset.",
-        examples=["200-399"],
-    )
-    enabled: Bool = Field(default=True, description="false is the same as `health: off`.")
-
-
-class Verify(_Model):
+class Verify(Model):
     """Where the sites that NPM serves are reached; see AUTO and OFF."""
 
-    url: Annotated[str, BeforeValidator(lambda v: str(upstreams.proxy_upstream(v))), _UPSTREAM] = (
+    url: Annotated[str, BeforeValidator(lambda v: str(upstreams.proxy_upstream(v))), UPSTREAM] = (
         Field(description="The address of NPM's sites.", examples=["http://10.0.0.2"])
     )
 
@@ -215,7 +71,7 @@ def _verify(value: object) -> object:
     raise InvalidValue(message, value)
 
 
-class Settings(_Model):
+class Settings(Model):
     """What holds for all proxies; `resync_interval` is in seconds."""
 
     validation: ValidationSettings = Field(
@@ -270,112 +126,6 @@ class Settings(_Model):
         return f"http://[{host}]" if ":" in host else f"http://{host}"
 
 
-class Location(_Model):
-    """A path of a proxy that goes to an upstream of its own."""
-
-    path: LocationPath = Field(
-        description="A path, or = /path, ^~ /path, ~ regex, ~* regex.", examples=["/api"]
-    )
-    upstream: LocationUpstream = Field(
-        description="scheme://host:port, and a path that replaces the location's own.",
-        examples=["http://10.0.0.6:9000/v1"],
-    )
-    advanced_config: AdvancedConfig = Field(
-        default="", description="nginx configuration for this location."
-    )
-
-    @model_validator(mode="after")
-    def _regex_without_upstream_path(self) -> "Location":
-        if upstreams.is_regex(self.path) and self.upstream.path:
-            raise InvalidValue(
-                "has a regular expression as its path, so that its upstream cannot have a path: "
-                "nginx would refuse it",
-                None,
-                hint="end the upstream after its port",
-            )
-        return self
-
-
-def _health(value: object) -> object:
-    if value is False or value == "off":
-        return {"enabled": False}
-    if isinstance(value, Mapping | Health):
-        return value
-    raise InvalidValue("must be off or a mapping such as {path: /health}, not {found}", value)
-
-
-def _locations(value: object) -> tuple[object, ...]:
-    if isinstance(value, list | tuple):
-        return tuple(value)
-    raise InvalidValue(
-        "must be a list such as [{path: /api, upstream: http://10.0.0.6:9000}], not {found}", value
-    )
-
-
-NEVER_BLANK = {"certificate": "certificate", "access_list": "access list"}
-"""Fields that protect a site, and how messages call them: to write nothing must not take it."""
-
-
-class Defaults(_Model):
-    """The fields of a proxy that may be set for all of them."""
-
-    certificate: CertificateName = Field(
-        default=None,
-        description="A certificate in NPM, by its nice name or a domain that it covers; or none.",
-    )
-    force_ssl: Bool = Field(default=False, description="Redirect HTTP to HTTPS.")
-    http2: Bool = Field(default=False, description="Serve HTTP/2.")
-    hsts: Bool = Field(default=False, description="Tell browsers to come by HTTPS only.")
-    hsts_subdomains: Bool = Field(default=False, description="HSTS for all names below, too.")
-    trust_forwarded_proto: Bool = Field(
-        default=False, description="Believe X-Forwarded-Proto (NPM 2.14 and newer)."
-    )
-    cache_assets: Bool = Field(
-        default=False, description="Let nginx cache images, scripts and the like."
-    )
-    block_exploits: Bool = Field(
-        default=False, description="Refuse requests that look like exploits."
-    )
-    websockets: Bool = Field(default=False, description="Pass WebSocket connections on.")
-    access_list: AccessListName = Field(
-        default=None, description="An access list in NPM, by its name; or none."
-    )
-    advanced_config: AdvancedConfig = Field(
-        default="", description="nginx configuration for the host."
-    )
-    locations: Annotated[tuple[Location, ...], BeforeValidator(_locations)] = Field(
-        default=(),
-        description="Paths that go to upstreams of their own.",
-        examples=[[{"path": "/api", "upstream": "http://10.0.0.6:9000"}]],
-    )
-    enabled: Bool = Field(default=True, description="Whether NPM serves it.")
-    health: Annotated[Health, BeforeValidator(_health)] = Field(
-        default=Health(), description="How it is checked while it is live; off for not at all."
-    )
-    validation: Validation = Field(
-        default=Validation(), description="How it is validated.", examples=[{"skip": ["http"]}]
-    )
-
-
-class Entry(Defaults):
-    """One proxy as it stands in the file."""
-
-    domains: Domains = Field(
-        description="The names that it answers to; *.example.com is possible.",
-        examples=[["media.example.com"]],
-    )
-    upstream: ProxyUpstream = Field(
-        description="Where it forwards to: scheme://host:port.", examples=[upstreams.EXAMPLE]
-    )
-
-
-class Proxy(Entry):
-    """One proxy with its name and where in the file it stands."""
-
-    name: Name
-    source: Position = Position("")
-
-
 @dataclass(frozen=True)
 class Config:
     """A file that is good as a whole.
@@ -393,16 +143,3 @@ class Config:
     files: tuple[Path, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, Variable | None] = field(default_factory=dict, repr=False)
-
-
-def nested_model(model: type[BaseModel], name: str) -> type[BaseModel] | None:
-    """The model that a field of `model` holds, alone, in a list or optional."""
-    info = model.model_fields.get(name)
-    return _model_in(info.annotation) if info else None
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = getattr(annotation, "__args__", ())
-    return next((found for part in inner if (found := _model_in(part))), None)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxysync.config.environment import CREDENTIALS, read_secret_file
-from proxysync.config.errors import InvalidValue
-from proxysync.errors import ProxysyncError
+from proxysync.model.errors import ProxysyncError
+from proxysync.values.invalid import InvalidValue
 
 PLAIN = "PROXYSYNC_VAR_"
 SECRET = "PROXYSYNC_SECRET_"  # noqa: S105

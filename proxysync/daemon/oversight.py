@@ -7,22 +7,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from proxysync.app.validate import health_probe
 from proxysync.apply.visit import is_peculiar, is_served
 from proxysync.health import latent
 from proxysync.health.certificates import PREFIX as CERTIFICATE
 from proxysync.health.certificates import expiry_warnings, keys_of
 from proxysync.health.monitor import Monitor
-from proxysync.health.status import Rules
 from proxysync.health.target import Site, Target
 from proxysync.health.verdicts import NETWORK
 from proxysync.health.writer import Saying, Writer
 from proxysync.kinds import PROXY
-from proxysync.model import Applied, Certificate, Fields, Live, Snapshot, Upstream
+from proxysync.model import Applied, Certificate, Fields, Live, Snapshot, Upstream, clock
+from proxysync.model.health import Rules
 from proxysync.npm.client import NpmClient
 from proxysync.probe.edge import Edge
 from proxysync.probe.model import Probe
-from proxysync.store import clock
-from proxysync.validation import health_probe
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config

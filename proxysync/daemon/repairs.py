@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from proxysync.health.status import EdgeStatus
+from proxysync.model.health import EdgeStatus
 
 FIRST = 5.0
 LAST = 3600.0

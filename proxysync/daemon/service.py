@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proxysync.app.reconcile import Options, Reconciler, Round
 from proxysync.apply.lock import LockedError, write_lock
 from proxysync.config.load import ConfigError, load
 from proxysync.config.load import fingerprint as fingerprint_of
@@ -14,11 +15,10 @@ from proxysync.daemon.backoff import Backoff
 from proxysync.daemon.oversight import Oversight
 from proxysync.daemon.repairs import Repairs
 from proxysync.daemon.vanished import PATIENCE, Vanished
+from proxysync.model import clock
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
 from proxysync.plan.model import HoldKind
-from proxysync.reconcile import Options, Reconciler, Round
-from proxysync.store import clock
 from proxysync.store.database import Database, StateError
 from proxysync.store.event_queue import EventQueue
 from proxysync.store.state import Hold, State

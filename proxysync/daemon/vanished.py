@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from proxysync.config.models import Config, Proxy
+    from proxysync.config.models import Config
+    from proxysync.kinds.proxy import Proxy
 
 PATIENCE = 30.0
 """Seconds for which a file that is gone is waited for before what it said counts as removed."""

@@ -13,7 +13,7 @@ from signal import SIGTERM
 from typing import Any
 
 from proxysync.demo.toys import Toy, WebPage, visit
-from proxysync.errors import ProxysyncError
+from proxysync.model.errors import ProxysyncError
 from proxysync.sandbox import Sandbox
 
 IDENTITY = "admin@example.com"

@@ -16,9 +16,9 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from proxysync.health.status import EdgeStatus
 from proxysync.health.target import Seen, Site, Target
 from proxysync.health.writer import OnEdge, Writer
+from proxysync.model.health import EdgeStatus
 from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
 from proxysync.probe.names import Names
 

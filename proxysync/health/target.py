@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from proxysync.health.status import Check, Rules
-from proxysync.model import Upstream
+from proxysync.model import Upstream, clock
+from proxysync.model.health import Check, Rules
 from proxysync.probe.check import check
 from proxysync.probe.edge import Edge
 from proxysync.probe.model import Probe
 from proxysync.probe.names import Names
 from proxysync.probe.outcome import TIMED_OUT
-from proxysync.store import clock
 
 
 @dataclass(frozen=True)

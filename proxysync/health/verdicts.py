@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from proxysync.health.status import Change, Check, Standing, judge
 from proxysync.health.target import Seen, Target
 from proxysync.health.writer import Finding, Saying, Writer
+from proxysync.model.clock import in_words, now
+from proxysync.model.health import Change, Check, Standing, judge
 from proxysync.probe.model import Probe
-from proxysync.store.clock import in_words, now
 
 CROWD = 3
 """So many targets that fail together are not ill, but cut off; of fewer, NPM has to be too."""

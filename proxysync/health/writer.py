@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from proxysync.health.status import Check, EdgeStatus, Standing
-from proxysync.store import clock
+from proxysync.model import clock
+from proxysync.model.health import Check, EdgeStatus, Standing
 from proxysync.store.database import StateError
 from proxysync.store.events import EventLog, LateLineError
 from proxysync.store.health import HealthStore, Notice, Record

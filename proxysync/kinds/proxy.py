@@ -2,18 +2,128 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
 
 from proxysync.kinds.base import Kind
+from proxysync.kinds.entry import Health, Validation, read_health
 from proxysync.kinds.references import (
     UnknownReferenceError,
     find_access_list,
     find_certificate,
 )
 from proxysync.model import Desired, Fields, Snapshot, Upstream
+from proxysync.model.position import Position
+from proxysync.values import upstreams
+from proxysync.values.fields import (
+    AccessListName,
+    AdvancedConfig,
+    Bool,
+    CertificateName,
+    Domains,
+    LocationPath,
+    LocationUpstream,
+    Model,
+    Name,
+    ProxyUpstream,
+)
+from proxysync.values.invalid import InvalidValue
 
-if TYPE_CHECKING:
-    from proxysync.config.models import Location, Proxy
+
+class Location(Model):
+    """A path of a proxy that goes to an upstream of its own."""
+
+    path: LocationPath = Field(
+        description="A path, or = /path, ^~ /path, ~ regex, ~* regex.", examples=["/api"]
+    )
+    upstream: LocationUpstream = Field(
+        description="scheme://host:port, and a path that replaces the location's own.",
+        examples=["http://10.0.0.6:9000/v1"],
+    )
+    advanced_config: AdvancedConfig = Field(
+        default="", description="nginx configuration for this location."
+    )
+
+    @model_validator(mode="after")
+    def _regex_without_upstream_path(self) -> "Location":
+        if upstreams.is_regex(self.path) and self.upstream.path:
+            raise InvalidValue(
+                "has a regular expression as its path, so that its upstream cannot have a path: "
+                "nginx would refuse it",
+                None,
+                hint="end the upstream after its port",
+            )
+        return self
+
+
+def _locations(value: object) -> tuple[object, ...]:
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    raise InvalidValue(
+        "must be a list such as [{path: /api, upstream: http://10.0.0.6:9000}], not {found}", value
+    )
+
+
+class Defaults(Model):
+    """The fields of a proxy that may be set for all of them."""
+
+    certificate: CertificateName = Field(
+        default=None,
+        description="A certificate in NPM, by its nice name or a domain that it covers; or none.",
+    )
+    force_ssl: Bool = Field(default=False, description="Redirect HTTP to HTTPS.")
+    http2: Bool = Field(default=False, description="Serve HTTP/2.")
+    hsts: Bool = Field(default=False, description="Tell browsers to come by HTTPS only.")
+    hsts_subdomains: Bool = Field(default=False, description="HSTS for all names below, too.")
+    trust_forwarded_proto: Bool = Field(
+        default=False, description="Believe X-Forwarded-Proto (NPM 2.14 and newer)."
+    )
+    cache_assets: Bool = Field(
+        default=False, description="Let nginx cache images, scripts and the like."
+    )
+    block_exploits: Bool = Field(
+        default=False, description="Refuse requests that look like exploits."
+    )
+    websockets: Bool = Field(default=False, description="Pass WebSocket connections on.")
+    access_list: AccessListName = Field(
+        default=None, description="An access list in NPM, by its name; or none."
+    )
+    advanced_config: AdvancedConfig = Field(
+        default="", description="nginx configuration for the host."
+    )
+    locations: Annotated[tuple[Location, ...], BeforeValidator(_locations)] = Field(
+        default=(),
+        description="Paths that go to upstreams of their own.",
+        examples=[[{"path": "/api", "upstream": "http://10.0.0.6:9000"}]],
+    )
+    enabled: Bool = Field(default=True, description="Whether NPM serves it.")
+    health: Annotated[Health, BeforeValidator(read_health)] = Field(
+        default=Health(), description="How it is checked while it is live; off for not at all."
+    )
+    validation: Validation = Field(
+        default=Validation(), description="How it is validated.", examples=[{"skip": ["http"]}]
+    )
+
+
+class Entry(Defaults):
+    """One proxy as it stands in the file."""
+
+    domains: Domains = Field(
+        description="The names that it answers to; *.example.com is possible.",
+        examples=[["media.example.com"]],
+    )
+    upstream: ProxyUpstream = Field(
+        description="Where it forwards to: scheme://host:port.", examples=[upstreams.EXAMPLE]
+    )
+
+
+class Proxy(Entry):
+    """One proxy with its name and where in the file it stands."""
+
+    name: Name
+    source: Position = Position("")
+
 
 DEFAULTS: Fields = {
     "domain_names": (),
@@ -135,7 +245,7 @@ PROXY = Kind(
 )
 
 
-def desired(proxy: "Proxy", snapshot: Snapshot) -> Desired:
+def desired(proxy: Proxy, snapshot: Snapshot) -> Desired:
     """What the entry means on this server.
 
     A certificate or access list that NPM does not have, a list that lets everybody in, or a
@@ -218,7 +328,7 @@ def _forward(upstream: Upstream) -> Fields:
     }
 
 
-def _wire_location(location: "Location") -> Fields:
+def _wire_location(location: Location) -> Fields:
     return {
         "path": location.path,
         **_forward(location.upstream),

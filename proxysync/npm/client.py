@@ -7,6 +7,7 @@ from typing import Any
 
 from proxysync.kinds import KINDS, RESERVED_SUFFIX, Kind
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snapshot
+from proxysync.model.flight import Flight
 from proxysync.npm import wire
 from proxysync.npm.errors import (
     Fate,
@@ -18,7 +19,7 @@ from proxysync.npm.errors import (
     NpmUnconfirmedError,
     address_hint,
 )
-from proxysync.npm.flight import Flight, Recorder, changes, recorded
+from proxysync.npm.flight import Recorder, changes, recorded
 from proxysync.npm.session import Session
 
 OTHER_HOLDERS = {

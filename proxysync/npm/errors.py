@@ -3,8 +3,8 @@
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from proxysync.errors import ProxysyncError
 from proxysync.model import Live
+from proxysync.model.errors import ProxysyncError
 
 
 class Fate(StrEnum):

@@ -2,35 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from proxysync.model import Fields, Live
+from proxysync.model.flight import Flight, has_fields
 from proxysync.npm.errors import Fate, NpmError, NpmUnconfirmedError
-
-
-@dataclass(frozen=True)
-class Flight:
-    """One such write, and what shows that NPM has it.
-
-    `npm_id` is None for a creation. `shows` is what the object then has: None where it is then
-    gone, and nothing in it where it was so before.
-    """
-
-    kind: str
-    npm_id: int | None
-    shows: Fields | None
-
-    def trace(self, lives: tuple[Live, ...]) -> tuple[bool, Live | None]:
-        """Whether these objects show that it has arrived, and the one that does."""
-        same_kind = [live for live in lives if live.kind == self.kind]
-        if self.npm_id is not None:
-            same_kind = [live for live in same_kind if live.npm_id == self.npm_id]
-        if self.shows is None:
-            return not same_kind, None
-        found = (live for live in same_kind if self.shows and _has(live, self.shows))
-        live = next(found, None)
-        return live is not None, live
 
 
 class Recorder(Protocol):
@@ -70,8 +46,4 @@ def recorded(recorder: Recorder | None, flight: Flight) -> Iterator[None]:
 
 def changes(live: Live, fields: Fields) -> Fields:
     """`fields` if the object does not have them yet, else nothing that could be told later."""
-    return {} if _has(live, fields) else fields
-
-
-def _has(live: Live, fields: Fields) -> bool:
-    return all(live.fields.get(name) == value for name, value in fields.items())
+    return {} if has_fields(live, fields) else fields

@@ -13,6 +13,7 @@ from urllib3.exceptions import NewConnectionError
 
 from proxysync import __version__
 from proxysync.kinds.request import encode
+from proxysync.model.text import one_line
 from proxysync.npm import tls
 from proxysync.npm.deadline import Deadline, DeadlineAdapter, within
 from proxysync.npm.errors import (
@@ -24,7 +25,6 @@ from proxysync.npm.errors import (
     NpmUnavailableError,
     address_hint,
 )
-from proxysync.text import one_line
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0

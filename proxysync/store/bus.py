@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from proxysync.store.events import Event
+    from proxysync.model.event import Event
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from proxysync.store import clock
+from proxysync.model import clock
 from proxysync.store.database import Database
 
 ENOUGH = 5

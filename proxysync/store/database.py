@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from proxysync.errors import ProxysyncError
-from proxysync.store.clock import file_stamp
+from proxysync.model.clock import file_stamp
+from proxysync.model.errors import ProxysyncError
 from proxysync.store.private import make_private, tighten
 from proxysync.store.schema import MIGRATIONS
 

@@ -5,8 +5,8 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
-from proxysync.health.status import EdgeStanding, EdgeStatus
-from proxysync.store import clock
+from proxysync.model import clock
+from proxysync.model.health import EdgeStanding, EdgeStatus
 from proxysync.store.database import Database
 from proxysync.store.events import LateLineError
 

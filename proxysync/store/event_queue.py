@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from proxysync.model.event import Event
 from proxysync.store.database import StateError
-from proxysync.store.events import Event, EventLog, LateLineError
+from proxysync.store.events import EventLog, LateLineError
 
 MOST_KEPT = 10_000
 """Events that wait; of more, the oldest are lost, and it is said how many."""

@@ -9,56 +9,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from proxysync.redact import redact
-from proxysync.store import clock
+from proxysync.model import clock
+from proxysync.model.event import UNRECORDED, Event
+from proxysync.model.redact import redact
+from proxysync.model.text import clean
 from proxysync.store.bus import Bus, Subscription
 from proxysync.store.database import Database, StateError, explain
 from proxysync.store.event_file import EventFile
 from proxysync.store.secrets import known_secrets, remember_secrets
-from proxysync.text import clean
-
-SEVERITIES = ("info", "warn", "error")
-"""From the least to the gravest."""
 
 BATCH = 1000
 """Rows that are written to the file, or pruned, at a time: others get their turn between."""
 
 
-UNRECORDED = -1
-"""Stands for the id of an event that has none yet."""
-
-
 class LateLineError(StateError):
     """An event is recorded, but its line in the file has to wait until one can be written."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """One thing that happened; `to_json` is the shape that scripts rely on.
-
-    `id` is UNRECORDED while it could not be recorded: see `EventQueue`.
-    """
-
-    id: int
-    ts: str
-    severity: str
-    source: str
-    event: str
-    proxy: str | None
-    message: str
-    data: Mapping[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "ts": self.ts,
-            "severity": self.severity,
-            "source": self.source,
-            "event": self.event,
-            "proxy": self.proxy,
-            "message": self.message,
-            "data": dict(self.data),
-        }
 
 
 @dataclass(frozen=True)

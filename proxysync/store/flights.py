@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from proxysync.npm.flight import Flight
-from proxysync.store.clock import Moment
+from proxysync.model.clock import Moment
+from proxysync.model.flight import Flight
 from proxysync.store.database import Database
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from proxysync.health.figures import Figures, Uptime, summarise
-from proxysync.health.status import Check, Standing
-from proxysync.store import clock, uptime
+from proxysync.model import clock
+from proxysync.model.event import Event
+from proxysync.model.figures import Figures, Uptime, summarise
+from proxysync.model.health import Check, Standing
+from proxysync.store import uptime
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
-from proxysync.store.events import Event, to_event
+from proxysync.store.events import to_event
 
 HOUR = 3600
 DAY = 24 * HOUR

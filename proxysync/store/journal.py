@@ -5,8 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proxysync.model import Fields
-from proxysync.store import clock
+from proxysync.model import Fields, clock
 from proxysync.store.database import Database
 from proxysync.store.flights import Flights
 

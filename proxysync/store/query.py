@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from proxysync.store import clock
+from proxysync.model import clock
+from proxysync.model.event import SEVERITIES, Event
 from proxysync.store.database import Database, StateError, damage_told, open_for_reading
-from proxysync.store.events import BATCH, SEVERITIES, Event, to_event
+from proxysync.store.events import BATCH, to_event
 
 LARGEST_ID = 2**63 - 1
 """SQLite knows no larger number."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from proxysync.model import Applied, Fields
-from proxysync.store import clock
+from proxysync.model import Applied, Fields, clock
 from proxysync.store.contests import Contests
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable

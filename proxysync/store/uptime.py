@@ -7,8 +7,8 @@ the network was down), what was in between is unknown and belongs to no stretch.
 import sqlite3
 from datetime import UTC, datetime
 
-from proxysync.health.figures import Uptime
-from proxysync.health.status import Check
+from proxysync.model.figures import Uptime
+from proxysync.model.health import Check
 from proxysync.store.database import Database
 
 LATE = 30_000

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import yaml
 
+from proxysync.app.reconcile import Options, Reconciler
 from proxysync.config.load import load
 from proxysync.config.models import Config
 from proxysync.npm import transport
@@ -15,7 +16,6 @@ from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError
 from proxysync.npm.session import Session
 from proxysync.plan.policy import DeleteLimit
-from proxysync.reconcile import Options, Reconciler
 from proxysync.sandbox.faults import Fault
 from proxysync.sandbox.hosts import Hosts
 from proxysync.sandbox.nginx import Nginx

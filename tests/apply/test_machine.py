@@ -7,7 +7,7 @@ import pytest
 
 from proxysync.apply import machine
 from proxysync.apply.machine import announced, daemons, npm_keys, try_lock
-from proxysync.errors import ProxysyncError
+from proxysync.model.errors import ProxysyncError
 
 
 def shared(*urls: str) -> bool:

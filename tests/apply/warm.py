@@ -31,7 +31,7 @@ IMPORTS = (
     "proxysync.plan.render",
     "proxysync.probe.engine",
     "proxysync.probe.exchange",
-    "proxysync.reconcile",
+    "proxysync.app.reconcile",
     "proxysync.store.events",
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxysync.config.environment import Environment, Secret, read_environment
-from proxysync.errors import ProxysyncError
+from proxysync.model.errors import ProxysyncError
 
 HOME = {"HOME": "/home/me"}
 
@@ -209,17 +209,8 @@ def test_reading_the_environment_imports_nothing_heavy() -> None:
     code = (
         "import sys, proxysync.config.environment, proxysync.config;"
         f"assert not {heavy}, {heavy};"
-        "from proxysync.config import load_text, ConfigError, Config;"
+        "from proxysync.config.load import load_text;"
         "assert load_text('proxies: {}', 'p', {}).proxies == ();"
         "assert 'idna' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
-
-
-def test_the_package_has_only_the_names_it_says() -> None:
-    import proxysync.config
-
-    for name in proxysync.config.__all__:
-        assert getattr(proxysync.config, name).__name__ == name
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = proxysync.config.nothing

@@ -9,7 +9,9 @@ import yaml
 
 from proxysync.config.json_schema import json_schema
 from proxysync.config.load import ConfigError, load, load_text
-from proxysync.config.models import AUTO, Entry, Health, Location, Settings, Validation
+from proxysync.config.models import AUTO, Settings
+from proxysync.kinds.entry import Health, Validation
+from proxysync.kinds.proxy import Entry, Location
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATHS = [

@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
-from proxysync.config.errors import MAX_PROBLEMS, Position
+from proxysync.config.errors import MAX_PROBLEMS
 from proxysync.config.load import ConfigError, load_text
-from proxysync.config.models import AUTO, Config, Health, Proxy, Settings
-from proxysync.config.values import ExpectStatus, MaxDelete
+from proxysync.config.models import AUTO, Config, Settings
+from proxysync.kinds.entry import Health
+from proxysync.kinds.proxy import Proxy
 from proxysync.model import Upstream
+from proxysync.model.position import Position
+from proxysync.values.scalars import ExpectStatus, MaxDelete
 
 MEDIA = """\
 proxies:

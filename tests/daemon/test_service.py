@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from proxysync.app.reconcile import Reconciler
 from proxysync.apply.lock import write_lock
 from proxysync.daemon.oversight import Oversight
 from proxysync.daemon.service import Service
 from proxysync.health.monitor import Monitor
+from proxysync.model.event import UNRECORDED, Event
 from proxysync.npm.client import NpmClient
 from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
-from proxysync.reconcile import Reconciler
 from proxysync.sandbox import Sandbox
 from proxysync.store import event_queue
 from proxysync.store.database import StateError, open_for_writing
 from proxysync.store.event_queue import EventQueue
-from proxysync.store.events import UNRECORDED, Event, EventLog
+from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 from proxysync.store.journal import Journal
 from proxysync.store.state import State

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from proxysync.health.status import Check, Standing
+from proxysync.model.health import Check, Standing
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore, Notice, Record

@@ -9,9 +9,9 @@ import pytest
 
 from proxysync.demo.toys import Toy
 from proxysync.health.monitor import Monitor
-from proxysync.health.status import Rules
 from proxysync.health.target import Target
 from proxysync.model import Upstream
+from proxysync.model.health import Rules
 from proxysync.probe.model import Probe
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog

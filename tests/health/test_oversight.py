@@ -13,12 +13,11 @@ from proxysync.health import latent
 from proxysync.health.monitor import Monitor
 from proxysync.health.target import Target
 from proxysync.kinds import PROXY
-from proxysync.model import Applied, Live, Marker, Snapshot
+from proxysync.model import Applied, Live, Marker, Snapshot, clock
 from proxysync.npm.client import NpmClient
 from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
 from proxysync.sandbox import Sandbox
-from proxysync.store import clock
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 from tests.probe.servers import NameServer

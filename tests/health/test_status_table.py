@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxysync.app.status import ProxyStatus
 from proxysync.cli.status_table import render, table
-from proxysync.health.figures import Uptime
-from proxysync.health.status import Standing
-from proxysync.status import ProxyStatus
+from proxysync.model.figures import Uptime
+from proxysync.model.health import Standing
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MEDIA = ProxyStatus(

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from proxysync.health.figures import Uptime
-from proxysync.health.status import Check, Standing
+from proxysync.model.figures import Uptime
+from proxysync.model.health import Check, Standing
 from proxysync.store.database import Database
 from proxysync.store.health import HealthStore, Record
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from proxysync.health.status import Check, Rules, Standing
 from proxysync.health.target import Seen, Target
 from proxysync.health.verdicts import NETWORK, Verdicts, witnesses
 from proxysync.health.writer import Writer
 from proxysync.model import Upstream
+from proxysync.model.clock import now
+from proxysync.model.health import Check, Rules, Standing
 from proxysync.probe.model import Probe
-from proxysync.store.clock import now
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from proxysync.health import writer as module
-from proxysync.health.status import Check, Standing
 from proxysync.health.writer import Finding, Saying, Writer
-from proxysync.store.clock import now
+from proxysync.model.clock import now
+from proxysync.model.health import Check, Standing
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore

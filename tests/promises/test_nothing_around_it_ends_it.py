@@ -40,11 +40,11 @@ class Shifted(datetime.datetime):
     def now(cls, tz=None):
         shift = float(pathlib.Path("shift").read_text() or 0)
         return datetime.datetime.now(tz) + datetime.timedelta(seconds=shift)
-import schedule, proxysync.store.clock
+import schedule, proxysync.model.clock
 class Module:
     datetime, timedelta = Shifted, datetime.timedelta
 schedule.datetime = Module
-proxysync.store.clock.datetime = Shifted
+proxysync.model.clock.datetime = Shifted
 """
 
 START = """

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from proxysync.demo.toys import Toy
-from proxysync.health.status import Check, Standing
-from proxysync.store import clock
+from proxysync.model import clock
+from proxysync.model.health import Check, Standing
 from proxysync.store.database import open_for_writing
 from proxysync.store.health import HealthStore, Record
 from tests.world import World, domain

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxysync.store import clock
+from proxysync.model import clock
 from proxysync.store.contests import ENOUGH, IN_A_ROW, Contests
 from proxysync.store.database import open_for_writing
 

@@ -14,10 +14,12 @@ from typing import BinaryIO
 
 import pytest
 
-from proxysync.store import clock, event_file
+from proxysync.model import clock
+from proxysync.model.event import Event
+from proxysync.store import event_file
 from proxysync.store.bus import Gap
 from proxysync.store.database import Database, StateError, open_for_writing
-from proxysync.store.events import Event, EventLog, Retention
+from proxysync.store.events import EventLog, Retention
 
 SMALL = Retention(file_bytes=2000, older_files=3)
 FOREVER = Retention(days=36_500, rows=10**9)

@@ -13,8 +13,9 @@ from typing import IO, Any
 
 import pytest
 
+from proxysync.model.event import SEVERITIES
 from proxysync.store.database import Database, open_for_writing
-from proxysync.store.events import SEVERITIES, EventLog, Retention
+from proxysync.store.events import EventLog, Retention
 from tests.world import eventually
 
 

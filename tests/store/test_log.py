@@ -13,8 +13,8 @@ import pytest
 
 from proxysync.cli import log
 from proxysync.cli.log import printed
+from proxysync.model.event import Event
 from proxysync.store.bus import Bus
-from proxysync.store.events import Event
 from tests.world import eventually
 
 LONG = "x" * 1000

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxysync.store import clock
+from proxysync.model import clock
+from proxysync.model.event import SEVERITIES, Event
 from proxysync.store.database import Database, StateError, open_for_reading, open_for_writing
-from proxysync.store.events import SEVERITIES, Event, EventLog
+from proxysync.store.events import EventLog
 from proxysync.store.query import EventQuery, Follower, select, select_after
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from proxysync.model import Applied
+from proxysync.model.event import Event
 from proxysync.store.bus import Bus
 from proxysync.store.database import Database, StateError, open_for_reading, open_for_writing
-from proxysync.store.events import Event, EventLog
+from proxysync.store.events import EventLog
 from proxysync.store.schema import MIGRATIONS
 from proxysync.store.state import FailedEntry, State
 

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from proxysync.kinds import KINDS
+from proxysync.model.redact import redact_text
+from proxysync.model.text import one_line
 from proxysync.plan.model import Change, FieldChange, Hold, HoldKind
-from proxysync.redact import redact_text
-from proxysync.text import one_line
 
 Mask = Mapping[str, str]
 """Secret values and what is shown in their place."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from proxysync.app.recovery_plan import cure
 from proxysync.apply import under_way
 from proxysync.apply.engine import Engine, Hooks
 from proxysync.apply.ledger import Emit
@@ -10,7 +11,6 @@ from proxysync.apply.report import Report
 from proxysync.apply.settle import Settler
 from proxysync.apply.visit import Visitor
 from proxysync.apply.write import Writer
-from proxysync.mending import cure
 from proxysync.model import Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv6Address
 
-from proxysync.config.errors import InvalidValue, quote, suggestion
-from proxysync.config.names import host as checked_host
-from proxysync.config.names import is_ipv6, white_space
 from proxysync.model import Upstream
+from proxysync.values.invalid import InvalidValue, quote, suggestion
+from proxysync.values.names import host as checked_host
+from proxysync.values.names import is_ipv6, white_space
 
 EXAMPLE = "http://10.0.0.5:8096"
 PORTS = {"http": 80, "https": 443}

@@ -6,7 +6,7 @@ All raise InvalidValue with an example of a right value.
 import re
 from ipaddress import IPv4Address, IPv6Address
 
-from proxysync.config.errors import InvalidValue, suggestion
+from proxysync.values.invalid import InvalidValue, suggestion
 
 EXAMPLE = "media.example.com"
 MAX_DOMAINS = 100

@@ -5,17 +5,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from proxysync.health.figures import Uptime
-from proxysync.health.status import EdgeStanding, Standing
 from proxysync.kinds import PROXY
 from proxysync.model import Applied, Fields, Live, Snapshot
+from proxysync.model.clock import to_text
+from proxysync.model.figures import Uptime
+from proxysync.model.health import EdgeStanding, Standing
 from proxysync.plan.model import Change, Plan
-from proxysync.store.clock import to_text
 from proxysync.store.state import BlockedEntry, Hold
 
 if TYPE_CHECKING:
-    from proxysync.config.models import Config, Proxy
-    from proxysync.store.events import Event
+    from proxysync.config.models import Config
+    from proxysync.kinds.proxy import Proxy
+    from proxysync.model.event import Event
     from proxysync.store.health import HealthStore, Notice
     from proxysync.store.state import State
 

@@ -5,22 +5,22 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from proxysync.app.contest import Contest
+from proxysync.app.rollback import plan_back, why_back
+from proxysync.app.runner import Runner
+from proxysync.app.validate import Verdict, count_upstreams, definition_digest, validate
 from proxysync.apply.report import Report, Result
-from proxysync.contest import Contest
 from proxysync.kinds import proxy as proxy_kind
 from proxysync.kinds.references import surroundings
-from proxysync.model import Snapshot
+from proxysync.model import Snapshot, clock
 from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
-from proxysync.rollback import plan_back, why_back
-from proxysync.runner import Runner
-from proxysync.store import clock
 from proxysync.store.state import LONGEST_RETRY, BlockedEntry, Hold, State
-from proxysync.validation import Verdict, count_upstreams, definition_digest, validate
 
 if TYPE_CHECKING:
-    from proxysync.config.models import Config, Proxy, Settings
+    from proxysync.config.models import Config, Settings
+    from proxysync.kinds.proxy import Proxy
 
 FIRST_RETRY = timedelta(seconds=15)
 """A blocked entry is tried again after this; the pause doubles up to LONGEST_RETRY."""

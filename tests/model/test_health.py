@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxysync.health.status import Change, Check, Rules, Standing, judge
+from proxysync.model.health import Change, Check, Rules, Standing, judge
 
 NOTHING_KNOWN = Standing()
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)

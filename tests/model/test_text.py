@@ -2,7 +2,7 @@
 
 import json
 
-from proxysync.text import clean, one_line, without_commands
+from proxysync.model.text import clean, one_line, without_commands
 
 HOSTILE = "\x1b[31m\x9b31m\x7f\x00\r\u202e\u2066\u200b\udcff\U000e0041\t"
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxysync.health.figures import percentile, summarise
+from proxysync.model.figures import percentile, summarise
 
 
 def test_figures_of_a_stretch() -> None:

@@ -9,7 +9,8 @@ from proxysync.model import Upstream
 from proxysync.probe.model import Probe, Result, Step
 
 if TYPE_CHECKING:
-    from proxysync.config.models import Proxy, Settings
+    from proxysync.config.models import Settings
+    from proxysync.kinds.proxy import Proxy
 
 
 @dataclass(frozen=True)

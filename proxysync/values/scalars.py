@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from proxysync.config.errors import InvalidValue
-from proxysync.config.names import white_space
+from proxysync.values.invalid import InvalidValue
+from proxysync.values.names import white_space
 
 UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 NONE = "none"

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from proxysync.redact import redact, redact_text
+from proxysync.model.redact import redact, redact_text
 
 SECRET = 'p"ä ss/w0rd&<tag>\\end'
 KNOWN = {SECRET: "${TOKEN}"}

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxysync.config.errors import InvalidValue
-from proxysync.config.names import domain
-from proxysync.config.upstreams import location_path, location_upstream, proxy_upstream
 from proxysync.model import Upstream
+from proxysync.values.invalid import InvalidValue
+from proxysync.values.names import domain
+from proxysync.values.upstreams import location_path, location_upstream, proxy_upstream
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

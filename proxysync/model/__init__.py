@@ -1,0 +1,28 @@
+"""The frozen values that all rooms share, and the few words about text, time and errors.
+
+Nothing in here knows how anything is done: it imports no other room.
+"""
+
+from proxysync.model.objects import (
+    AccessList,
+    Applied,
+    Certificate,
+    Desired,
+    Fields,
+    Live,
+    Marker,
+    Snapshot,
+    Upstream,
+)
+
+__all__ = [
+    "AccessList",
+    "Applied",
+    "Certificate",
+    "Desired",
+    "Fields",
+    "Live",
+    "Marker",
+    "Snapshot",
+    "Upstream",
+]

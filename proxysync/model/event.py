@@ -1,0 +1,40 @@
+"""One thing that happened, as it is logged, shown and handed to listeners."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SEVERITIES = ("info", "warn", "error")
+"""From the least to the gravest."""
+
+UNRECORDED = -1
+"""Stands for the id of an event that has none yet."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened; `to_json` is the shape that scripts rely on.
+
+    `id` is UNRECORDED while it could not be recorded: see `store.event_queue`.
+    """
+
+    id: int
+    ts: str
+    severity: str
+    source: str
+    event: str
+    proxy: str | None
+    message: str
+    data: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "ts": self.ts,
+            "severity": self.severity,
+            "source": self.source,
+            "event": self.event,
+            "proxy": self.proxy,
+            "message": self.message,
+            "data": dict(self.data),
+        }

@@ -1,0 +1,135 @@
+"""The types of the file's fields. They read texts as they stand in the file, and right values.
+
+A type's JSON Schema is what an editor can check of it.
+"""
+
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+
+from proxysync.model import Upstream
+from proxysync.values import names, scalars, upstreams
+from proxysync.values.scalars import ExpectStatus, MaxDelete
+
+DURATION = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0},
+            {"type": "string", "minLength": 1, "pattern": scalars.DURATION_PATTERN},
+        ]
+    }
+)
+UPSTREAM = WithJsonSchema({"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
+
+Mode = Annotated[
+    Literal["enforce", "warn", "off"],
+    BeforeValidator(partial(scalars.one_of, ("enforce", "warn", "off"))),
+    WithJsonSchema({"enum": ["enforce", "warn", "off", False]}),
+]
+Drift = Annotated[
+    Literal["fix", "report"], BeforeValidator(partial(scalars.one_of, ("fix", "report")))
+]
+Skip = Annotated[
+    frozenset[Literal["dns", "tcp", "http"]],
+    BeforeValidator(partial(scalars.set_of, ("dns", "tcp", "http"))),
+    WithJsonSchema({"type": "array", "items": {"enum": ["dns", "tcp", "http"]}}),
+]
+Bool = Annotated[bool, BeforeValidator(scalars.boolean)]
+Interval = Annotated[float, BeforeValidator(partial(scalars.duration, minimum=1.0)), DURATION]
+Timeout = Annotated[float, BeforeValidator(partial(scalars.duration, minimum=0.001)), DURATION]
+Threshold = Annotated[
+    int,
+    BeforeValidator(partial(scalars.count, minimum=1, maximum=1000)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1000}),
+]
+Days = Annotated[
+    float,
+    BeforeValidator(scalars.days),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 3650}),
+]
+Resolver = Annotated[str, BeforeValidator(scalars.resolver)]
+Name = Annotated[
+    str,
+    BeforeValidator(names.entry_name),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}),
+]
+Domain = Annotated[
+    str, BeforeValidator(names.domain), WithJsonSchema({"type": "string", "minLength": 1})
+]
+Domains = Annotated[
+    tuple[Domain, ...],
+    BeforeValidator(names.domain_list),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": names.MAX_DOMAINS,
+                    "items": {"type": "string", "minLength": 1},
+                },
+            ]
+        }
+    ),
+]
+ProxyUpstream = Annotated[Upstream, BeforeValidator(upstreams.proxy_upstream), UPSTREAM]
+LocationUpstream = Annotated[Upstream, BeforeValidator(upstreams.location_upstream), UPSTREAM]
+LocationPath = Annotated[str, BeforeValidator(upstreams.location_path)]
+HealthPath = Annotated[
+    str, BeforeValidator(scalars.health_path), WithJsonSchema({"type": "string", "pattern": "^/"})
+]
+AdvancedConfig = Annotated[str, BeforeValidator(scalars.advanced_config)]
+CertificateName = Annotated[
+    str | None,
+    BeforeValidator(partial(scalars.reference, what="certificate")),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+AccessListName = Annotated[
+    str | None,
+    BeforeValidator(partial(scalars.reference, what="access list")),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+_STATUS = {
+    "anyOf": [
+        {"type": "integer", "minimum": 100, "maximum": 599},
+        {"type": "string", "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"},
+    ]
+}
+Statuses = Annotated[
+    ExpectStatus,
+    BeforeValidator(scalars.expect_status),
+    WithJsonSchema({"anyOf": [*_STATUS["anyOf"], {"type": "array", "items": _STATUS}]}),
+]
+DeleteLimit = Annotated[
+    MaxDelete,
+    BeforeValidator(scalars.max_delete),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+                {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})?%$"},
+            ]
+        }
+    ),
+]
+
+
+class Model(BaseModel):
+    """A mapping of the file: frozen, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def nested_model(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """The model that a field of `model` holds, alone, in a list or optional."""
+    info = model.model_fields.get(name)
+    return _model_in(info.annotation) if info else None
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = getattr(annotation, "__args__", ())
+    return next((found for part in inner if (found := _model_in(part))), None)
