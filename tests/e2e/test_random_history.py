@@ -8,6 +8,7 @@ that need more of NPM than its API are left out unless the environment says how 
 """
 
 import os
+import re
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -26,6 +27,8 @@ STEPS = int(os.environ.get("PROXYSYNC_TEST_STEPS", "25"))
 
 CONVERGES_WITHIN = 180.0
 """Seconds after which all must be in sync once nobody does anything any more."""
+
+NOBODYS = re.compile(r"proxy host #(\d+), which proxysync does not manage; free the domain in NPM")
 
 pytestmark = pytest.mark.timeout(600 + 20 * STEPS)
 
@@ -110,8 +113,18 @@ def end(history: History, visitors: Visitors) -> None:
     assert definitions(world) == rows, "the second state folder changed something"
 
 
-def decide_whose(history: History, syncs: set[str]) -> None:
-    """A person's word on what two state folders leave alone of each other, as the hints say."""
+def decide_whose(history: History, status: list[dict[str, Any]]) -> None:
+    """A person's word on what two state folders leave alone of each other, as the hints say.
+
+    A host that the other one made, and whose marker a hand has dropped, is nobody's any more.
+    """
+    for row in status:
+        for found in NOBODYS.finditer(row["detail"] or ""):
+            npm_id = int(found[1])
+            assert npm_id not in history.hands.foreign, row
+            history.world.npm.call("DELETE", f"/nginx/proxy-hosts/{npm_id}")
+            say(f"free the domain in NPM: delete host #{npm_id}, for {row['name']}")
+    syncs = {row["sync"] for row in status}
     words = {
         "conflict": ("adopt", "--all", "--yes"),
         "orphan": ("apply", "--delete-orphans", "--yes"),
@@ -137,7 +150,7 @@ def in_sync(history: History, visitors: Visitors) -> bool:
     ]
     if {row["name"] for row in status} != set(wanted):
         what.append(f"status: {sorted(row['name'] for row in status)}")
-    decide_whose(history, {row["sync"] for row in status})
+    decide_whose(history, status)
     if what and what != STILL:
         STILL[:] = what
         say("not yet: " + "\n         ".join(what))
