@@ -9,7 +9,7 @@ from proxysync.apply.engine import Engine, Hooks
 from proxysync.apply.ledger import Emit
 from proxysync.apply.report import Report
 from proxysync.apply.settle import Settler
-from proxysync.apply.visit import Visitor
+from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.write import Writer
 from proxysync.model import Snapshot
 from proxysync.npm.client import NpmClient
@@ -48,7 +48,7 @@ class Runner:
         flights = self._journal.flights
         snapshot = under_way.wait(self._npm, flights, self._hooks, self._npm.snapshot())
         settler = Settler(
-            self._npm, self._state, self._journal, self._emit, self._visitor(settings)
+            self._npm, self._state, self._journal, self._emit, self._site_check(settings)
         )
         if settler.settle(snapshot, settings.instance):
             snapshot = self._npm.snapshot()
@@ -88,13 +88,13 @@ class Runner:
 
     def _engine(self, settings: "Settings", down_first: frozenset[int] = frozenset()) -> Engine:
         writer = Writer(
-            self._npm, settings.instance, self._visitor(settings), down_first, self._state.id
+            self._npm, settings.instance, self._site_check(settings), down_first, self._state.id
         )
         return Engine(writer, self._state, self._journal, self._emit, self._hooks)
 
-    def _visitor(self, settings: "Settings") -> Visitor:
+    def _site_check(self, settings: "Settings") -> SiteCheck:
         address = settings.edge(self._npm.url)
         edge = Edge.at(address) if address else None
         proven = self._state.edges.proven()
         schemes = [s for s in ("http", "https") if edge and edge.address(s) in proven]
-        return Visitor(edge, frozenset(schemes))
+        return SiteCheck(edge, frozenset(schemes))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from proxysync.apply.ledger import Emit, Ledger, old_name, outcome_of
 from proxysync.apply.order import NO_NAMES, Part, Step, held, in_order, wanted
+from proxysync.apply.promise import Findings, Trouble
 from proxysync.apply.report import Outcome, Report, Result
-from proxysync.apply.visit import Findings, Trouble
 from proxysync.apply.write import Writer
 from proxysync.apply.written import Refusal, Written
 from proxysync.npm.errors import (

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from proxysync.apply.canary import reload_nginx
 from proxysync.apply.ledger import Emit
-from proxysync.apply.visit import Before, Promise, Visitor
+from proxysync.apply.promise import Before, Promise
+from proxysync.apply.site_check import SiteCheck
 from proxysync.kinds import KINDS
 from proxysync.kinds.references import surroundings
 from proxysync.model import Applied, Live, Marker, Snapshot
@@ -24,13 +25,13 @@ class Settler:
         state: State,
         journal: Journal,
         emit: Emit,
-        visitor: Visitor = Visitor(),  # noqa: B008
+        sites: SiteCheck = SiteCheck(),  # noqa: B008
     ) -> None:
         self._npm = npm
         self._state = state
         self._journal = journal
         self._emit = emit
-        self._visitor = visitor
+        self._sites = sites
         self.trouble: NpmError | None = None
 
     def settle(self, snapshot: Snapshot, instance: str) -> bool:
@@ -105,7 +106,7 @@ class Settler:
             return None
         before = Before(entry.answered & served, entry.answered & served)
         promise = Promise(served, before=before, protected=entry.protected)
-        trouble = self._visitor.check([promise]).troubles[0]
+        trouble = self._sites.check([promise]).troubles[0]
         return trouble.message if trouble and trouble.undo else None
 
     def _undo_for_visitors(self, entry: Entry, live: Live, trouble: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from proxysync.apply.canary import try_out
 from proxysync.apply.order import NO_NAMES, Names, held, placeholder
-from proxysync.apply.visit import Before, Findings, Promise, Visitor, is_peculiar, is_served
+from proxysync.apply.promise import Before, Findings, Promise, is_peculiar, is_served
+from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.written import NO_NOTES, Notes, Refusal, Written, first_line, trouble_of
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.references import surroundings
@@ -29,14 +30,14 @@ class Writer:
         self,
         npm: NpmClient,
         instance: str,
-        visitor: Visitor = Visitor(),  # noqa: B008
+        sites: SiteCheck = SiteCheck(),  # noqa: B008
         down_first: frozenset[int] = frozenset(),
         state: str | None = None,
     ) -> None:
         self._npm = npm
         self.instance = instance
         self._state = state
-        self._visitor = visitor
+        self._sites = sites
         self._down_first = down_first
         self._released: dict[int, Live] = {}
         self._placed: dict[str, int] = {}
@@ -46,25 +47,25 @@ class Writer:
         """Sees how the sites of these changes answer before any of them is written."""
         targets = [(c, c.target) for c in changes if c.target is not None]
         names = (self._visited(KINDS[c.kind], c, target) for c, target in targets)
-        self._before = self._visitor.before(self._served_now(NO_NAMES.union(*names)))
+        self._before = self._sites.before(self._served_now(NO_NAMES.union(*names)))
 
     def addresses(self, schemes: Iterable[str]) -> list[str]:
         """Where visitors are played, by these schemes."""
-        edge = self._visitor.edge
+        edge = self._sites.edge
         return [edge.address(scheme) for scheme in schemes] if edge else []
 
     def can_see(self, written: Written) -> bool:
         """Whether visitors are to be asked what the change makes of their sites."""
         promise = written.promise
-        return self._visitor.edge is not None and promise is not None and promise.is_visible
+        return self._sites.edge is not None and promise is not None and promise.is_visible
 
     def check(self, written: Sequence[Written]) -> Findings:
-        """Waits for nginx, and tells what visitors then find; see `Visitor.check`."""
-        return self._visitor.check([w.promise or Promise(NO_NAMES) for w in written])
+        """Waits for nginx, and tells what visitors then find; see `SiteCheck.check`."""
+        return self._sites.check([w.promise or Promise(NO_NAMES) for w in written])
 
     def looks_bad(self, written: Sequence[Written]) -> bool:
         """Whether visitors seem to be worse off already, so that it is time to `check`."""
-        return self._visitor.looks_bad([w.promise for w in written if w.promise])
+        return self._sites.looks_bad([w.promise for w in written if w.promise])
 
     def undo(self, written: Written, trouble: str) -> Refusal:
         """Puts back what worked before, and returns the Refusal that tells of it.
@@ -144,7 +145,7 @@ class Writer:
         protected = self._check_access_list(target, change.live)
         before = None if change.action == "create" else self._look(kind, change)
         promise = self._promise(kind, change, target, protected=protected)
-        notes.promise(promise.before.answered, protected=protected and promise.is_visible)
+        notes.promise(promise.before.responding, protected=protected and promise.is_visible)
         if before is None:
             live = self._create(kind, change, target, notes.created)
         else:
@@ -216,10 +217,10 @@ class Writer:
         return frozenset(name for name in names if is_served(name, served))
 
     def _promise(self, kind: Kind, change: Change, target: Fields, *, protected: bool) -> Promise:
-        certificate, edge = bool(target.get("certificate_id")), self._visitor.edge
+        certificate, edge = bool(target.get("certificate_id")), self._sites.edge
         hidden = edge is None or not edge.can_see(certificate=certificate)
         names = NO_NAMES if hidden else self._visited(kind, change, target)
-        before = Before(self._before.served & names, self._before.answered & names)
+        before = Before(self._before.served & names, self._before.responding & names)
         return Promise(
             names,
             before=before,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from proxysync.apply.visit import Promise
+from proxysync.apply.promise import Promise
 from proxysync.model import Applied, Fields, Live
 from proxysync.model.errors import ProxysyncError
 from proxysync.plan.model import Change
@@ -30,7 +30,7 @@ class Refusal(ProxysyncError):  # noqa: N818
 class Written:
     """A change as NPM has taken it; `live` is None after a deletion.
 
-    Visitors have yet to see what it makes of their sites: `promise` is what they must find.
+    SiteChecks have yet to see what it makes of their sites: `promise` is what they must find.
     `before` and `last` are what to put back if they do not.
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxysync.apply.visit import Visitor
+from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.write import Writer
 from proxysync.demo.toys import Toy
 from proxysync.health.schedule import phase
@@ -43,7 +43,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         return run
 
     for name in ("before", "check", "looks_bad"):
-        monkeypatch.setattr(Visitor, name, timed(getattr(Visitor, name)))
+        monkeypatch.setattr(SiteCheck, name, timed(getattr(SiteCheck, name)))
     return times
 
 

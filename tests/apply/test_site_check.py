@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import pytest
 import trustme
 
-from proxysync.apply import visit
-from proxysync.apply.visit import NO_NAMES, Before, Names, Promise, Visitor
+from proxysync.apply import site_check
+from proxysync.apply.order import NO_NAMES
+from proxysync.apply.promise import Before, Promise, is_served
+from proxysync.apply.site_check import SiteCheck
 from proxysync.probe.edge import Edge
 from tests.probe.servers import OK, Server, Talk, closed, read_request, serving
 
@@ -29,9 +31,9 @@ def context() -> ssl.SSLContext:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visit, "RELOADED", 0.3)
-    monkeypatch.setattr(visit, "PATIENCE", 0.6)
-    monkeypatch.setattr(visit, "PAUSE", 0.02)
+    monkeypatch.setattr(site_check, "RELOADED", 0.3)
+    monkeypatch.setattr(site_check, "GIVE_UP_AFTER", 0.6)
+    monkeypatch.setattr(site_check, "PAUSE", 0.02)
 
 
 @contextmanager
@@ -64,19 +66,19 @@ def sending_to(port: int) -> Iterator[Server]:
         yield server
 
 
-def visitor(server: Server) -> Visitor:
-    return Visitor(Edge.at(f"http://127.0.0.1:{server.port}"))
+def check_at(server: Server) -> SiteCheck:
+    return SiteCheck(Edge.at(f"http://127.0.0.1:{server.port}"))
 
 
-def trouble(server: Server, *, answered: Names, protected: bool) -> str | None:
-    promise = Promise(SITE, before=Before(answered, answered), protected=protected)
-    found = visitor(server).check([promise]).troubles[0]
+def trouble(server: Server, *, responding: frozenset[str], protected: bool) -> str | None:
+    promise = Promise(SITE, before=Before(responding, responding), protected=protected)
+    found = check_at(server).check([promise]).troubles[0]
     return found.message if found else None
 
 
 def test_a_site_is_asked_for_by_its_name() -> None:
     with answering(OK) as server:
-        assert visitor(server).before([f"*.{NAME}"]).answered == {f"*.{NAME}"}
+        assert check_at(server).before([f"*.{NAME}"]).responding == {f"*.{NAME}"}
     assert f"Host: proxysync-check.{NAME}\r\n".encode() in server.requests[0]
 
 
@@ -85,19 +87,19 @@ def test_a_site_on_https_is_asked_there(context: ssl.SSLContext, answer: bytes, 
     names: list[str | None] = []
     context.sni_callback = lambda _socket, name, _context: names.append(name)
     with answering(answer, context=context) as tls, sending_to(tls.port) as plain:
-        assert visitor(plain).before([NAME]).answered == ({NAME} if well else frozenset())
+        assert check_at(plain).before([NAME]).responding == ({NAME} if well else frozenset())
     assert names == [NAME]
     assert f"Host: {NAME}\r\n".encode() in tls.requests[0]
 
 
 def test_https_that_is_published_elsewhere_leaves_what_http_says() -> None:
     with closed() as port, sending_to(port) as plain:
-        assert visitor(plain).before([NAME]).answered == {NAME}
+        assert check_at(plain).before([NAME]).responding == {NAME}
 
 
 def test_a_handshake_that_fails_is_no_answer() -> None:
     with answering(b"no TLS here") as other, sending_to(other.port) as plain:
-        assert visitor(plain).before([NAME]).answered == frozenset()
+        assert check_at(plain).before([NAME]).responding == frozenset()
 
 
 @pytest.mark.usefixtures("quick")
@@ -109,7 +111,7 @@ def test_a_site_that_answers_until_nginx_has_reloaded_is_in_trouble() -> None:
         connection.sendall(REFUSED if late else OK)
 
     with edge(talk) as server:
-        said = trouble(server, answered=SITE, protected=False)
+        said = trouble(server, responding=SITE, protected=False)
     assert said == f"{NAME} answered before, and now it answers HTTP 503"
 
 
@@ -122,7 +124,7 @@ def test_a_site_that_comes_with_the_reload_is_well() -> None:
         connection.sendall(OK if late else REFUSED)
 
     with edge(talk) as server:
-        assert trouble(server, answered=SITE, protected=False) is None
+        assert trouble(server, responding=SITE, protected=False) is None
 
 
 @pytest.mark.usefixtures("quick")
@@ -130,7 +132,7 @@ def test_a_protected_site_on_https_that_answers_a_stranger_is_in_trouble(
     context: ssl.SSLContext,
 ) -> None:
     with answering(OK, context=context) as tls, sending_to(tls.port) as plain:
-        said = trouble(plain, answered=NO_NAMES, protected=True)
+        said = trouble(plain, responding=NO_NAMES, protected=True)
     assert said == f"{NAME} is behind an access list, but answers a stranger with HTTP 200"
 
 
@@ -148,4 +150,4 @@ def test_a_protected_site_on_https_that_answers_a_stranger_is_in_trouble(
 def test_a_name_is_served_by_itself_by_its_stand_in_or_by_a_wildcard(
     name: str, served: bool
 ) -> None:
-    assert visit.is_served(name, {"a.b.example", ".b.example", "*.wild.example"}) is served
+    assert is_served(name, {"a.b.example", ".b.example", "*.wild.example"}) is served

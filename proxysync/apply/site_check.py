@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from proxysync.model import Fields
+from proxysync.apply.order import NO_NAMES
+from proxysync.apply.promise import Before, Findings, Promise, Trouble
 from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
 from proxysync.probe.names import Names as Resolver
 
@@ -23,7 +23,7 @@ STAGGER = 0.01
 """Seconds between the first looks at two hosts: many may lead to one service, and one that is
 asked by many at once lets connections wait for a second."""
 
-PATIENCE = 3.0
+GIVE_UP_AFTER = 3.0
 """Seconds after a write after which a site that does not answer will not do so."""
 
 SERVED_WITHIN = 8.0
@@ -34,79 +34,11 @@ PAUSE = 0.05
 
 AT_ONCE = 64
 
-Names = frozenset[str]
-NO_NAMES: Names = frozenset()
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Before:
-    """Which names nginx had a site for before a write, and which of those answered well."""
-
-    served: Names = NO_NAMES
-    answered: Names = NO_NAMES
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What visitors must find once nginx has loaded a host that was `written` (monotonic time).
-
-    `names` are those by which only this host answers, and `elsewhere` those that it gave to
-    other hosts, which are to be served, too. `protected` tells that nobody may get in
-    without a password, `https` that there is a certificate. A `peculiar` host may answer just
-    as nginx answers for unknown names, by configuration of its own.
-    """
-
-    names: Names
-    elsewhere: Names = NO_NAMES
-    before: Before = Before()
-    protected: bool = False
-    https: bool = False
-    peculiar: bool = False
-    written: float = field(default_factory=time.monotonic)
-
-    @property
-    def is_visible(self) -> bool:
-        return bool(self.names or self.elsewhere)
-
-    def settled(self, name: str) -> float:
-        """When nginx serves this definition at the latest: a site that was there looks the same."""
-        was_there = name in self.before.served | self.elsewhere
-        return self.written + (RELOADED if was_there else 0.0)
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What is wrong with a written site; `undo` says that what was there before did better.
-
-    `absent_over` is the scheme over which nginx does not have the site at all.
-    """
-
-    message: str
-    undo: bool = True
-    absent_over: str | None = None
-
-    @property
-    def hopeless_after(self) -> float:
-        """Seconds after the write after which it will not get better."""
-        return PATIENCE if self.undo else SERVED_WITHIN
-
-
-@dataclass(frozen=True)
-class Findings:
-    """The trouble with each promise, None where it is kept.
-
-    `unseen` is why nothing could be seen from here; then NPM's word is all there is. `proven`
-    are the schemes over which some site was seen, so that this is NPM's nginx indeed.
-    """
-
-    troubles: tuple[Trouble | None, ...]
-    unseen: str | None = None
-    proven: frozenset[str] = NO_NAMES
-
-
-class Visitor:
-    """Visits sites at NPM's nginx; without an `edge` it sees nothing, and nothing wrong.
+class SiteCheck:
+    """Asks for sites at NPM's nginx; without an `edge` it sees nothing, and nothing wrong.
 
     A site that sends its visitors on to HTTPS is asked there, at the same address. `proven`
     are the schemes over which sites of this NPM were seen there at some time.
@@ -121,26 +53,26 @@ class Visitor:
         wanted = sorted(set(names))
         if self.edge is None or not wanted:
             return Before()
-        return _run(_Look(self.edge), lambda look: look.before(wanted))
+        return _run(_Visits(self.edge), lambda visits: visits.before(wanted))
 
     def check(self, promises: Sequence[Promise]) -> Findings:
         """Waits until the promises are kept, or will not be any more."""
         if self.edge is None or not any(promise.is_visible for promise in promises):
             return Findings((None,) * len(promises))
-        findings = _run(_Look(self.edge), lambda look: look.check(promises, self._proven))
+        findings = _run(_Visits(self.edge), lambda visits: visits.check(promises, self._proven))
         self._proven |= findings.proven
         return findings
 
     def looks_bad(self, promises: Sequence[Promise]) -> bool:
         """Whether a site got worse by a write, at one glance: it may be the reload."""
-        recent = [p for p in promises if time.monotonic() < p.written + PATIENCE]
-        if self.edge is None or not any(p.before.answered for p in recent):
+        recent = [p for p in promises if time.monotonic() < p.written + GIVE_UP_AFTER]
+        if self.edge is None or not any(p.before.responding for p in recent):
             return False
-        return _run(_Look(self.edge), lambda look: look.looks_bad(recent))
+        return _run(_Visits(self.edge), lambda visits: visits.looks_bad(recent))
 
 
-class _Look:
-    """One look from within an event loop."""
+class _Visits:
+    """The visits of one check, from within its event loop."""
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
@@ -154,14 +86,14 @@ class _Look:
         if not self._strangers[self._edge.first].reached:
             return Before()
         seen = await asyncio.gather(*(self._visit(name) for name in names))
-        served, answered = set(), set()
+        served, responding = set(), set()
         for name, (first, second) in zip(names, seen, strict=True):
             if first.is_of_a_site(self._strangers[self._edge.first]):
                 served.add(name)
             status = (second or first).status
             if status is not None and status < 500:
-                answered.add(name)
-        return Before(frozenset(served), frozenset(answered))
+                responding.add(name)
+        return Before(frozenset(served), frozenset(responding))
 
     async def check(self, promises: Sequence[Promise], proven: frozenset[str]) -> Findings:
         first = self._edge.first
@@ -170,7 +102,7 @@ class _Look:
             self._proven.add(first)
         await self._meet_strangers(https=any(promise.https for promise in promises))
         unseen = self._out_of_reach()
-        seen = [p for p in promises if unseen is None or p.before.answered]
+        seen = [p for p in promises if unseen is None or p.before.responding]
         looks = (self._watch_all(p, number * STAGGER) for number, p in enumerate(seen))
         found = await asyncio.gather(*looks)
         troubles = dict(zip(map(id, seen), found, strict=True))
@@ -185,7 +117,9 @@ class _Look:
 
     async def looks_bad(self, promises: Sequence[Promise]) -> bool:
         await self._meet_strangers(https=any(promise.https for promise in promises))
-        looks = [self._look(p, name) for p in promises for name in p.before.answered & p.names]
+        looks = [
+            self._visit_once(p, name) for p in promises for name in p.before.responding & p.names
+        ]
         troubles = await asyncio.gather(*looks)
         return any(trouble is not None and trouble.undo for trouble in troubles)
 
@@ -200,22 +134,22 @@ class _Look:
     async def _watch(self, promise: Promise, name: str) -> Trouble | None:
         good = 0
         while True:
-            trouble = await self._look(promise, name)
+            trouble = await self._visit_once(promise, name)
             now = time.monotonic()
             good = 0 if trouble else good + 1
             late = now > promise.written + SERVED_WITHIN  # it answers, but takes its time
-            if trouble is None and now >= promise.settled(name) and (good >= GOOD_ANSWERS or late):
+            if trouble is None and now >= _loaded(promise, name) and (good >= GOOD_ANSWERS or late):
                 return None
-            if trouble is not None and now > promise.written + trouble.hopeless_after:
+            if trouble is not None and now > promise.written + _hopeless_after(trouble):
                 return trouble
             await asyncio.sleep(PAUSE)
 
-    async def _look(self, promise: Promise, name: str) -> Trouble | None:
+    async def _visit_once(self, promise: Promise, name: str) -> Trouble | None:
         """What is wrong with it at the moment."""
         first, second = await self._visit(name)
         scheme, site = self._edge.first, asked(name)
-        answered = name in promise.before.answered
-        if answered and first.status is None:
+        responded = name in promise.before.responding
+        if responded and first.status is None:
             return Trouble(f"{site} answered before, and now there is no answer at {self._edge}")
         if not first.reached:
             return Trouble(f"{site} is not reached at {self._edge}", undo=False)
@@ -230,7 +164,7 @@ class _Look:
             return Trouble(
                 f"{site} is behind an access list, but answers a stranger with HTTP {status}"
             )
-        if answered and (status is None or status >= 500):
+        if responded and (status is None or status >= 500):
             now = f"it answers HTTP {status}" if status else "there is no answer over HTTPS"
             return Trouble(f"{site} answered before, and now {now}")
         if promise.https and not await self._has_https(name, second):
@@ -268,16 +202,14 @@ class _Look:
         return None if sight.reached else f"{self._edge} cannot be reached: {sight.problem}"
 
 
-def is_served(name: str, in_use: AbstractSet[str]) -> bool:
-    """Whether a host with one of the names `in_use` answers to this one."""
-    above = {f"*{name[at:]}" for at, letter in enumerate(name) if letter == "."}
-    return bool(({name, f".{name}"} | above) & in_use)
+def _loaded(promise: Promise, name: str) -> float:
+    """When nginx serves this definition at the latest: a site that was there looks the same."""
+    return promise.written + (RELOADED if promise.was_there(name) else 0.0)
 
 
-def is_peculiar(fields: Fields) -> bool:
-    """Whether its own configuration may answer visitors, in whatever way, at its root."""
-    locations = fields.get("locations") or ()
-    return bool(fields.get("advanced_config")) or any(one["path"] == "/" for one in locations)
+def _hopeless_after(trouble: Trouble) -> float:
+    """Seconds after the write after which it will not get better."""
+    return GIVE_UP_AFTER if trouble.undo else SERVED_WITHIN
 
 
 def _absent(site: str, scheme: str) -> str:
@@ -287,5 +219,5 @@ def _absent(site: str, scheme: str) -> str:
     )
 
 
-def _run(look: _Look, work: Callable[[_Look], Coroutine[Any, Any, T]]) -> T:
-    return asyncio.run(work(look))
+def _run(visits: _Visits, work: Callable[[_Visits], Coroutine[Any, Any, T]]) -> T:
+    return asyncio.run(work(visits))
