@@ -181,7 +181,7 @@ class Reconciler(Runner):
 
         Raises NpmError if NPM cannot be read.
         """
-        snapshot, trouble = self._settled(config.settings)
+        snapshot, trouble = self._recovered(config.settings)
         plan = build_plan(config, snapshot, self._state, options)
         if plan.refused:
             return Round(plan)
@@ -224,7 +224,7 @@ class Reconciler(Runner):
         `fingerprint` is the file's as it is now, good or bad; empty where there is none.
         """
         settings = self._then(settings)
-        snapshot, _ = self._settled(settings)
+        snapshot, _ = self._recovered(settings)
         plan = self._plan_back(run_id, settings, options, snapshot)
         if plan.refused or not plan.to_make:
             return Round(plan)
@@ -241,7 +241,7 @@ class Reconciler(Runner):
         settings = self._then(settings)
         limit = DeleteLimit.parse(hold.max_delete) if hold.max_delete else None
         options = Options(max_delete=limit, keep_drift=True)
-        snapshot, trouble = self._settled(settings)
+        snapshot, trouble = self._recovered(settings)
         plan = self._plan_back(hold.run_id, settings, options, snapshot)
         done = self._go_back(hold.run_id, settings, options, plan)
         if trouble is not None and done.report.error is None:

@@ -7,8 +7,8 @@ from proxysync.app.recovery_plan import cure
 from proxysync.apply import under_way
 from proxysync.apply.engine import Engine, Hooks
 from proxysync.apply.ledger import Emit
+from proxysync.apply.recovery import Recovery
 from proxysync.apply.report import Report
-from proxysync.apply.settle import Settler
 from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.write import Writer
 from proxysync.model import Snapshot
@@ -43,16 +43,17 @@ class Runner:
         self._hooks = hooks
         self._on_probe = on_probe
 
-    def _settled(self, settings: "Settings") -> tuple[Snapshot, NpmError | None]:
+    def _recovered(self, settings: "Settings") -> tuple[Snapshot, NpmError | None]:
         """NPM as it is once nothing is left open that an earlier run began; or why it still is."""
         flights = self._journal.flights
         snapshot = under_way.wait(self._npm, flights, self._hooks, self._npm.snapshot())
-        settler = Settler(
+        recovery = Recovery(
             self._npm, self._state, self._journal, self._emit, self._site_check(settings)
         )
-        if settler.settle(snapshot, settings.instance):
+        result = recovery.run(snapshot, settings.instance)
+        if result.npm_changed:
             snapshot = self._npm.snapshot()
-        return snapshot, settler.trouble
+        return snapshot, result.error
 
     def _carry_out(
         self,

@@ -5,7 +5,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from proxysync.apply.order import NO_NAMES
-from proxysync.model import Fields
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,3 @@ def is_served(name: str, in_use: AbstractSet[str]) -> bool:
     """Whether a host with one of the names `in_use` answers to this one."""
     above = {f"*{name[at:]}" for at, letter in enumerate(name) if letter == "."}
     return bool(({name, f".{name}"} | above) & in_use)
-
-
-def is_peculiar(fields: Fields) -> bool:
-    """Whether its own configuration may answer visitors, in whatever way, at its root."""
-    locations = fields.get("locations") or ()
-    return bool(fields.get("advanced_config")) or any(one["path"] == "/" for one in locations)

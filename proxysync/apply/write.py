@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from proxysync.apply.canary import try_out
+from proxysync.apply.definition import is_peculiar
 from proxysync.apply.order import NO_NAMES, Names, held, placeholder
-from proxysync.apply.promise import Before, Findings, Promise, is_peculiar, is_served
+from proxysync.apply.promise import Before, Findings, Promise, is_served
 from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.written import NO_NOTES, Notes, Refusal, Written, first_line, trouble_of
 from proxysync.kinds import KINDS, Kind

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from proxysync.app.validate import health_probe
-from proxysync.apply.promise import is_peculiar, is_served
+from proxysync.apply.definition import is_peculiar
+from proxysync.apply.promise import is_served
 from proxysync.health import latent
 from proxysync.health.certificates import PREFIX as CERTIFICATE
 from proxysync.health.certificates import expiry_warnings, keys_of

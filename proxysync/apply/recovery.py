@@ -1,0 +1,158 @@
+"""What a run that was killed has left behind: looked up in NPM, then finished or undone."""
+
+from dataclasses import dataclass, replace
+
+from proxysync.apply.canary import reload_nginx
+from proxysync.apply.definition import is_enabled
+from proxysync.apply.ledger import Emit
+from proxysync.apply.promise import Trouble
+from proxysync.apply.recovery_table import (
+    Action,
+    after_site_check,
+    canaries_of,
+    decide,
+    find_host,
+    promise_of,
+)
+from proxysync.apply.site_check import SiteCheck
+from proxysync.kinds import KINDS
+from proxysync.kinds.references import surroundings
+from proxysync.model import Applied, Live, Marker, Snapshot
+from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmError, NpmRejectedError
+from proxysync.store.journal import Entry, Journal
+from proxysync.store.state import FailedEntry, State
+
+
+@dataclass(frozen=True)
+class RecoveryResult:
+    """With `npm_changed`, NPM has to be read again.
+
+    `error` is why nginx could not be reloaded: until it is, deletions stay open.
+    """
+
+    npm_changed: bool = False
+    error: NpmError | None = None
+
+
+class Recovery:
+    """Closes open rows of the journal and removes canaries; the caller holds the write lock."""
+
+    def __init__(
+        self,
+        npm: NpmClient,
+        state: State,
+        journal: Journal,
+        emit: Emit,
+        sites: SiteCheck = SiteCheck(),  # noqa: B008
+    ) -> None:
+        self._npm = npm
+        self._state = state
+        self._journal = journal
+        self._emit = emit
+        self._sites = sites
+
+    def run(self, snapshot: Snapshot, instance: str) -> RecoveryResult:
+        """Finishes or undoes whatever is open, as `recovery_table` says. Raises NpmError."""
+        canaries, open_rows = canaries_of(instance, snapshot), self._journal.unsettled()
+        for canary in canaries:
+            self._npm.delete(KINDS[canary.kind], canary.npm_id)
+        found = [(entry, find_host(entry, snapshot, self._marker(entry))) for entry in open_rows]
+        todo = [(entry, live, decide(entry, live, self._marker(entry))) for entry, live in found]
+        error = None
+        if any(action is Action.RELOAD_NGINX for _, _, action in todo):
+            try:
+                reload_nginx(self._npm, instance)
+            except NpmError as away:
+                error = away
+                todo = [one for one in todo if one[2] is not Action.RELOAD_NGINX]
+        for entry, live, action in todo:
+            self._recover(entry, live, action, snapshot)
+        return RecoveryResult(bool(canaries or open_rows), error)
+
+    def _recover(self, entry: Entry, live: Live | None, action: Action, snapshot: Snapshot) -> None:
+        row = self._journal.row(entry)
+        if entry.npm_id is None and live is not None:
+            row.created(live.npm_id, live.created_on)
+        outcome = self._act(entry, live, action, snapshot)
+        row.close(outcome, "recovered after an interruption")
+        self._emit(
+            "warn",
+            "apply",
+            "apply.recovered",
+            f"{entry.action} of {entry.name} had been interrupted: {outcome}",
+            proxy=entry.name,
+            data={"action": entry.action, "npm_id": entry.npm_id, "outcome": outcome},
+        )
+
+    def _act(self, entry: Entry, live: Live | None, action: Action, snapshot: Snapshot) -> str:
+        """Does it, and returns how the write ended."""
+        if live is None or action is Action.LEAVE:
+            return "done" if action is Action.RELOAD_NGINX else "undone"
+        trouble = None
+        if action is Action.CHECK_SITE:
+            trouble = self._trouble(entry, live)
+            action = after_site_check(entry, trouble)
+        if action is Action.RECORD:
+            self._record(entry, live, confirmed=True)
+            return "done"
+        if action is Action.WRITE_AGAIN:
+            self._record(entry, live, confirmed=False)
+            return "unconfirmed"
+        if action is Action.DELETE_NEW:
+            self._npm.delete(KINDS[entry.kind], live.npm_id)
+            return f"undone, for {trouble.message}" if trouble else "refused by nginx, and removed"
+        self._restore(entry, live)
+        if trouble is None:
+            return "refused by nginx, and undone"
+        self._remember_failure(entry, live, trouble, snapshot)
+        return f"undone, for {trouble.message}"
+
+    def _record(self, entry: Entry, live: Live, *, confirmed: bool) -> None:
+        name = live.marker.name if live.marker else entry.old_name
+        row = Applied(
+            entry.kind,
+            name,
+            live.npm_id,
+            live.fields if confirmed else entry.before or {},
+            live.created_on,
+            unconfirmed=not confirmed,
+            writer=live.writer,
+        )
+        self._state.record(row, replaces=entry.old_name)
+
+    def _trouble(self, entry: Entry, live: Live) -> Trouble | None:
+        """What visitors lost by a write of which nobody has seen what it did for them."""
+        promise = promise_of(entry, live)
+        return self._sites.check([promise]).troubles[0] if promise else None
+
+    def _restore(self, entry: Entry, live: Live) -> None:
+        assert entry.before is not None
+        kind, old = KINDS[entry.kind], replace(self._marker(entry), name=entry.old_name)
+        try:
+            self._npm.update(kind, live, entry.before, old)
+        except NpmRejectedError:  # a name that it had is another host's by now
+            fields = kind.with_claims(entry.before, kind.claims(live.fields))
+            self._npm.update(kind, live, fields, old)
+        if not is_enabled(kind, entry.before):
+            self._npm.disable(kind, live.npm_id)
+
+    def _remember_failure(
+        self, entry: Entry, live: Live, trouble: Trouble, snapshot: Snapshot
+    ) -> None:
+        """What visitors are worse off by is not tried again as it is."""
+        now = self._npm.get(KINDS[entry.kind], live.npm_id)
+        refused = FailedEntry(
+            kind=entry.kind,
+            name=entry.name,
+            fields=entry.after or {},
+            live=now.fields if now else None,
+            reason=trouble.message,
+            retry=False,
+            surroundings=surroundings(entry.after or {}, snapshot),
+        )
+        self._state.add_failure(refused)
+
+    def _marker(self, entry: Entry) -> Marker:
+        """The marker that the write gave the host."""
+        return Marker(entry.name, entry.instance, state=self._state.id)

@@ -1,0 +1,101 @@
+"""What becomes of a write that proxysync was killed at: by its journal row and what NPM has.
+
+| NPM has the host …                             | … so that the write            | action        |
+|------------------------------------------------|--------------------------------|---------------|
+| not at all, and it was to be deleted           | is done, but for nginx         | RELOAD_NGINX  |
+| not at all                                     | never arrived, or was undone   | LEAVE         |
+| as written, or new, and nginx refuses it       | has to be undone               | DELETE_NEW or |
+|                                                |                                | RESTORE       |
+| as it was before, and enabled                  | never arrived, or was undone   | LEAVE         |
+| as it was before, and marked as somebody's     | never arrived: an adoption     | LEAVE         |
+| as written, enabled, and nginx has tested it   | is done, if visitors agree     | CHECK_SITE    |
+| in any other way                               | may or may not have an effect  | WRITE_AGAIN   |
+
+After the CHECK_SITE: RECORD, or DELETE_NEW or RESTORE where visitors are worse off than before.
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from proxysync.apply.definition import is_enabled
+from proxysync.apply.promise import Before, Promise, Trouble
+from proxysync.kinds import KINDS
+from proxysync.model import Live, Marker, Snapshot
+from proxysync.store.journal import Entry
+
+
+class Action(Enum):
+    """What recovery does about one open row of the journal.
+
+    RELOAD_NGINX: it is gone from NPM, but nginx serves it until it is reloaded. LEAVE: there is
+    nothing to do. DELETE_NEW, RESTORE: what did not work goes, and what worked before comes
+    back. CHECK_SITE: NPM and nginx have taken it; nobody has seen what visitors got. RECORD: it
+    is done. WRITE_AGAIN: it stays unconfirmed until the next plan has written it once more.
+    """
+
+    RELOAD_NGINX = auto()
+    LEAVE = auto()
+    DELETE_NEW = auto()
+    RESTORE = auto()
+    CHECK_SITE = auto()
+    RECORD = auto()
+    WRITE_AGAIN = auto()
+
+
+def decide(entry: Entry, live: Live | None, marker: Marker) -> Action:
+    """The table above; `marker` is the one that the write gave the host."""
+    if live is None:
+        return Action.RELOAD_NGINX if entry.action == "delete" else Action.LEAVE
+    enabled = is_enabled(KINDS[entry.kind], live.fields)
+    as_written = live.fields == entry.after
+    # A new host that nginx refuses never worked, even if somebody has changed it since.
+    if enabled and live.online is False and (as_written or not entry.before):
+        return take_back(entry)
+    theirs = entry.action == "adopt" and live.marker != marker
+    if live.fields == entry.before and (enabled or theirs):
+        return Action.LEAVE
+    # Only a write that nginx has tested says so; a disabling leaves no trace of it.
+    if enabled and as_written and live.online is True:
+        return Action.CHECK_SITE
+    return Action.WRITE_AGAIN
+
+
+def after_site_check(entry: Entry, trouble: Trouble | None) -> Action:
+    """What CHECK_SITE comes to."""
+    return take_back(entry) if trouble and trouble.undo else Action.RECORD
+
+
+def take_back(entry: Entry) -> Action:
+    """How to be rid of what the row has written."""
+    return Action.DELETE_NEW if entry.before is None else Action.RESTORE
+
+
+def promise_of(entry: Entry, live: Live) -> Promise | None:
+    """What visitors must not have lost by the write; None where they had nothing to lose."""
+    if not (entry.answered or entry.protected):
+        return None
+    kind = KINDS[entry.kind]
+    names = frozenset(n for n in kind.claims(live.fields) if kind.stands_for(n) == n)
+    kept = entry.answered & names
+    return Promise(names, before=Before(kept, kept), protected=entry.protected)
+
+
+def find_host(entry: Entry, snapshot: Snapshot, marker: Marker) -> Live | None:
+    """The host that the row speaks of: by its id, or a new one by its marker.
+
+    An NPM that was restored or set up anew may have given the id to somebody else's host.
+    """
+    host = entry.npm_id, entry.created_on
+    for live in snapshot.objects:
+        if live.kind != entry.kind:
+            continue
+        if host == (live.npm_id, live.created_on):
+            return live
+        if entry.npm_id is None and live.marker == marker:
+            return live
+    return None
+
+
+def canaries_of(instance: str, snapshot: Snapshot) -> Sequence[Live]:
+    """The throwaway hosts that this instance has left behind."""
+    return [c for c in snapshot.canaries if c.marker and c.marker.instance == instance]

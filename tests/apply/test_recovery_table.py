@@ -1,0 +1,140 @@
+"""What becomes of a write that proxysync was killed at: the table, case by case."""
+
+from dataclasses import replace
+
+import pytest
+
+from proxysync.apply.promise import Before, Promise, Trouble
+from proxysync.apply.recovery_table import (
+    Action,
+    after_site_check,
+    canaries_of,
+    decide,
+    find_host,
+    promise_of,
+    take_back,
+)
+from proxysync.kinds import PROXY
+from proxysync.model import Fields, Live, Marker, Snapshot
+from proxysync.store.journal import Entry
+
+MARKER = Marker("site", "default", state="ours")
+
+
+def fields(port: int, *, enabled: bool = True) -> Fields:
+    row = {"domain_names": ["site.example"], "forward_port": port, "enabled": enabled}
+    return PROXY.complete(row)
+
+
+OLD, NEW, OTHER = fields(1), fields(2), fields(3)
+OLD_OFF, NEW_OFF = fields(1, enabled=False), fields(2, enabled=False)
+
+UPDATE = Entry(
+    id=1,
+    run_id=1,
+    kind="proxy",
+    name="site",
+    old_name="site",
+    action="update",
+    npm_id=7,
+    created_on="then",
+    before=OLD,
+    after=NEW,
+    instance="default",
+)
+CREATE = replace(UPDATE, action="create", npm_id=None, created_on=None, before=None)
+DELETE = replace(UPDATE, action="delete", after=None)
+ADOPT = replace(UPDATE, action="adopt")
+TURN_OFF = replace(UPDATE, after=OLD_OFF)
+CHANGE_OFF = replace(UPDATE, before=OLD_OFF, after=NEW_OFF)
+ADOPT_OFF = replace(ADOPT, before=OLD_OFF, after=NEW_OFF)
+
+
+def live(
+    now: Fields, *, online: bool | None = True, marker: Marker | None = MARKER, npm_id: int = 7
+) -> Live:
+    return Live("proxy", npm_id, now, marker, created_on="then", online=online)
+
+
+@pytest.mark.parametrize(
+    ("entry", "now", "action"),
+    [
+        pytest.param(DELETE, None, Action.RELOAD_NGINX, id="deleted"),
+        pytest.param(DELETE, live(OLD), Action.LEAVE, id="not deleted yet"),
+        pytest.param(DELETE, live(OTHER), Action.WRITE_AGAIN, id="not deleted, and edited since"),
+        pytest.param(CREATE, None, Action.LEAVE, id="never created"),
+        pytest.param(UPDATE, None, Action.LEAVE, id="somebody deleted it since"),
+        pytest.param(CREATE, live(NEW, online=False), Action.DELETE_NEW, id="new and refused"),
+        pytest.param(CREATE, live(OTHER, online=False), Action.DELETE_NEW, id="and edited since"),
+        pytest.param(UPDATE, live(NEW, online=False), Action.RESTORE, id="changed and refused"),
+        pytest.param(UPDATE, live(OTHER, online=False), Action.WRITE_AGAIN, id="another's fault"),
+        pytest.param(UPDATE, live(OLD), Action.LEAVE, id="never arrived"),
+        pytest.param(UPDATE, live(OLD, online=None), Action.LEAVE, id="never arrived, not judged"),
+        pytest.param(CREATE, live(NEW), Action.CHECK_SITE, id="created and online"),
+        pytest.param(UPDATE, live(NEW), Action.CHECK_SITE, id="changed and online"),
+        pytest.param(ADOPT, live(NEW), Action.CHECK_SITE, id="adopted and online"),
+        pytest.param(UPDATE, live(NEW, online=None), Action.WRITE_AGAIN, id="nginx not asked yet"),
+        pytest.param(UPDATE, live(OTHER), Action.WRITE_AGAIN, id="neither the one nor the other"),
+        pytest.param(TURN_OFF, live(OLD_OFF), Action.WRITE_AGAIN, id="off, nobody knows for nginx"),
+        pytest.param(TURN_OFF, live(OLD), Action.LEAVE, id="not off yet"),
+        pytest.param(CHANGE_OFF, live(OLD_OFF), Action.WRITE_AGAIN, id="off as before"),
+        pytest.param(CHANGE_OFF, live(NEW_OFF), Action.WRITE_AGAIN, id="off with its new fields"),
+        pytest.param(
+            CHANGE_OFF, live(NEW_OFF, online=False), Action.WRITE_AGAIN, id="off, once refused"
+        ),
+        pytest.param(ADOPT, live(OLD, marker=None), Action.LEAVE, id="not adopted yet"),
+        pytest.param(ADOPT_OFF, live(OLD_OFF, marker=None), Action.LEAVE, id="off and theirs"),
+        pytest.param(ADOPT_OFF, live(OLD_OFF), Action.WRITE_AGAIN, id="off and marked as ours"),
+    ],
+)
+def test_each_case_has_its_action(entry: Entry, now: Live | None, action: Action) -> None:
+    assert decide(entry, now, MARKER) is action
+
+
+@pytest.mark.parametrize(
+    ("entry", "trouble", "action"),
+    [
+        (UPDATE, None, Action.RECORD),
+        (UPDATE, Trouble("not served yet", undo=False), Action.RECORD),
+        (UPDATE, Trouble("answered before"), Action.RESTORE),
+        (CREATE, Trouble("open to strangers"), Action.DELETE_NEW),
+    ],
+)
+def test_what_visitors_find_decides_the_rest(
+    entry: Entry, trouble: Trouble | None, action: Action
+) -> None:
+    assert after_site_check(entry, trouble) is action
+
+
+def test_what_had_nothing_before_it_is_deleted_and_all_else_restored() -> None:
+    assert take_back(CREATE) is Action.DELETE_NEW
+    assert take_back(UPDATE) is Action.RESTORE
+
+
+def test_visitors_are_asked_only_for_what_they_could_have_lost() -> None:
+    assert promise_of(UPDATE, live(NEW)) is None
+    site = frozenset({"site.example"})
+    responding = replace(UPDATE, answered=site | {"gone.example"})
+    promise = promise_of(responding, live(NEW))
+    assert promise is not None
+    assert promise == Promise(site, before=Before(site, site), written=promise.written)
+    protected = promise_of(replace(UPDATE, protected=True), live(NEW))
+    assert protected is not None
+    assert protected.protected
+    assert protected.before == Before()
+
+
+def test_a_host_is_found_by_its_id_and_age_and_a_new_one_by_its_marker() -> None:
+    here = Snapshot(objects=(live(OLD),))
+    assert find_host(UPDATE, here, MARKER) == live(OLD)
+    assert find_host(CREATE, here, MARKER) == live(OLD)
+    assert find_host(CREATE, here, replace(MARKER, state="another")) is None
+    assert find_host(replace(UPDATE, created_on="later"), here, MARKER) is None
+    assert find_host(replace(UPDATE, kind="stream"), here, MARKER) is None
+
+
+def test_only_our_own_canaries_are_removed() -> None:
+    ours = live(OLD, marker=Marker("site", "default", canary=True))
+    theirs = live(OLD, marker=Marker("site", "other", canary=True), npm_id=8)
+    snapshot = Snapshot(objects=(), canaries=(ours, theirs))
+    assert canaries_of("default", snapshot) == [ours]
