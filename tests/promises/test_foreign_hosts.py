@@ -57,6 +57,8 @@ def test_commands_run_says_that_they_are_in_the_way(foreign: World) -> None:
 def test_commands_apply_takes_no_name_that_nginx_takes_for_theirs(
     world: World, services: list[Toy], collection: str, ours: str
 ) -> None:
+    if world.npm.version < (2, 12, 0):
+        pytest.skip("before 2.12 no host can have a name that begins with a dot")
     more = {
         "proxy-hosts": {"forward_scheme": "http", "forward_host": "127.0.0.1", "forward_port": 9},
         "redirection-hosts": {
