@@ -34,23 +34,25 @@ QUERIES = {
     "error": EventQuery("error"),
     "source apply": EventQuery(source="apply"),
     "error of npm": EventQuery("error", source="npm"),
-    "one proxy": EventQuery(proxy="site0500"),
-    "error of one proxy": EventQuery("error", proxy="site0500"),
-    "busy proxy, rare source": EventQuery(proxy=BUSY, source="apply"),
-    "busy proxy, absent source": EventQuery(proxy=BUSY, source="config"),
-    "busy proxy, error": EventQuery("error", proxy=BUSY),
-    "absent proxy": EventQuery(proxy="nobody"),
+    "one proxy": EventQuery(kind="proxy", name="site0500"),
+    "error of one proxy": EventQuery("error", kind="proxy", name="site0500"),
+    "busy proxy, rare source": EventQuery(kind="proxy", name=BUSY, source="apply"),
+    "busy proxy, absent source": EventQuery(kind="proxy", name=BUSY, source="config"),
+    "busy proxy, error": EventQuery("error", kind="proxy", name=BUSY),
+    "name of any kind": EventQuery(name="site0500"),
+    "kind that is seldom": EventQuery(kind="certificate"),
+    "absent proxy": EventQuery(kind="proxy", name="nobody"),
     "since 2 h": EventQuery(since=NEWEST - timedelta(hours=2)),
     "warn since 60 d": EventQuery("warn", since=NEWEST - timedelta(days=60)),
     "since tomorrow": EventQuery(since=NEWEST + timedelta(days=1)),
     "all at once": EventQuery(
-        "warn", source="health", proxy=BUSY, since=NEWEST - timedelta(days=60)
+        "warn", source="health", kind="proxy", name=BUSY, since=NEWEST - timedelta(days=60)
     ),
     "a page of 1000": EventQuery("warn", limit=1000),
 }
 
 
-def rows(count: int) -> Iterator[tuple[str, str, str, str, str | None, str, str]]:
+def rows(count: int) -> Iterator[tuple[str, str, str, str, str, str, str, str]]:
     chance = random.Random(1)  # noqa: S311 - the same rows each time
     data = json.dumps({"from": "healthy", "to": "unhealthy", "hint": "x" * 60})
     for number in range(count):
@@ -60,15 +62,15 @@ def rows(count: int) -> Iterator[tuple[str, str, str, str, str | None, str, str]
         source = chance.choices(("health", "apply", "npm", "daemon"), (80, 10, 5, 5))[0]
         if proxy == BUSY:
             source = "apply" if number % (count // 20) == 0 else "health"
-        yield ts, severity, source, "health.changed", proxy, f"{proxy}: {'m' * 60}", data
+        yield ts, severity, source, "health.changed", "proxy", proxy, f"{proxy}: {'m' * 60}", data
 
 
 def fill(path: Path, count: int) -> None:
     database, _ = open_for_writing(path)
     with database.transaction() as connection:
         connection.executemany(
-            "INSERT INTO event_log (ts, severity, source, event, proxy, message, data)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO event_log (ts, severity, source, event, kind, name, message, data)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             rows(count),
         )
     database.close()

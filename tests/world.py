@@ -248,8 +248,8 @@ class World:
         text = path.read_text() if path.exists() else ""
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
-    def event_names(self, *, proxy: str | None = None) -> list[str]:
-        return [e["event"] for e in self.events() if proxy is None or e["proxy"] == proxy]
+    def event_names(self, *, name: str | None = None) -> list[str]:
+        return [e["event"] for e in self.events() if name is None or e["name"] == name]
 
     @contextmanager
     def daemon(self, first: str = "", **env: str) -> Iterator["subprocess.Popen[str]"]:

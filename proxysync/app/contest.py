@@ -28,23 +28,23 @@ class Contest:
         return replace(plan, changes=tuple(map(self._named, plan.changes)))
 
     def _count(self, plan: Plan, report: Report, fingerprint: str) -> None:
-        done = {(o.name, o.action) for o in report.outcomes if o.result is Result.DONE}
+        done = {(o.key, o.action) for o in report.outcomes if o.result is Result.DONE}
         for change in plan.to_make:
             fields = change.undoes & {*change.fields, HOST}
-            if fields and (change.name, change.action) in done:
-                self._state.contests.count(change.kind, change.name, fields, fingerprint)
+            if fields and (change.key, change.action) in done:
+                self._state.contests.count(change.key, fields, fingerprint)
 
     def _named(self, change: Change) -> Change:
         if change.hold is None or change.hold.kind is not HoldKind.CONTESTED:
             return change
         reason = f"{change.hold.reason}; {self._who(change)}"
-        if self._state.contests.tell(change.kind, change.name):
+        if self._state.contests.tell(change.key):
             self._emit(
                 "error",
                 "plan",
                 "proxy.contested",
                 f"{change.name} is left as it is: {reason}",
-                proxy=change.name,
+                key=change.key,
                 data={"npm_id": change.npm_id, "fields": sorted(change.fields)},
             )
         return replace(change, hold=replace(change.hold, reason=reason))

@@ -12,7 +12,7 @@ from proxysync.app.validate import Verdict, count_upstreams, definition_digest, 
 from proxysync.apply.report import Report, Result
 from proxysync.kinds import proxy as proxy_kind
 from proxysync.kinds.references import surroundings
-from proxysync.model import Snapshot, clock
+from proxysync.model import Key, Snapshot, clock
 from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
@@ -40,9 +40,9 @@ class Options:
     max_delete: DeleteLimit | None = None
     recreate: bool = False
     delete_orphans: bool = False
-    adopting: frozenset[str] = frozenset()
+    adopting: frozenset[Key] = frozenset()
     keep_drift: bool = False
-    patience: frozenset[str] = frozenset()
+    patience: frozenset[Key] = frozenset()
     why: str = "apply"
 
 
@@ -62,8 +62,8 @@ class Round:
     @property
     def warned(self) -> tuple[Verdict, ...]:
         """What failed validation and was applied all the same, for the file asks for that."""
-        done = {o.name for o in self.report.outcomes if o.result is Result.DONE}
-        return tuple(v for v in self.verdicts if v.warns and v.name in done)
+        done = {o.key for o in self.report.outcomes if o.result is Result.DONE}
+        return tuple(v for v in self.verdicts if v.warns and v.key in done)
 
     @property
     def left(self) -> tuple[Change, ...]:
@@ -85,7 +85,7 @@ def build_plan(
     snapshot: Snapshot,
     state: State | None,
     options: Options = Options(),
-    blocked: Mapping[str, str] | None = None,
+    blocked: Mapping[Key, str] | None = None,
 ) -> Plan:
     """The plan for this file against this reading of NPM; `state` is None where there is none."""
     settings = config.settings
@@ -119,25 +119,25 @@ def _limit(settings: "Settings") -> DeleteLimit:
     return DeleteLimit(share=limit.share, count=limit.count)
 
 
-def _unserved(state: State | None) -> frozenset[str]:
+def _unserved(state: State | None) -> frozenset[Key]:
     standings = state.edges.standings() if state else {}
-    return frozenset(n for n, standing in standings.items() if standing.status == "not_served")
+    return frozenset(key for key, found in standings.items() if found.status == "not_served")
 
 
 def _failures(state: State | None, snapshot: Snapshot) -> list[Failure]:
     """Definitions that are not to be tried again as they are, and as NPM is."""
     return [
-        Failure(entry.name, entry.fields, entry.live, entry.reason)
+        Failure(entry.key, entry.fields, entry.live, entry.reason)
         for entry in (state.failures() if state else ())
         if not entry.retry and entry.surroundings == surroundings(entry.fields, snapshot)
     ]
 
 
-def _only_adoptions(plan: Plan, names: frozenset[str]) -> Plan:
+def _only_adoptions(plan: Plan, keys: frozenset[Key]) -> Plan:
     changes = tuple(
         change
         for change in plan.changes
-        if change.name in names and change.action in ("adopt", "conflict")
+        if change.key in keys and change.action in ("adopt", "conflict")
     )
     return replace(plan, changes=changes, records=(), forget=())
 
@@ -147,21 +147,21 @@ def to_validate(config: "Config", plan: Plan) -> list["Proxy"]:
 
     To write again what NPM has, or to mark it as ours, makes no site worse than it is.
     """
-    names = {
-        change.name
+    keys = {
+        change.key
         for change in plan.to_make
         if change.target is not None
         and change.target.get("enabled", True)
         and (change.live is None or set(change.fields) - {MARKER_FIELD})
     }
-    return [proxy for proxy in config.proxies if proxy.name in names]
+    return [proxy for proxy in config.proxies if proxy.key in keys]
 
 
 def known_blocks(config: "Config", plan: Plan, state: State | None) -> list[BlockedEntry]:
     """What of the plan was blocked as it is now when it was last validated."""
-    digests = {p.name: definition_digest(p, config.settings) for p in to_validate(config, plan)}
+    digests = {p.key: definition_digest(p, config.settings) for p in to_validate(config, plan)}
     blocked = state.blocked() if state else ()
-    return [entry for entry in blocked if digests.get(entry.name) == entry.definition]
+    return [entry for entry in blocked if digests.get(entry.key) == entry.definition]
 
 
 class Reconciler(Runner):
@@ -187,17 +187,17 @@ class Reconciler(Runner):
             return Round(plan)
         candidates = to_validate(config, plan)
         waiting = self._not_due(config, candidates) if patient else {}
-        verdicts = self._validate(config, [p for p in candidates if p.name not in waiting])
+        verdicts = self._validate(config, [p for p in candidates if p.key not in waiting])
         if self._hooks.stop():
             # Probes that were cut short say nothing about their upstreams.
             return Round(plan, report=Report(stopped="it was told to stop"))
-        blocked = waiting | {v.name: v.reason for v in verdicts if v.blocks}
+        blocked = waiting | {v.key: v.reason for v in verdicts if v.blocks}
         if blocked:
             plan = build_plan(config, snapshot, self._state, options, blocked)
         # Where only some entries were looked at, the others are blocked as before.
-        looked_at = {entry.name for entry in self._state.blocked()}
+        looked_at = {entry.key for entry in self._state.blocked()}
         if options.adopting:
-            looked_at &= {change.name for change in plan.changes}
+            looked_at &= {change.key for change in plan.changes}
         self._remember_blocked(config, verdicts, looked_at - set(blocked))
 
         def again() -> Plan:
@@ -280,15 +280,15 @@ class Reconciler(Runner):
             _failures(self._state, snapshot),
         )
 
-    def _not_due(self, config: "Config", candidates: Sequence["Proxy"]) -> dict[str, str]:
+    def _not_due(self, config: "Config", candidates: Sequence["Proxy"]) -> dict[Key, str]:
         moment = clock.now()
-        known = {entry.name: entry for entry in self._state.blocked()}
+        known = {entry.key: entry for entry in self._state.blocked()}
         return {
-            proxy.name: known[proxy.name].reason
+            proxy.key: known[proxy.key].reason
             for proxy in candidates
-            if proxy.name in known
-            and known[proxy.name].wait(moment) > 0
-            and known[proxy.name].definition == definition_digest(proxy, config.settings)
+            if proxy.key in known
+            and known[proxy.key].wait(moment) > 0
+            and known[proxy.key].definition == definition_digest(proxy, config.settings)
         }
 
     def _validate(self, config: "Config", proxies: Sequence["Proxy"]) -> list[Verdict]:
@@ -302,18 +302,18 @@ class Reconciler(Runner):
         )
 
     def _remember_blocked(
-        self, config: "Config", verdicts: Sequence[Verdict], unblocked: Set[str]
+        self, config: "Config", verdicts: Sequence[Verdict], unblocked: Set[Key]
     ) -> None:
-        by_name = {proxy.name: proxy for proxy in config.proxies}
-        known = {entry.name: entry for entry in self._state.blocked()}
+        by_key = {proxy.key: proxy for proxy in config.proxies}
+        known = {entry.key: entry for entry in self._state.blocked()}
         for verdict in verdicts:
-            before = known.get(verdict.name)
-            digest = definition_digest(by_name[verdict.name], config.settings)
+            before = known.get(verdict.key)
+            digest = definition_digest(by_key[verdict.key], config.settings)
             if verdict.blocks:
                 same = before is not None and before.definition == digest
                 tries = before.tries if before and same else 0
                 pause = min(FIRST_RETRY * 2 ** min(tries, 10), LONGEST_RETRY)
-                self._state.block(verdict.name, digest, verdict.reason, verdict.hint, pause)
+                self._state.block(verdict.key, digest, verdict.reason, verdict.hint, pause)
                 if not same:
                     self._tell("error", "proxy.blocked", "is blocked", verdict)
             elif not verdict.ok:
@@ -324,7 +324,7 @@ class Reconciler(Runner):
                     "validation",
                     "proxy.unblocked",
                     f"{verdict.name} passes validation now",
-                    proxy=verdict.name,
+                    key=verdict.key,
                 )
         self._state.unblock(unblocked)
 
@@ -334,6 +334,6 @@ class Reconciler(Runner):
             "validation",
             event,
             f"{verdict.name} {what}: {verdict.reason}",
-            proxy=verdict.name,
+            key=verdict.key,
             data={"hint": verdict.hint, "result": verdict.to_json()},
         )

@@ -17,10 +17,10 @@ def cure(plan: Plan, resolver: str | None) -> tuple[Plan, frozenset[int]]:
     """
     from proxysync.health.latent import find_unresolved
 
-    dropped = {change.name: _dropped(change) for change in plan.to_make}
+    dropped = {change.key: _dropped(change) for change in plan.to_make}
     names = frozenset[str]().union(*dropped.values())
     gone = find_unresolved(names, resolver).keys() if names else set()
-    culprits = [change for change in plan.to_make if dropped[change.name] & gone]
+    culprits = [change for change in plan.to_make if dropped[change.key] & gone]
     changes = [c for c in plan.to_make if c in culprits or _only_takes_down(c, plan)]
     ids = frozenset(change.npm_id for change in culprits if change.npm_id is not None)
     return replace(plan, changes=tuple(changes), records=(), forget=()), ids

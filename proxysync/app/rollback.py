@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from proxysync.kinds import KINDS
-from proxysync.model import Applied, Desired, Fields, Live, Snapshot
+from proxysync.model import Applied, Desired, Fields, Key, Live, Snapshot
 from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.planner import make_plan
@@ -39,7 +39,7 @@ def plan_back(
     be served as it was. `failures` as for any plan.
     """
     names = names_before(entries, applied, snapshot)
-    found = [_possible(Desired(*key, fields), snapshot) for key, (fields, _) in names.items()]
+    found = [_possible(Desired(key, fields), snapshot) for key, (fields, _) in names.items()]
     rows = [*applied, *_renamed(names, applied)]
     known = {host_of(row) for row in rows} | {_host(entry) for entry in entries}
     plan = make_plan(
@@ -54,8 +54,8 @@ def plan_back(
 
 def names_before(
     entries: Sequence[Entry], applied: Sequence[Applied], snapshot: Snapshot
-) -> dict[tuple[str, str], tuple[Fields, Host]]:
-    """What each managed host was before the first of these writes, by kind and name."""
+) -> dict[Key, tuple[Fields, Host]]:
+    """What each managed host was before the first of these writes."""
     known = {host_of(row): (row.name, _worked(row, snapshot)) for row in applied}
     for entry in reversed(entries):
         if entry.outcome not in CARRIED_OUT:
@@ -65,7 +65,7 @@ def names_before(
         else:
             known[_host(entry)] = entry.old_name, entry.before
     return {
-        (host[0], name): (KINDS[host[0]].normalise(fields), host)
+        Key(host[0], name): (KINDS[host[0]].normalise(fields), host)
         for host, (name, fields) in sorted(known.items(), key=lambda item: item[1][0])
         if fields is not None
     }
@@ -85,13 +85,11 @@ def _worked(row: Applied, snapshot: Snapshot) -> Fields | None:
     return row.fields or next((o.fields for o in live), None)
 
 
-def _renamed(
-    names: Mapping[tuple[str, str], tuple[Fields, Host]], applied: Sequence[Applied]
-) -> list[Applied]:
+def _renamed(names: Mapping[Key, tuple[Fields, Host]], applied: Sequence[Applied]) -> list[Applied]:
     """Rows of the hosts that had another name then, so that they are known by it."""
     rows = {host_of(row): row for row in applied}
-    back = [(name, rows.get(host)) for (_, name), (_, host) in names.items()]
-    return [replace(row, name=name) for name, row in back if row and row.name != name]
+    back = [(key, rows.get(host)) for key, (_, host) in names.items()]
+    return [replace(row, key=key) for key, row in back if row and row.key != key]
 
 
 def _if_known(live: Live, known: set[Host]) -> Live:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from proxysync.kinds import PROXY
-from proxysync.model import Applied, Fields, Live, Snapshot
+from proxysync.model import Applied, Fields, Key, Live, Snapshot
 from proxysync.model.clock import to_text
 from proxysync.model.figures import Uptime
 from proxysync.model.health import EdgeStanding, Standing
@@ -41,7 +41,7 @@ class ProxyStatus:
     from nginx when it was last asked.
     """
 
-    name: str | None
+    key: Key | None
     managed: bool
     npm_id: int | None
     domains: tuple[str, ...]
@@ -58,6 +58,10 @@ class ProxyStatus:
     changes: "tuple[Event, ...] | None" = None
     holder: str | None = None
     edge: EdgeStanding = field(default_factory=EdgeStanding)
+
+    @property
+    def name(self) -> str | None:
+        return self.key.name if self.key else None
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `status --format json`; `changes` are there for a single proxy only."""
@@ -105,27 +109,27 @@ def collect(
 
     `snapshot` and `plan` are None where NPM could not be asked.
     """
-    applied = {row.name: row for row in (state.applied() if state else ())}
+    applied = {row.key: row for row in (state.applied() if state else ())}
     edges = state.edges.standings() if state and config.settings.verifies else {}
-    blocked = {entry.name: entry for entry in (state.blocked() if state else ())}
-    changes = {change.name: change for change in (plan.changes if plan else ())}
-    notes = {note.name: note.message for note in (plan.notes if plan else ())}
+    blocked = {entry.key: entry for entry in (state.blocked() if state else ())}
+    changes = {change.key: change for change in (plan.changes if plan else ())}
+    notes = {note.key: note.message for note in (plan.notes if plan else ())}
     lives = _ours(snapshot, config.settings.instance) if snapshot else {}
     found = []
     for proxy in config.proxies:
-        change, row = changes.get(proxy.name), applied.get(proxy.name)
-        entry = blocked.get(proxy.name)
+        change, row = changes.get(proxy.key), applied.get(proxy.key)
+        entry = blocked.get(proxy.key)
         sync, detail = _sync(change, row, entry, asked=plan is not None, enabled=proxy.enabled)
-        detail = detail or notes.get(proxy.name)
+        detail = detail or notes.get(proxy.key)
         is_blocked = entry is not None and sync == "blocked"
         npm_id = _first(
             change.npm_id if change else None,
             row.npm_id if row else None,
-            lives.get(proxy.name),
+            lives.get(proxy.key),
         )
         found.append(
             ProxyStatus(
-                name=proxy.name,
+                key=proxy.key,
                 managed=npm_id is not None,
                 npm_id=npm_id,
                 domains=proxy.domains,
@@ -137,27 +141,27 @@ def collect(
                 since=to_text(entry.since) if entry and is_blocked else None,
                 next_try=to_text(entry.next_try) if entry and is_blocked else None,
                 interval=proxy.health.interval if row and _checked(proxy) else None,
-                edge=edges.get(proxy.name, NO_EDGE) if row and _checked(proxy) else NO_EDGE,
+                edge=edges.get(proxy.key, NO_EDGE) if row and _checked(proxy) else NO_EDGE,
             )
         )
-    names = {proxy.name for proxy in config.proxies}
-    leaving = [c for c in changes.values() if c.name not in names]
+    keys = {proxy.key for proxy in config.proxies}
+    leaving = [c for c in changes.values() if c.key not in keys]
     return found + [_leaving(c, c.live) for c in leaving if c.live is not None]
 
 
 def _leaving(change: Change, live: Live) -> ProxyStatus:
     """A host that no entry asks for, and why it is still there."""
     if change.hold is None and change.action != "conflict":
-        return _of_live(live, name=change.name, sync="leaving")
+        return _of_live(live, key=change.key, sync="leaving")
     sync, detail = _sync(change, None, None, asked=True, enabled=True)
-    return replace(_of_live(live, name=change.name, sync=sync), detail=detail)
+    return replace(_of_live(live, key=change.key, sync=sync), detail=detail)
 
 
 def foreign(snapshot: Snapshot, instance: str, known: Sequence[ProxyStatus]) -> list[ProxyStatus]:
     """The hosts in NPM that are not ours, saying whose they are where a marker tells."""
     ours = {status.npm_id for status in known if status.managed}
     proxies = [
-        _of_live(live, name=live.marker.name if live.marker else None, sync=_owner(live, instance))
+        _of_live(live, key=_marked(live), sync=_owner(live, instance))
         for live in snapshot.objects
         if live.kind == PROXY.name and live.npm_id not in ours
     ]
@@ -173,14 +177,14 @@ def with_health(
 ) -> list[ProxyStatus]:
     """The same with what health checks found of those that are watched."""
     standings = store.standings()
-    uptimes = store.uptimes(now, {proxy.name for proxy in proxies if proxy.name})
+    uptimes = store.uptimes(now, {proxy.key for proxy in proxies if proxy.key})
     return [
         replace(
             proxy,
-            health=standings.get(proxy.name or "", Standing()) if proxy.interval else Standing(),
-            uptime=uptimes.get(proxy.name or "", NO_UPTIME),
+            health=standings.get(proxy.key, Standing()) if proxy.interval else Standing(),
+            uptime=uptimes.get(proxy.key, NO_UPTIME),
         )
-        if proxy.managed
+        if proxy.managed and proxy.key
         else proxy
         for proxy in proxies
     ]
@@ -231,12 +235,16 @@ def _first(*ids: int | None) -> int | None:
     return next((npm_id for npm_id in ids if npm_id is not None), None)
 
 
-def _ours(snapshot: Snapshot, instance: str) -> dict[str, int]:
+def _ours(snapshot: Snapshot, instance: str) -> dict[Key, int]:
     return {
-        live.marker.name: live.npm_id
+        Key(live.kind, live.marker.name): live.npm_id
         for live in snapshot.objects
         if live.marker and live.marker.instance == instance
     }
+
+
+def _marked(live: Live) -> Key | None:
+    return Key(live.kind, live.marker.name) if live.marker else None
 
 
 def _owner(live: Live, instance: str) -> str:
@@ -245,10 +253,10 @@ def _owner(live: Live, instance: str) -> str:
     return "foreign"
 
 
-def _of_live(live: Live, *, name: str | None, sync: str) -> ProxyStatus:
+def _of_live(live: Live, *, key: Key | None, sync: str) -> ProxyStatus:
     fields = live.fields
     return ProxyStatus(
-        name=name,
+        key=key,
         managed=not sync.startswith("foreign"),
         npm_id=live.npm_id,
         domains=tuple(fields["domain_names"]),
@@ -260,7 +268,7 @@ def _of_live(live: Live, *, name: str | None, sync: str) -> ProxyStatus:
 
 def _of_holder(holder: str, domains: tuple[str, ...]) -> ProxyStatus:
     return ProxyStatus(
-        name=None,
+        key=None,
         managed=False,
         npm_id=None,
         domains=domains,

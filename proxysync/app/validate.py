@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from proxysync.model import Upstream
+from proxysync.model import Key, Upstream
 from proxysync.probe.model import Probe, Result, Step
 
 if TYPE_CHECKING:
@@ -22,13 +22,17 @@ class Verdict:
     was probed at all.
     """
 
-    name: str
+    key: Key
     upstream: Upstream
     result: Result
     locations: tuple[tuple[str, Upstream, Result], ...] = ()
     failure: tuple[Upstream, Step] | None = None
     blocks: bool = False
     skipped: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.key.name
 
     @property
     def warns(self) -> bool:
@@ -90,7 +94,7 @@ def validate(
 
 def not_probed(proxy: "Proxy", why: str) -> Verdict:
     """The verdict on an entry that is left alone."""
-    return Verdict(proxy.name, proxy.upstream, Result(ok=True, steps=()), skipped=why)
+    return Verdict(proxy.key, proxy.upstream, Result(ok=True, steps=()), skipped=why)
 
 
 def health_probe(proxy: "Proxy", settings: "Settings") -> Probe:
@@ -168,7 +172,7 @@ def _verdict(proxy: "Proxy", settings: "Settings", results: Sequence[Result]) ->
     blocks = bool(fatal) or (bool(failed) and _mode(proxy, settings) == "enforce")
     first = next(iter(fatal + failed), None)
     return Verdict(
-        proxy.name,
+        proxy.key,
         proxy.upstream,
         main,
         locations,

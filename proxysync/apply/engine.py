@@ -11,6 +11,7 @@ from proxysync.apply.promise import Findings, Trouble
 from proxysync.apply.report import Outcome, Report, Result
 from proxysync.apply.write import Writer
 from proxysync.apply.written import Refusal, Written
+from proxysync.model import Key
 from proxysync.npm.errors import (
     NpmError,
     NpmNotFoundError,
@@ -61,7 +62,7 @@ class _Log:
     """How a run has gone so far; `outcomes` are by the row of the journal."""
 
     outcomes: list[tuple[int, Outcome]] = field(default_factory=list)
-    failed: set[tuple[str, str]] = field(default_factory=set)
+    failed: set[Key] = field(default_factory=set)
     pending: list[_Pending] = field(default_factory=list)
     stopped: str | None = None
     unseen: str | None = None
@@ -128,7 +129,7 @@ class Engine:
         """
         for row in plan.records:
             self._state.record(row)
-            self._state.clear_failure(row.kind, row.name)
+            self._state.clear_failure(row.key)
         self._state.forget(plan.forget)
         refused, self._rehearsed = self._rehearsed, []
         if not plan.to_make and not refused:
@@ -169,8 +170,7 @@ class Engine:
         live = change.live
         return self._journal.open(
             run_id,
-            kind=change.kind,
-            name=change.name,
+            key=change.key,
             old_name=old_name(change) or change.name,
             action=change.action,
             npm_id=change.npm_id,
@@ -242,17 +242,17 @@ class Engine:
 
     def _tell_edges(self, pending: Sequence["_Pending"], findings: Findings) -> None:
         """Remembers what visitors see of those that stay as they were written."""
-        told, seen = self._state.edges.told(), dict[str, EdgeSeen]()
+        told, seen = self._state.edges.told(), dict[Key, EdgeSeen]()
         for one, trouble in zip(pending, findings.troubles, strict=True):
-            name, promise = one.step.change.name, one.written.promise
+            key, promise = one.step.key, one.written.promise
             if trouble is not None:
                 if not (trouble.undo and one.written.changes_anything):
-                    seen[name] = "not_served", trouble.message
-            elif name in told and promise and promise.names <= promise.before.served:
+                    seen[key] = "not_served", trouble.message
+            elif key in told and promise and promise.names <= promise.before.served:
                 # It was there, but was not what the file says: a check of health can tell.
-                seen[name] = "unknown", None
+                seen[key] = "unknown", None
             elif one.step.part is not Part.TAKE and one.written.live is not None:
-                seen[name] = "served", None
+                seen[key] = "served", None
         self._state.edges.tell(self._emit, seen)
 
     def _seen(self, pending: "_Pending", trouble: Trouble | None) -> Outcome | None:
@@ -285,7 +285,7 @@ class Engine:
         self._ledger.remember(change, live)
         npm_id = live.npm_id if live else change.npm_id
         self._ledger.announce(change, npm_id)
-        return Outcome(change.name, change.action, npm_id, Result.DONE)
+        return Outcome(change.key, change.action, npm_id, Result.DONE)
 
     def _write(
         self, step: Step, row: Row

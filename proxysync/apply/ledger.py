@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from proxysync.apply.report import Outcome, Result
 from proxysync.apply.written import Refusal
-from proxysync.model import Applied, Live
+from proxysync.model import Applied, Key, Live
 from proxysync.model.errors import ProxysyncError
 from proxysync.npm.errors import NpmUnconfirmedError
 from proxysync.plan.match import same_host
@@ -26,7 +26,7 @@ class Emit(Protocol):
         event: str,
         message: str,
         *,
-        proxy: str | None = None,
+        key: Key | None = None,
         data: Mapping[str, Any] | None = None,
         also: Callable[[], object] = ...,
     ) -> object: ...
@@ -47,8 +47,7 @@ class Ledger:
         elif live.marker is not None:
             assert change.live is not None
             row = Applied(
-                live.kind,
-                live.marker.name,
+                Key(live.kind, live.marker.name),
                 live.npm_id,
                 change.live.fields,
                 live.created_on,
@@ -59,27 +58,26 @@ class Ledger:
 
     def remember(self, change: Change, live: Live | None) -> None:
         if live is None:
-            self._state.forget([change.name])
+            self._state.forget([change.key])
             return
         assert change.desired is not None
         row = Applied(
-            change.kind,
-            change.name,
+            change.key,
             live.npm_id,
             change.desired,
             live.created_on,
             writer=live.writer,
         )
         self._state.record(row, replaces=old_name(change))
-        self._state.clear_failure(change.kind, change.name)
+        self._state.clear_failure(change.key)
 
     def last(self, change: Change) -> Applied | None:
         """What the state knows of the change's host, whatever it is called; or of one like it
         that is gone."""
-        rows = [row for row in self._state.applied() if row.kind == change.kind]
+        rows = self._state.applied()
         live = change.live
         if live is None:
-            return next((row for row in rows if row.name == change.name), None)
+            return next((row for row in rows if row.key == change.key), None)
         return next((row for row in rows if same_host(row, live)), None)
 
     def announce(self, change: Change, npm_id: int | None) -> None:
@@ -89,7 +87,7 @@ class Ledger:
             "apply",
             f"proxy.{done}",
             f"{change.name} {done}: {change.reason}",
-            proxy=change.name,
+            key=change.key,
             data={"npm_id": npm_id, "fields": sorted(change.fields), "drift": change.drift},
         )
 
@@ -98,15 +96,14 @@ class Ledger:
         if last is None or not last.unconfirmed:
             return
         if live is None:
-            self._state.forget([last.name])
+            self._state.forget([last.key])
         else:
             worked = last.fields or live.fields
             self._state.record(replace(last, fields=worked, unconfirmed=False))
 
     def refused(self, change: Change, refusal: Refusal) -> Outcome:
         entry = FailedEntry(
-            kind=change.kind,
-            name=change.name,
+            key=change.key,
             fields=change.desired or {},
             live=refusal.live.fields if refusal.live else None,
             reason=refusal.message,
@@ -121,7 +118,7 @@ class Ledger:
                 "apply",
                 "proxy.failed",
                 f"{change.action} of {change.name} failed: {refusal.message}{hint}",
-                proxy=change.name,
+                key=change.key,
                 data={"action": change.action, "npm_id": change.npm_id, "hint": refusal.hint},
             )
         return outcome_of(change, Result.FAILED, refusal)
@@ -138,8 +135,7 @@ class Ledger:
         known = last or change.live
         if live is not None and change.desired is not None:
             row = Applied(
-                change.kind,
-                change.name,
+                change.key,
                 live.npm_id,
                 known.fields if known else {},
                 live.created_on,
@@ -151,7 +147,7 @@ class Ledger:
 
 
 def outcome_of(change: Change, result: Result, error: ProxysyncError) -> Outcome:
-    return Outcome(change.name, change.action, change.npm_id, result, error.message, error.hint)
+    return Outcome(change.key, change.action, change.npm_id, result, error.message, error.hint)
 
 
 def old_name(change: Change) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from proxysync.kinds import KINDS, RESERVED_SUFFIX
+from proxysync.model import Key
 from proxysync.plan.model import Change
 
 Names = frozenset[str]
@@ -41,9 +42,9 @@ class Step:
     begins: bool = field(default=False, compare=False)
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The kind and the name of what is changed."""
-        return self.change.kind, self.change.name
+    def key(self) -> Key:
+        """The entry that is changed."""
+        return self.change.key
 
 
 def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> list[Step]:
@@ -109,20 +110,20 @@ def _moving(change: Change) -> Names:
 
 
 def _steps(group: Sequence[Change], in_use: AbstractSet[str]) -> list[Step]:
-    given = {change.name: _given(change, group) for change in group}
-    holders = [change for change in group if given[change.name]]
-    stand_ins = {change.name: _stand_ins(change, given[change.name], in_use) for change in holders}
+    given = {change.key: _given(change, group) for change in group}
+    holders = [change for change in group if given[change.key]]
+    stand_ins = {change.key: _stand_ins(change, given[change.key], in_use) for change in holders}
     steps = []
     for change in holders:
-        left = held(change) - given[change.name] | stand_ins[change.name]
+        left = held(change) - given[change.key] | stand_ins[change.key]
         left = left or frozenset({placeholder(change)})
         steps.append(Step(change, Part.RELEASE, left))
     for change in group:
-        if not given[change.name]:
+        if not given[change.key]:
             steps.append(Step(change))
         elif wanted(change) - held(change):
-            steps.append(Step(change, Part.TAKE, stand_ins[change.name]))
-    steps += [Step(change, Part.SETTLE, given[change.name]) for change in holders]
+            steps.append(Step(change, Part.TAKE, stand_ins[change.key]))
+    steps += [Step(change, Part.SETTLE, given[change.key]) for change in holders]
     return steps
 
 

@@ -17,7 +17,7 @@ from proxysync.apply.recovery_table import (
 from proxysync.apply.site_check import SiteCheck
 from proxysync.kinds import KINDS
 from proxysync.kinds.references import surroundings
-from proxysync.model import Applied, Live, Marker, Snapshot
+from proxysync.model import Applied, Key, Live, Marker, Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmRejectedError
 from proxysync.store.journal import Entry, Journal
@@ -81,7 +81,7 @@ class Recovery:
             "apply",
             "apply.recovered",
             f"{entry.action} of {entry.name} had been interrupted: {outcome}",
-            proxy=entry.name,
+            key=entry.key,
             data={"action": entry.action, "npm_id": entry.npm_id, "outcome": outcome},
         )
 
@@ -111,8 +111,7 @@ class Recovery:
     def _record(self, entry: Entry, live: Live, *, confirmed: bool) -> None:
         name = live.marker.name if live.marker else entry.old_name
         row = Applied(
-            entry.kind,
-            name,
+            Key(entry.kind, name),
             live.npm_id,
             live.fields if confirmed else entry.before or {},
             live.created_on,
@@ -143,8 +142,7 @@ class Recovery:
         """What visitors are worse off by is not tried again as it is."""
         now = self._npm.get(KINDS[entry.kind], live.npm_id)
         refused = FailedEntry(
-            kind=entry.kind,
-            name=entry.name,
+            key=entry.key,
             fields=entry.after or {},
             live=now.fields if now else None,
             reason=trouble.message,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from proxysync.model import Key
 from proxysync.npm.errors import NpmError
 
 
@@ -19,12 +20,16 @@ class Result(StrEnum):
 class Outcome:
     """One change and how it ended; `message` says why where it is not done."""
 
-    name: str
+    key: Key
     action: str
     npm_id: int | None
     result: Result
     message: str = ""
     hint: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.key.name
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from proxysync.cli.flags import add_format, add_lock_timeout
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config
+    from proxysync.model import Key
 
 HELP = "take over the foreign host that holds an entry's domains"
 
@@ -29,11 +30,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     env = context.environment(arguments)
     config = context.config(env)
-    names = _chosen(config, arguments.names, everything=arguments.all)
-    return carry_out(arguments, env, config, Options(adopting=names, why="adopt"))
+    keys = _chosen(config, arguments.names, everything=arguments.all)
+    return carry_out(arguments, env, config, Options(adopting=keys, why="adopt"))
 
 
-def _chosen(config: "Config", names: list[str], *, everything: bool) -> frozenset[str]:
+def _chosen(config: "Config", names: list[str], *, everything: bool) -> "frozenset[Key]":
     from proxysync.model.errors import ProxysyncError
 
     known = {proxy.name for proxy in config.proxies}
@@ -43,4 +44,4 @@ def _chosen(config: "Config", names: list[str], *, everything: bool) -> frozense
             f"the file has no proxy named {', '.join(unknown)}" if unknown else "adopt whom?",
             hint=f"Name entries of the file, or --all. It has: {', '.join(sorted(known))}.",
         )
-    return frozenset(names or known)
+    return frozenset(p.key for p in config.proxies if not names or p.name in names)

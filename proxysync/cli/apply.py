@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from proxysync.cli.context import Store
     from proxysync.config.environment import Environment
     from proxysync.config.models import Config
+    from proxysync.model import Key
     from proxysync.npm.client import NpmClient
     from proxysync.plan.model import Plan
     from proxysync.store.state import Hold
@@ -102,11 +103,12 @@ def require_no_hold(hold: "Hold | None") -> None:
         )
 
 
-def _print_idle(done: "Round", names: frozenset[str]) -> None:
+def _print_idle(done: "Round", keys: "frozenset[Key]") -> None:
     """Says of whom there was nothing to take over; of all of them in one line."""
-    idle = sorted(names - {change.name for change in done.plan.changes})
+    changed = {change.key for change in done.plan.changes}
+    idle = ", ".join(str(key) for key in sorted(keys - changed))
     if idle and not done.plan.refused:
-        print(f"Nothing to adopt for {', '.join(idle)}: no foreign host holds their domains.")
+        print(f"Nothing to adopt for {idle}: no foreign host holds their domains.")
 
 
 def _ask(

@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("config", "plan", "validation", "apply", "health", "npm", "daemon"),
         help="only what this part of proxysync says",
     )
-    parser.add_argument("--proxy", metavar="NAME", help="only what is about this proxy")
+    parser.add_argument("--kind", metavar="KIND", help="only what is about entries of this kind")
+    parser.add_argument("--name", metavar="NAME", help="only what is about entries of this name")
+    parser.add_argument("--proxy", metavar="NAME", help="short for --kind proxy --name NAME")
     parser.add_argument(
         "--since", metavar="TIME", help="from then on: an age (30m, 2h, 7d) or 2026-01-31T12:00"
     )
@@ -49,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context
+    from proxysync.kinds import PROXY
     from proxysync.model.errors import ProxysyncError
     from proxysync.store.query import EventQuery
 
@@ -56,10 +59,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise ProxysyncError(
             "--follow shows what is new and --before what is old", hint="Give one of them."
         )
+    if arguments.proxy is not None and (arguments.kind, arguments.name) != (None, None):
+        raise ProxysyncError(
+            "--proxy says the kind and the name already", hint="Leave --kind and --name out."
+        )
     query = EventQuery(
         severity=arguments.severity,
         source=arguments.source,
-        proxy=arguments.proxy,
+        kind=arguments.kind if arguments.proxy is None else PROXY.name,
+        name=arguments.name if arguments.proxy is None else arguments.proxy,
         since=None if arguments.since is None else _moment(arguments.since),
         before=arguments.before,
         limit=arguments.limit,
@@ -163,7 +171,7 @@ def _text(event: "Event", *, on: bool) -> str:
             paint(f"{local:%Y-%m-%d %H:%M:%S}", "dim", on=on),
             paint(event.severity.ljust(5), colour, on=on),
             event.source.ljust(10),
-            safe(event.proxy or "-").ljust(16),
+            safe(event.key.name if event.key else "-").ljust(16),
             safe(event.message),
         )
     )

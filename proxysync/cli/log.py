@@ -66,8 +66,8 @@ def _print_event(event: "Event", log: Any) -> None:
     fields: dict[str, Any] = {"source": event.source, "code": event.event}
     if event.id >= 0:
         fields["id"] = event.id
-    if event.proxy:
-        fields["proxy"] = clean(event.proxy)
+    if event.key:
+        fields |= {"kind": event.key.kind, "name": clean(event.key.name)}
     if event.data.get("hint"):
         fields["hint"] = clean(str(event.data["hint"]))
     level(without_commands(clean(event.message)), **fields)

@@ -44,11 +44,11 @@ def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
     for verdict in done.warned:
         text = f"{verdict.name}: {APPLIED_ANYWAY}: {verdict.reason}"
         line("warning", text, verdict.hint, "yellow")
-    hints = {verdict.name: verdict.hint for verdict in done.verdicts}
+    hints = {verdict.key: verdict.hint for verdict in done.verdicts}
     for change in done.unsettled:
         word = change.hold.kind if change.hold else change.action
         reason = why_held(change.hold, secrets) if change.hold else change.reason
-        line(word, f"{change.name}: {reason}", hints.get(change.name))
+        line(word, f"{change.name}: {reason}", hints.get(change.key))
     for change in done.left:
         if change.hold is not None:
             reason = f"{change.reason}: {why_held(change.hold, secrets)}"

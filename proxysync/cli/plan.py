@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         candidates = to_validate(config, plan)
         bar = terminal.progress("probing")(count_upstreams(candidates))
         verdicts = validate(candidates, config.settings, on_result=bar)
-        blocked = {verdict.name: verdict.reason for verdict in verdicts if verdict.blocks}
+        blocked = {verdict.key: verdict.reason for verdict in verdicts if verdict.blocks}
         for verdict in verdicts:
             if verdict.warns:
                 text = f"Warning: {verdict.name} would be {APPLIED_ANYWAY}: {verdict.reason}"
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         plan = build_plan(config, snapshot, state, blocked=blocked)
     else:
         for entry in known_blocks(config, plan, state):
-            text = f"Note: {entry.name} was blocked when it was last probed: {entry.reason}; "
+            text = f"Note: {entry.key} was blocked when it was last probed: {entry.reason}; "
             terminal.note(f"{text}`proxysync plan --probe` probes it again.")
     show(plan, config, snapshot, arguments.format)
     if blind_spot := npm.blind_spot():

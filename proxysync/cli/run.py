@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from proxysync.config.environment import Environment
     from proxysync.daemon.loop import Inbox
     from proxysync.daemon.signals import Stop
+    from proxysync.model import Key
     from proxysync.model.health import EdgeStatus
     from proxysync.npm.client import NpmClient
     from proxysync.store.bus import Bus
@@ -83,7 +84,7 @@ def _serve(
     events.emit("info", "daemon", "daemon.started", message)
     repairs = Repairs()
 
-    def on_edge(seen: Mapping[str, "EdgeStatus"]) -> None:
+    def on_edge(seen: Mapping["Key", "EdgeStatus"]) -> None:
         if repairs.take(seen):
             inbox.put(Wake.RESYNC)
 

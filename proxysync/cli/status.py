@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from proxysync.app.status import ProxyStatus
     from proxysync.config.environment import Environment
     from proxysync.config.models import Config
-    from proxysync.model import Snapshot
+    from proxysync.model import Key, Snapshot
+    from proxysync.model.event import Event
     from proxysync.npm.client import NpmClient
     from proxysync.npm.errors import NpmError
     from proxysync.plan.model import Plan
@@ -152,12 +153,18 @@ class View:
     def _only(self, name: str, proxies: "list[ProxyStatus]") -> "list[ProxyStatus]":
         from proxysync.model.errors import ProxysyncError
 
-        changes = tuple(self._health.last_events(name)) if self._health else ()
-        chosen = [replace(proxy, changes=changes) for proxy in proxies if proxy.name == name]
+        chosen = [
+            replace(proxy, changes=self._last_events(proxy.key))
+            for proxy in proxies
+            if proxy.key and proxy.name == name
+        ]
         if not chosen:
             known = ", ".join(proxy.name for proxy in proxies if proxy.name) or "none"
             raise ProxysyncError(f"there is no proxy named {name}", hint=f"There is: {known}.")
         return chosen
+
+    def _last_events(self, key: "Key") -> "tuple[Event, ...]":
+        return tuple(self._health.last_events(key)) if self._health else ()
 
 
 def _print_json(view: View) -> None:

@@ -62,8 +62,8 @@ def _validate(proxies: "list[Proxy]", settings: "Settings", *, named: bool) -> "
 
     probed = [proxy for proxy in proxies if proxy.enabled or named]
     bar = progress("probing")(count_upstreams(probed))
-    verdicts = {v.name: v for v in validate(probed, settings, on_result=bar)}
-    return [verdicts.get(p.name) or not_probed(p, "enabled is false") for p in proxies]
+    verdicts = {v.key: v for v in validate(probed, settings, on_result=bar)}
+    return [verdicts.get(p.key) or not_probed(p, "enabled is false") for p in proxies]
 
 
 def _chosen(config: "Config", names: list[str]) -> "list[Proxy]":

@@ -18,7 +18,7 @@ from proxysync.health.target import Site, Target
 from proxysync.health.verdicts import NETWORK
 from proxysync.health.writer import Saying, Writer
 from proxysync.kinds import PROXY
-from proxysync.model import Applied, Certificate, Fields, Live, Snapshot, Upstream, clock
+from proxysync.model import Applied, Certificate, Fields, Key, Live, Snapshot, Upstream, clock
 from proxysync.model.health import Rules
 from proxysync.npm.client import NpmClient
 from proxysync.probe.edge import Edge
@@ -52,9 +52,9 @@ class Oversight:
             self._followed = followed
             self._monitor.watch(targets(config, applied, self._npm.url, wild))
 
-    def look_soon(self, names: Collection[str] | None = None) -> None:
+    def look_soon(self, keys: Collection[Key] | None = None) -> None:
         """Has these proxies, or all, checked before their time."""
-        self._monitor.look_soon(names)
+        self._monitor.look_soon(keys)
 
     def inspect(self, config: "Config") -> None:
         """Looks for certificates that run out, and, daily or if others are in use, for lost names.
@@ -102,11 +102,11 @@ def targets(
     """
     address = config.settings.edge(npm_url) if npm_url else None
     edge = Edge.at(address) if address else None
-    rows = {row.name: row for row in applied if row.kind == PROXY.name}
+    rows = {row.key: row for row in applied}
     days = config.settings.stale_threshold_days
     found = []
     for proxy in config.proxies:
-        row, health = rows.get(proxy.name), proxy.health
+        row, health = rows.get(proxy.key), proxy.health
         if row is None or not row.fields:
             continue  # NPM has not confirmed that it is live
         if not (row.fields["enabled"] and proxy.enabled and health.enabled):
@@ -121,7 +121,7 @@ def targets(
         visible = edge and edge.can_see(certificate=bool(row.fields["certificate_id"]))
         site = site_of(row.fields, probe.path, edge, wild) if edge and visible else None
         probe = replace(probe, upstream=upstream)
-        found.append(Target(proxy.name, probe, health.interval, rules, site))
+        found.append(Target(proxy.key, probe, health.interval, rules, site))
     return found
 
 

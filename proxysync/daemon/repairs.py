@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from proxysync.model.health import EdgeStatus
+from proxysync.model.key import Key
 
 FIRST = 5.0
 LAST = 3600.0
@@ -26,28 +27,28 @@ class Repairs:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._tries: dict[str, _Try] = {}
+        self._tries: dict[Key, _Try] = {}
         self._lock = threading.Lock()
 
-    def waiting(self) -> frozenset[str]:
+    def waiting(self) -> frozenset[Key]:
         """Those that are not to be written again yet."""
         now = self._clock()
         with self._lock:
-            return frozenset(name for name, one in self._tries.items() if one.next_at > now)
+            return frozenset(key for key, one in self._tries.items() if one.next_at > now)
 
-    def take(self, seen: Mapping[str, EdgeStatus]) -> bool:
+    def take(self, seen: Mapping[Key, EdgeStatus]) -> bool:
         """Takes in what visitors got; whether any of these is to be written again now."""
         with self._lock:
-            for name, status in seen.items():
+            for key, status in seen.items():
                 if status == "served":
-                    self._tries.pop(name, None)
-        lost = {name for name, status in seen.items() if status == "not_served"}
+                    self._tries.pop(key, None)
+        lost = {key for key, status in seen.items() if status == "not_served"}
         return bool(lost - self.waiting())
 
-    def tried(self, names: Collection[str]) -> None:
+    def tried(self, keys: Collection[Key]) -> None:
         """These have just been written again."""
         with self._lock:
-            for name in names:
-                count = self._tries[name].count if name in self._tries else 0
+            for key in keys:
+                count = self._tries[key].count if key in self._tries else 0
                 pause = min(FIRST * GROWTH ** min(count, 10), LAST)
-                self._tries[name] = _Try(count + 1, self._clock() + pause)
+                self._tries[key] = _Try(count + 1, self._clock() + pause)

@@ -15,7 +15,7 @@ from proxysync.daemon.backoff import Backoff
 from proxysync.daemon.oversight import Oversight
 from proxysync.daemon.repairs import Repairs
 from proxysync.daemon.vanished import PATIENCE, Vanished
-from proxysync.model import clock
+from proxysync.model import Key, clock
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
 from proxysync.plan.model import HoldKind
@@ -189,9 +189,9 @@ class Service:
         self._tell(done)
         return self._next_try()
 
-    def _watch_repairs(self, lost: frozenset[str], done: Round) -> None:
+    def _watch_repairs(self, lost: frozenset[Key], done: Round) -> None:
         """Has what was written because nginx did not serve it looked at again."""
-        written = {outcome.name for outcome in done.report.outcomes} & lost
+        written = {outcome.key for outcome in done.report.outcomes} & lost
         if written:
             self._repairs.tried(written)
             self._oversight.look_soon(written)
@@ -345,34 +345,34 @@ class Service:
         self._tell_refused(done)
         current = set()
         for change in done.plan.changes:
-            key = f"proxy {change.name}"
+            topic = f"proxy {change.key.qualified}"
             if change.action == "conflict":
-                current.add(key)
+                current.add(topic)
                 self._say(
-                    key,
+                    topic,
                     "error",
                     "proxy.conflict",
                     f"{change.name}: {change.reason}",
-                    proxy=change.name,
+                    key=change.key,
                     source="plan",
                 )
             elif change.hold and change.hold.kind in (HoldKind.DRIFT, HoldKind.WAITING):
-                current.add(key)
+                current.add(topic)
                 self._say(
-                    key,
+                    topic,
                     "warn",
                     f"proxy.{change.hold.kind}",
                     f"{change.name} is left as it is: {change.hold.reason}",
-                    proxy=change.name,
+                    key=change.key,
                     source="plan",
                 )
         for note in done.plan.notes:
-            key = f"proxy {note.name} {note.message}"
-            current.add(key)
+            topic = f"proxy {note.key.qualified} {note.message}"
+            current.add(topic)
             message = f"{note.name}: {note.message}"
-            self._say(key, "warn", "proxy.warning", message, proxy=note.name, source="plan")
-        for key in [k for k in self._said if k.startswith("proxy ") and k not in current]:
-            del self._said[key]
+            self._say(topic, "warn", "proxy.warning", message, key=note.key, source="plan")
+        for topic in [t for t in self._said if t.startswith("proxy ") and t not in current]:
+            del self._said[topic]
 
     def _next_try(self) -> float | None:
         now = clock.now()
@@ -381,16 +381,16 @@ class Service:
 
     def _say(
         self,
-        key: str,
+        topic: str,
         severity: str,
         event: str,
         message: str,
         *,
-        proxy: str | None = None,
+        key: Key | None = None,
         data: dict[str, Any] | None = None,
         source: str | None = None,
     ) -> None:
-        """Raises the event unless it would repeat what was said last about `key`."""
-        if self._said.get(key) != message:
-            self._said[key] = message
-            self._events.emit(severity, source or key, event, message, proxy=proxy, data=data)
+        """Raises the event unless it would repeat what was said last about `topic`."""
+        if self._said.get(topic) != message:
+            self._said[topic] = message
+            self._events.emit(severity, source or topic, event, message, key=key, data=data)

@@ -45,10 +45,10 @@ def _is_less(old: "Config", new: "Config", gone: frozenset[Path]) -> bool:
     Their entries may stand in other files by now, as after a renaming; settings and defaults
     that stood in them show where they are missing.
     """
-    there = {proxy.name: proxy for proxy in new.proxies}
+    there = {proxy.key: proxy for proxy in new.proxies}
     return old.settings != new.settings or any(
-        proxy.name not in there
-        or (Path(proxy.source.file) not in gone and not _same(proxy, there[proxy.name]))
+        proxy.key not in there
+        or (Path(proxy.source.file) not in gone and not _same(proxy, there[proxy.key]))
         for proxy in old.proxies
     )
 

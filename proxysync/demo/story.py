@@ -94,20 +94,20 @@ class Demo:
             time.sleep(0.05)
         self.say(f"  ✓ http://{domain}/ answers “{page}” ({time.monotonic() - begin:.1f} s)")
 
-    def until_event(self, word: str, proxy: str | None = None, to: str | None = None) -> None:
+    def until_event(self, word: str, name: str | None = None, to: str | None = None) -> None:
         """Waits until the daemon has recorded such an event, and shows it."""
         begin = time.monotonic()
-        while (event := self._find_event(word, proxy, to)) is None:
+        while (event := self._find_event(word, name, to)) is None:
             if time.monotonic() - begin > PATIENCE:
                 raise ProxysyncError(f"the demo waited in vain for {word}:\n{self._log_end()}")
             time.sleep(0.05)
         self.say(f"  ✓ {event['message']} ({time.monotonic() - begin:.1f} s)")
 
-    def _find_event(self, word: str, proxy: str | None, to: str | None) -> dict[str, Any] | None:
+    def _find_event(self, word: str, name: str | None, to: str | None) -> dict[str, Any] | None:
         path = self.file.parent / "state" / "events.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         for event in (json.loads(line) for line in lines if line.endswith("\n")):
-            about = proxy is None or event["proxy"] == proxy
+            about = name is None or event["name"] == name
             if event["event"] == word and about and (to is None or event["data"]["to"] == to):
                 return dict(event)
         return None
@@ -176,10 +176,10 @@ def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
 
         demo.title("A service that is live dies; the daemon notices, and hears of its return")
         toys["shop"].stop()
-        demo.until_event("health.changed", proxy="shop", to="unhealthy")
+        demo.until_event("health.changed", name="shop", to="unhealthy")
         demo.run("status")
         toys["shop"].start()
-        demo.until_event("health.changed", proxy="shop", to="healthy")
+        demo.until_event("health.changed", name="shop", to="healthy")
         demo.run("status", "shop")
 
         demo.title("In the end")

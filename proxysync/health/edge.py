@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from proxysync.health.target import Seen, Site, Target
 from proxysync.health.writer import OnEdge, Writer
 from proxysync.model.health import EdgeStatus
+from proxysync.model.key import Key
 from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
 from proxysync.probe.names import Names
 
@@ -71,22 +72,22 @@ class EdgeWatch:
         self._seen_at: set[str] = set()
         self._mirrors: dict[str, tuple[Site, str]] = {}
         self._fickle: set[Site] = set()
-        self._looked: set[str] = set()
-        self._known: dict[str, EdgeStatus] = {}
-        self._found: dict[str, tuple[EdgeStatus, str | None]] = {}
+        self._looked: set[Key] = set()
+        self._known: dict[Key, EdgeStatus] = {}
+        self._found: dict[Key, tuple[EdgeStatus, str | None]] = {}
         self._written = 0.0
         self._unseen: str | None = ""  # not known yet, so that whatever is seen is written down
-        self._targets: Mapping[str, Target] = {}
+        self._targets: Mapping[Key, Target] = {}
 
-    def watch(self, targets: Mapping[str, Target]) -> None:
+    def watch(self, targets: Mapping[Key, Target]) -> None:
         """From now on these are the targets; what is known of the others is forgotten."""
         self._targets = targets
-        names = [name for name, target in targets.items() if target.site is not None]
-        self._looked &= set(names)
-        for gone in self._known.keys() - set(names):
+        keys = [key for key, target in targets.items() if target.site is not None]
+        self._looked &= set(keys)
+        for gone in self._known.keys() - set(keys):
             del self._known[gone]
             self._found.pop(gone, None)
-        self._writer.put(lambda writer: writer.keep_edges(names))
+        self._writer.put(lambda writer: writer.keep_edges(keys))
 
     async def look(self, target: Target, seen: Seen) -> None:
         """Looks at a target's site, and says what has changed. `seen` is the upstream's check."""
@@ -98,22 +99,21 @@ class EdgeWatch:
                 break
             await asyncio.sleep(PAUSE)
             verdict = await self._look(target, target.site, fresh=True)
-        if self._targets.get(target.name) != target:
+        if self._targets.get(target.key) != target:
             return  # it is another one by now
-        self._looked.add(target.name)
+        self._looked.add(target.key)
         self._tell(target, target.site, seen, verdict)
 
     def _tell(self, target: Target, site: Site, seen: Seen, verdict: Verdict) -> None:
-        name = target.name
         # That one site is not there says nothing, as long as others have not been asked for.
         known = str(site.edge) in self._proven or len(self._looked) >= len(self._targets)
         if (verdict.unseen is not None and known) or verdict.status == "served":
             self._tell_unseen(verdict.unseen)
         if verdict.status == "not_served" and not seen.check.ok:
             verdict = replace(verdict, status="unknown")
-        self._found[name] = verdict.status, verdict.detail
-        news = self._known.get(name) != verdict.status or verdict.status == "not_served"
-        self._known[name] = verdict.status
+        self._found[target.key] = verdict.status, verdict.detail
+        news = self._known.get(target.key) != verdict.status or verdict.status == "not_served"
+        self._known[target.key] = verdict.status
         if news or time.monotonic() > self._written + WRITE_AFTER:
             found, self._found, self._written = self._found, {}, time.monotonic()
             self._writer.put(lambda writer: writer.edge(found, self._on_edge))

@@ -15,6 +15,7 @@ from proxysync.health.schedule import Schedule
 from proxysync.health.target import Seen, Target, look
 from proxysync.health.verdicts import NETWORK, Verdicts
 from proxysync.health.writer import OnEdge, Writer
+from proxysync.model import Key
 from proxysync.probe.engine import limits
 from proxysync.probe.model import Probe
 from proxysync.probe.names import Names
@@ -45,15 +46,15 @@ class Monitor:
         events: EventLog,
         *,
         npm: Probe | None = None,
-        on_edge: OnEdge = lambda _names: None,
+        on_edge: OnEdge = lambda _seen: None,
     ) -> None:
         self.writer = Writer(store, events)
         self._store = store
         self._npm = npm
         self._on_edge = on_edge
-        self._targets: dict[str, Target] = {}
-        self._posted: dict[str, Target] | None = None
-        self._hurried: SimpleQueue[frozenset[str] | None] = SimpleQueue()
+        self._targets: dict[Key, Target] = {}
+        self._posted: dict[Key, Target] | None = None
+        self._hurried: SimpleQueue[frozenset[Key] | None] = SimpleQueue()
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -77,12 +78,12 @@ class Monitor:
 
     def watch(self, targets: Sequence[Target]) -> None:
         """From now on exactly these are checked; callable from any thread, never waits."""
-        self._posted = self._targets = {target.name: target for target in targets}
+        self._posted = self._targets = {target.key: target for target in targets}
         self._wake_up()
 
-    def look_soon(self, names: Collection[str] | None = None) -> None:
+    def look_soon(self, keys: Collection[Key] | None = None) -> None:
         """Has these, or all, checked soon, not when their time comes; callable as `watch` is."""
-        self._hurried.put(None if names is None else frozenset(names))
+        self._hurried.put(None if keys is None else frozenset(keys))
         self._wake_up()
 
     def _wake_up(self) -> None:
@@ -134,7 +135,7 @@ class _Checks:
         self._fault = writer.fault
         self._names = Names(names_at_once, remember=False)
         self._places = asyncio.Semaphore(at_once)
-        self._targets: dict[str, Target] = {}
+        self._targets: dict[Key, Target] = {}
         self._at_a_time = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._edge = EdgeWatch(writer, self._names, proven=store.edges.proven(), on_edge=on_edge)
@@ -143,24 +144,24 @@ class _Checks:
             store.standings(), writer, self._look, npm=npm, down_since=down.since if down else None
         )
 
-    def watch(self, targets: dict[str, Target]) -> None:
+    def watch(self, targets: dict[Key, Target]) -> None:
         self._targets = targets
         self._edge.watch(targets)
         moved = self._verdicts.watch(targets)
         self._schedule.replace(
-            {name: target.interval for name, target in targets.items()},
+            {key: target.interval for key, target in targets.items()},
             time.monotonic(),
             self._verdicts.unknown | moved,
         )
         self._at_a_time = math.ceil(self._schedule.rate * TURN * CATCH_UP)
 
-    def hurry(self, names: Collection[str] | None) -> None:
-        self._schedule.hurry(names, time.monotonic())
+    def hurry(self, keys: Collection[Key] | None) -> None:
+        self._schedule.hurry(keys, time.monotonic())
 
     def start_due(self) -> float | None:
         """Starts checks that are due; returns the seconds until the next ones are to be."""
-        for name, _ in self._schedule.take(time.monotonic(), self._at_a_time):
-            task = asyncio.create_task(self._check(self._targets[name]))
+        for key, _ in self._schedule.take(time.monotonic(), self._at_a_time):
+            task = asyncio.create_task(self._check(self._targets[key]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         next_at = self._schedule.next_at
@@ -184,7 +185,7 @@ class _Checks:
         except Exception as error:  # noqa: BLE001 - nobody waits for this task
             self._fault(error)
         finally:
-            self._schedule.finish(target.name)
+            self._schedule.finish(target.key)
 
     async def _look(self, probe: Probe) -> Seen:
         return await look(probe, self._names)

@@ -4,6 +4,8 @@ import hashlib
 import heapq
 from collections.abc import Collection, Mapping
 
+from proxysync.model import Key
+
 PER_SECOND = 20
 """Checks that may begin within a second where all are to be made soon."""
 
@@ -11,54 +13,54 @@ SETTLING = 30.0
 """Seconds within which a target of which nothing is known is checked, however long its interval."""
 
 
-def phase(name: str) -> float:
+def phase(key: Key) -> float:
     """Where in its interval a target is checked, from 0 to below 1: the same in every run."""
-    digest = hashlib.blake2b(name.encode(), digest_size=6).digest()
+    digest = hashlib.blake2b(key.qualified.encode(), digest_size=6).digest()
     return int.from_bytes(digest) / 2**48
 
 
-def next_slot(name: str, interval: float, now: float) -> float:
+def next_slot(key: Key, interval: float, now: float) -> float:
     """The first moment after `now` at which this target is due."""
-    return now + interval - (now - phase(name) * interval) % interval
+    return now + interval - (now - phase(key) * interval) % interval
 
 
 class Schedule:
-    """Spreads targets over their intervals by a hash of their names, so that none burst.
+    """Spreads targets over their intervals by a hash of their keys, so that none burst.
 
     A target that is late is checked once, however many of its moments have passed, and one
     whose check still runs is left out until `finish`.
     """
 
     def __init__(self) -> None:
-        self._intervals: dict[str, float] = {}
-        self._due: dict[str, float] = {}
-        self._heap: list[tuple[float, str]] = []
-        self._running: set[str] = set()
+        self._intervals: dict[Key, float] = {}
+        self._due: dict[Key, float] = {}
+        self._heap: list[tuple[float, Key]] = []
+        self._running: set[Key] = set()
 
     def replace(
-        self, intervals: Mapping[str, float], now: float, unknown: Collection[str] = ()
+        self, intervals: Mapping[Key, float], now: float, unknown: Collection[Key] = ()
     ) -> None:
         """From now on these are the targets; whoever was one keeps its next moment.
 
         Those of which it is `unknown` how they are are checked within SETTLING seconds.
         """
         due = {}
-        for name, interval in intervals.items():
-            kept = self._intervals.get(name) == interval
-            due[name] = self._due[name] if kept else next_slot(name, interval, now)
-            if name in unknown:
-                due[name] = min(due[name], now + phase(name) * SETTLING)
+        for key, interval in intervals.items():
+            kept = self._intervals.get(key) == interval
+            due[key] = self._due[key] if kept else next_slot(key, interval, now)
+            if key in unknown:
+                due[key] = min(due[key], now + phase(key) * SETTLING)
         self._intervals, self._due = dict(intervals), due
-        self._heap = [(when, name) for name, when in due.items()]
+        self._heap = [(when, key) for key, when in due.items()]
         heapq.heapify(self._heap)
 
-    def hurry(self, names: Collection[str] | None, now: float) -> None:
+    def hurry(self, keys: Collection[Key] | None, now: float) -> None:
         """Makes these due at once; or all, spread over up to SETTLING seconds, so none burst."""
-        chosen = set(self._due) if names is None else set(names) & self._due.keys()
-        spread = 0.0 if names is not None else min(SETTLING, len(chosen) / PER_SECOND)
-        for name in chosen:
-            self._due[name] = min(self._due[name], now + phase(name) * spread)
-        self._heap = [(when, name) for name, when in self._due.items()]
+        chosen = set(self._due) if keys is None else set(keys) & self._due.keys()
+        spread = 0.0 if keys is not None else min(SETTLING, len(chosen) / PER_SECOND)
+        for key in chosen:
+            self._due[key] = min(self._due[key], now + phase(key) * spread)
+        self._heap = [(when, key) for key, when in self._due.items()]
         heapq.heapify(self._heap)
 
     @property
@@ -71,27 +73,27 @@ class Schedule:
         """Checks a second, on average."""
         return sum(1 / interval for interval in self._intervals.values())
 
-    def take(self, now: float, most: int | None = None) -> list[tuple[str, float]]:
+    def take(self, now: float, most: int | None = None) -> list[tuple[Key, float]]:
         """Those to start now, each with the moment it was due; call `finish` for each.
 
         No more than `most` are started, the most overdue first; the others stay due.
         """
-        taken: list[tuple[str, float]] = []
+        taken: list[tuple[Key, float]] = []
         while self._heap and self._heap[0][0] <= now and (most is None or len(taken) < most):
-            when, name = self._heap[0]
-            self._due[name] = after = _following(name, self._intervals[name], when, now)
-            heapq.heapreplace(self._heap, (after, name))
-            if name not in self._running:
-                self._running.add(name)
-                taken.append((name, when))
+            when, key = self._heap[0]
+            self._due[key] = after = _following(key, self._intervals[key], when, now)
+            heapq.heapreplace(self._heap, (after, key))
+            if key not in self._running:
+                self._running.add(key)
+                taken.append((key, when))
         return taken
 
-    def finish(self, name: str) -> None:
+    def finish(self, key: Key) -> None:
         """Its check has ended."""
-        self._running.discard(name)
+        self._running.discard(key)
 
 
-def _following(name: str, interval: float, due: float, now: float) -> float:
-    slot = next_slot(name, interval, now)
+def _following(key: Key, interval: float, due: float, now: float) -> float:
+    slot = next_slot(key, interval, now)
     # Rounding, or a first check off its slot, must not bring two checks close together.
     return slot if slot - due > interval / 2 else slot + interval

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from proxysync.model import Upstream, clock
+from proxysync.model import Key, Upstream, clock
 from proxysync.model.health import Check, Rules
 from proxysync.probe.check import check
 from proxysync.probe.edge import Edge
@@ -36,7 +36,7 @@ class Site:
 class Target:
     """One proxy to be checked each `interval` seconds; `site` is None where nginx is not asked."""
 
-    name: str
+    key: Key
     probe: Probe
     interval: float
     rules: Rules = field(default_factory=Rules)

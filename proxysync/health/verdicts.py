@@ -9,6 +9,7 @@ from proxysync.health.target import Seen, Target
 from proxysync.health.writer import Finding, Saying, Writer
 from proxysync.model.clock import in_words, now
 from proxysync.model.health import Change, Check, Standing, judge
+from proxysync.model.key import Key
 from proxysync.probe.model import Probe
 
 CROWD = 3
@@ -33,7 +34,7 @@ class Verdicts:
 
     def __init__(
         self,
-        standings: Mapping[str, Standing],
+        standings: Mapping[Key, Standing],
         writer: Writer,
         look: Look,
         *,
@@ -45,17 +46,17 @@ class Verdicts:
         self._look = look
         self._npm = npm
         self._down_since = down_since
-        self._targets: Mapping[str, Target] = {}
-        self._suspects: dict[str, tuple[Target, Check]] = {}
+        self._targets: Mapping[Key, Target] = {}
+        self._suspects: dict[Key, tuple[Target, Check]] = {}
         self._asking = False
 
     @property
-    def unknown(self) -> frozenset[str]:
+    def unknown(self) -> frozenset[Key]:
         """Targets of which nothing is known yet."""
-        known = {name for name, standing in self._standings.items() if standing.checked_at}
+        known = {key for key, standing in self._standings.items() if standing.checked_at}
         return frozenset(self._targets.keys() - known)
 
-    def watch(self, targets: Mapping[str, Target]) -> frozenset[str]:
+    def watch(self, targets: Mapping[Key, Target]) -> frozenset[Key]:
         """From now on these are the targets; where the others stand is forgotten.
 
         Returns those that have moved: they keep their status until enough checks of the new
@@ -63,36 +64,36 @@ class Verdicts:
         """
         before, self._targets = self._targets, targets
         moved = frozenset(
-            n for n in targets if n in before and not before[n].same_place(targets[n])
+            key for key in targets if key in before and not before[key].same_place(targets[key])
         )
-        for name in moved & self._standings.keys():
-            self._standings[name] = replace(self._standings[name], streak=0)
-            self._suspects.pop(name, None)
-        gone = [name for name in self._standings if name not in targets]
-        for name in gone:
-            del self._standings[name]
-            self._suspects.pop(name, None)
+        for key in moved & self._standings.keys():
+            self._standings[key] = replace(self._standings[key], streak=0)
+            self._suspects.pop(key, None)
+        gone = [key for key in self._standings if key not in targets]
+        for key in gone:
+            del self._standings[key]
+            self._suspects.pop(key, None)
         if gone:
             self._writer.put(lambda writer: writer.forget(gone))
         return moved
 
     async def take(self, target: Target, seen: Seen) -> None:
         """Takes in a check of a target, unless that one has gone or moved meanwhile."""
-        current = self._targets.get(target.name)
+        current = self._targets.get(target.key)
         if current is None or not current.same_place(target):
             return
         if self._down_since is not None and (seen.reached or await self._npm_is_back()):
-            self._come_back(target.name if seen.reached else "NPM")
+            self._come_back(str(target.key) if seen.reached else "NPM")
         if self._down_since is not None:
             return
-        _, change = judge(self._standing(target.name), seen.check, current.rules)
+        _, change = judge(self._standing(target.key), seen.check, current.rules)
         if change is None or change.after != "unhealthy":
-            self._suspects.pop(target.name, None)
+            self._suspects.pop(target.key, None)
             self._settle(current, seen.check)
             return
-        self._suspects[target.name] = (current, seen.check)
+        self._suspects[target.key] = (current, seen.check)
         if seen.reached:
-            self._convict([target.name])
+            self._convict([target.key])
         elif not self._asking:
             await self._ask_around()
 
@@ -108,11 +109,11 @@ class Verdicts:
         finally:
             self._asking = False
 
-    async def _network_works(self, suspects: Collection[str]) -> bool:
+    async def _network_works(self, suspects: Collection[Key]) -> bool:
         others = [
             target
-            for name, target in self._targets.items()
-            if name not in suspects and self._standing(name).status != "unhealthy"
+            for key, target in self._targets.items()
+            if key not in suspects and self._standing(key).status != "unhealthy"
         ]
         if await self._any_reached([target.probe for target in witnesses(others)]):
             return True
@@ -133,7 +134,7 @@ class Verdicts:
 
     async def _npm_is_back(self) -> bool:
         """Whether NPM answers, where that was needed to tell that the network is down."""
-        well = [n for n in self._targets if self._standing(n).status != "unhealthy"]
+        well = [key for key in self._targets if self._standing(key).status != "unhealthy"]
         if self._npm is None or len(well) >= CROWD or self._asking:
             return False
         self._asking = True
@@ -142,30 +143,30 @@ class Verdicts:
         finally:
             self._asking = False
 
-    def _convict(self, names: Sequence[str]) -> None:
-        for name in names:
-            suspect = self._suspects.pop(name, None)
+    def _convict(self, keys: Sequence[Key]) -> None:
+        for key in keys:
+            suspect = self._suspects.pop(key, None)
             if suspect is not None:
                 self._settle(*suspect)
 
     def _settle(self, target: Target, check: Check) -> None:
-        before = self._standing(target.name)
+        before = self._standing(target.key)
         after, change = judge(before, check, target.rules)
-        self._standings[target.name] = after
+        self._standings[target.key] = after
         saying = None
         if change is not None:
             saying = _changed(target, change)
         elif after.stale and not before.stale:
             saying = _stale(target, after)
-        self._writer.put(Finding(target.name, after, replace(check, lasts=target.interval), saying))
+        self._writer.put(Finding(target.key, after, replace(check, lasts=target.interval), saying))
 
     def _go_down(self) -> None:
         self._down_since = now()
         self._suspects.clear()
-        for name, standing in self._standings.items():
+        for key, standing in self._standings.items():
             if standing.status != "unhealthy":
                 # What failed for this reason must not count when it is over.
-                self._standings[name] = replace(standing, streak=max(0, standing.streak))
+                self._standings[key] = replace(standing, streak=max(0, standing.streak))
         saying = _network_down(len(self._targets))
         self._writer.put(lambda writer: writer.say_once(saying, NETWORK))
 
@@ -175,8 +176,8 @@ class Verdicts:
         self._down_since = None
         self._writer.put(lambda writer: writer.say_over(saying, NETWORK))
 
-    def _standing(self, name: str) -> Standing:
-        return self._standings.get(name, Standing())
+    def _standing(self, key: Key) -> Standing:
+        return self._standings.get(key, Standing())
 
 
 def witnesses(targets: Sequence[Target], most: int = WITNESSES) -> list[Target]:
@@ -193,19 +194,19 @@ def witnesses(targets: Sequence[Target], most: int = WITNESSES) -> list[Target]:
 
 def _changed(target: Target, change: Change) -> Saying | None:
     """Nothing for one that turns out to be healthy at its first check: that is no news."""
-    check, name = change.check, target.name
+    check, key = change.check, target.key
     if change.after == "unhealthy":
-        severity, message = "warn", f"{name} is unhealthy: {check.detail}"
+        severity, message = "warn", f"{key} is unhealthy: {check.detail}"
     elif change.before == "unknown":
         return None
     else:
-        severity, message = "info", f"{name} is healthy again after {in_words(change.lasted or 0)}"
+        severity, message = "info", f"{key} is healthy again after {in_words(change.lasted or 0)}"
     return Saying(
         severity,
         "health",
         "health.changed",
         message,
-        name,
+        key,
         {
             "from": change.before,
             "to": change.after,
@@ -225,8 +226,8 @@ def _stale(target: Target, standing: Standing) -> Saying:
         "warn",
         "health",
         "health.stale",
-        f"{target.name} has been unhealthy for {in_words(lasted)} without a break",
-        target.name,
+        f"{target.key} has been unhealthy for {in_words(lasted)} without a break",
+        target.key,
         {
             "since": standing.since.isoformat(),
             "detail": standing.detail,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from proxysync.model import clock
+from proxysync.model import Key, clock
 from proxysync.model.health import Check, EdgeStatus, Standing
 from proxysync.store.database import StateError
 from proxysync.store.events import EventLog, LateLineError
@@ -39,7 +39,7 @@ class Saying:
     source: str
     event: str
     message: str
-    proxy: str | None = None
+    key: Key | None = None
     data: dict[str, Any] | None = None
 
 
@@ -47,13 +47,13 @@ class Saying:
 class Finding:
     """Where a target stands now, the check behind it, and what is to be said of it."""
 
-    name: str
+    key: Key
     standing: Standing
     check: Check
     saying: Saying | None = None
 
 
-OnEdge = Callable[[Mapping[str, EdgeStatus]], object]
+OnEdge = Callable[[Mapping[Key, EdgeStatus]], object]
 """Hears what visitors got of some targets, once it is written down."""
 
 Job = Callable[["Writer"], object]
@@ -96,7 +96,7 @@ class Writer:
                 saying.source,
                 saying.event,
                 saying.message,
-                proxy=saying.proxy,
+                key=saying.key,
                 data=saying.data,
                 also=also,
             )
@@ -138,12 +138,12 @@ class Writer:
 
     def edge(
         self,
-        found: Mapping[str, tuple[EdgeStatus, str | None]],
+        found: Mapping[Key, tuple[EdgeStatus, str | None]],
         on_edge: OnEdge,
     ) -> None:
         """Remembers what visitors get, and says what is news; for jobs."""
         self._store.edges.tell(self._events.emit, found)
-        on_edge({name: status for name, (status, _) in found.items()})
+        on_edge({key: status for key, (status, _) in found.items()})
 
     def edge_unseen(self, why: str | None) -> None:
         """Says once that the edge cannot be seen from here, or that it can again; for jobs."""
@@ -153,14 +153,14 @@ class Writer:
         """NPM's sites were seen at this address; for jobs."""
         self._store.edges.prove([address])
 
-    def keep_edges(self, names: list[str]) -> None:
+    def keep_edges(self, keys: list[Key]) -> None:
         """Only these are looked at from now on; for jobs."""
-        self._store.edges.keep_only(names)
+        self._store.edges.keep_only(keys)
 
-    def forget(self, names: list[str]) -> None:
+    def forget(self, keys: list[Key]) -> None:
         """These are not watched any more; for jobs."""
         self._write_records()
-        self._store.forget(names)
+        self._store.forget(keys)
 
     def _run(self) -> None:
         housekeeping_at = time.monotonic()
@@ -208,7 +208,7 @@ class Writer:
         self._write_records()
 
     def _take(self, finding: Finding) -> None:
-        record = Record(finding.name, finding.standing, finding.check)
+        record = Record(finding.key, finding.standing, finding.check)
         if finding.saying is None:
             self._records.append(record)
         else:

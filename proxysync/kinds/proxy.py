@@ -13,7 +13,7 @@ from proxysync.kinds.references import (
     find_access_list,
     find_certificate,
 )
-from proxysync.model import Desired, Fields, Snapshot, Upstream
+from proxysync.model import Desired, Fields, Key, Snapshot, Upstream
 from proxysync.model.position import Position
 from proxysync.values import upstreams
 from proxysync.values.fields import (
@@ -123,6 +123,10 @@ class Proxy(Entry):
 
     name: Name
     source: Position = Position("")
+
+    @property
+    def key(self) -> Key:
+        return Key(PROXY.name, self.name)
 
 
 DEFAULTS: Fields = {
@@ -301,7 +305,7 @@ def desired(proxy: Proxy, snapshot: Snapshot) -> Desired:
         if field not in accepted and fields[field] != DEFAULTS[field]:
             problems.append(f"this NPM does not know {field}; it came with NPM {since}")
     unknown = {} if proxy.enabled else missing
-    return Desired(PROXY.name, proxy.name, fields, "; ".join(problems) or None, unknown)
+    return Desired(proxy.key, fields, "; ".join(problems) or None, unknown)
 
 
 def _id(

@@ -3,6 +3,7 @@
 Nothing in here knows how anything is done: it imports no other room.
 """
 
+from proxysync.model.key import Key
 from proxysync.model.objects import (
     AccessList,
     Applied,
@@ -21,6 +22,7 @@ __all__ = [
     "Certificate",
     "Desired",
     "Fields",
+    "Key",
     "Live",
     "Marker",
     "Snapshot",

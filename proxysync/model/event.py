@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from proxysync.model.key import Key
+
 SEVERITIES = ("info", "warn", "error")
 """From the least to the gravest."""
 
@@ -15,6 +17,7 @@ UNRECORDED = -1
 class Event:
     """One thing that happened; `to_json` is the shape that scripts rely on.
 
+    `key` is the entry that it is about, None where it is about no one entry.
     `id` is UNRECORDED while it could not be recorded: see `store.event_queue`.
     """
 
@@ -23,7 +26,7 @@ class Event:
     severity: str
     source: str
     event: str
-    proxy: str | None
+    key: Key | None
     message: str
     data: Mapping[str, Any]
 
@@ -34,7 +37,8 @@ class Event:
             "severity": self.severity,
             "source": self.source,
             "event": self.event,
-            "proxy": self.proxy,
+            "kind": self.key.kind if self.key else None,
+            "name": self.key.name if self.key else None,
             "message": self.message,
             "data": dict(self.data),
         }

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from proxysync.model.key import Key
+
 Fields = Mapping[str, Any]
 """A definition: NPM's field names to JSON values, in normal form (see `kinds`)."""
 
@@ -45,11 +47,18 @@ class Desired:
     stay as NPM has them, and without a host there is nothing to make.
     """
 
-    kind: str
-    name: str
+    key: Key
     fields: Fields
     problem: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        return self.key.kind
+
+    @property
+    def name(self) -> str:
+        return self.key.name
 
 
 @dataclass(frozen=True)
@@ -77,20 +86,27 @@ class Live:
 
 @dataclass(frozen=True)
 class Applied:
-    """What we last wrote for a name: one row of the state.
+    """What we last wrote for a key: one row of the state.
 
     `unconfirmed` means that the last write was answered by a 5xx, so that nginx may not
     run what NPM shows; `fields` are then what worked before, and empty for a new host.
     `writer` is whom the host's marker named when this was recorded (see `Live.writer`).
     """
 
-    kind: str
-    name: str
+    key: Key
     npm_id: int
     fields: Fields
     created_on: str | None = None
     unconfirmed: bool = False
     writer: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.key.kind
+
+    @property
+    def name(self) -> str:
+        return self.key.name
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from proxysync.kinds.domains import reached
-from proxysync.model import Live
+from proxysync.model import Key, Live
 from proxysync.plan.diff import Conflict, Draft
 from proxysync.plan.match import call, claims_of
 from proxysync.plan.model import UNFINISHED, Hold, HoldKind
@@ -27,10 +27,10 @@ def refuse_clashes(
         for domain in claims_of(live):
             hosts[domain].append(live)
     others = {domain: holder for name, holder in held.items() for domain in reached({name})}
-    asking: dict[str, list[str]] = defaultdict(list)
+    asking: dict[str, list[Key]] = defaultdict(list)
     for draft in drafts:
         for domain in draft.wants:
-            asking[domain].append(draft.name)
+            asking[domain].append(draft.key)
 
     def clash(draft: Draft) -> Conflict | None:
         if isinstance(draft.stop, Conflict) or draft.in_line:
@@ -41,9 +41,9 @@ def refuse_clashes(
     return tuple(replace(d, stop=conflict) if conflict else d for d, conflict in clashes)
 
 
-def _asked_twice(draft: Draft, asking: Mapping[str, Sequence[str]]) -> Conflict | None:
+def _asked_twice(draft: Draft, asking: Mapping[str, Sequence[Key]]) -> Conflict | None:
     for domain in sorted(draft.wants):
-        rivals = sorted(name for name in asking[domain] if name != draft.name)
+        rivals = sorted(key for key in asking[domain] if key != draft.key)
         if rivals:
             return Conflict(
                 f'{domain} is also asked for by "{rivals[0]}"; only one entry can have a domain'

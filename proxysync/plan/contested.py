@@ -9,7 +9,7 @@ from proxysync.plan.policy import Policy
 
 def leave_contested(draft: Draft, policy: Policy, accepted: Accepted) -> Draft:
     """The draft without what `policy.contested` says; the rest of it is still made."""
-    fields = policy.contested.get((draft.kind.name, draft.name), frozenset())
+    fields = policy.contested.get(draft.key, frozenset())
     if not fields or draft.stop is not None or draft.action not in ("create", "update"):
         return draft
     if draft.live is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.domains import reached
-from proxysync.model import Applied, Desired, Fields, Live
+from proxysync.model import Applied, Desired, Fields, Key, Live
 from proxysync.plan.match import Match, Owned, claims_of
 from proxysync.plan.model import HOST, MARKER_FIELD, Action, Change, FieldChange, Hold, HoldKind
 from proxysync.plan.ownership import keeps_off, rival, why_not_taken, written_elsewhere
@@ -75,6 +75,10 @@ class Draft:
     notes: tuple[str, ...] = ()
     undoes: frozenset[str] = frozenset()
     is_orphan: bool = False
+
+    @property
+    def key(self) -> Key:
+        return Key(self.kind.name, self.name)
 
     @property
     def writes(self) -> bool:
@@ -208,7 +212,7 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
         marker=_marker_change(live, draft.name, policy.instance),
     )
     draft = replace(draft, reason=_reason(draft, match, last), undoes=_undoes(draft, last))
-    draft = _resend(draft, row, live, unserved=draft.name in policy.unserved)
+    draft = _resend(draft, row, live, unserved=draft.key in policy.unserved)
     if draft.stop is not None:
         return draft
     if match.owned and match.owned.twins:
@@ -240,7 +244,7 @@ def _against_rival(
     why = why_not_taken(match, live, found)
     if why is None:
         return draft
-    if draft.name in policy.adopting:
+    if draft.key in policy.adopting:
         reason = f"taken over from another state folder ({found.writer})"
         return replace(draft, action="adopt", reason=reason)
     return replace(draft, stop=Conflict(why))
@@ -361,8 +365,7 @@ def finish(draft: Draft) -> Change:
     conflict = isinstance(draft.stop, Conflict)
     return Change(
         action="conflict" if conflict else draft.action,
-        kind=draft.kind.name,
-        name=draft.name,
+        key=draft.key,
         npm_id=draft.live.npm_id if draft.live else None,
         drift=draft.drift,
         fields=_shown(draft),

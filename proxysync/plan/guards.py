@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from proxysync.kinds import KINDS
-from proxysync.model import Applied, Live
-from proxysync.plan.match import Key, Matching, same_host
+from proxysync.model import Applied, Key, Live
+from proxysync.plan.match import Matching, same_host
 from proxysync.plan.model import Change
 from proxysync.plan.policy import Policy
 
@@ -61,7 +61,7 @@ def _hosts_are_missing(
 
 
 def _is_there(row: Applied, seen: set[Key], there: dict[tuple[str, int], Live]) -> bool:
-    if (row.kind, row.name) in seen:
+    if row.key in seen:
         return True
     live = there.get((row.kind, row.npm_id))
     # Without a date on both sides nothing speaks against its being the same host.

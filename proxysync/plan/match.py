@@ -6,28 +6,25 @@ from dataclasses import dataclass
 
 from proxysync.kinds import KINDS
 from proxysync.kinds.domains import reached
-from proxysync.model import Applied, Desired, Live, Snapshot
-
-Key = tuple[str, str]
-"""A kind and a name in it."""
+from proxysync.model import Applied, Desired, Key, Live, Snapshot
 
 
 @dataclass(frozen=True)
 class Owned:
-    """A managed host and the name under which we manage it.
+    """A managed host and the key under which we manage it.
 
-    `twins` are further hosts with the same name, of which none may be touched. `row` is the
-    state's row of this very host, whatever its name; without one it is never deleted.
+    `twins` are further hosts with the same key, of which none may be touched. `row` is the
+    state's row of this very host, whatever its key; without one it is never deleted.
     """
 
     live: Live
-    name: str
+    key: Key
     twins: tuple[Live, ...] = ()
     row: Applied | None = None
 
     @property
-    def key(self) -> Key:
-        return self.live.kind, self.name
+    def name(self) -> str:
+        return self.key.name
 
 
 @dataclass(frozen=True)
@@ -63,11 +60,11 @@ def match(
     applied: Sequence[Applied],
     *,
     instance: str,
-    adopting: frozenset[str],
+    adopting: frozenset[Key],
 ) -> Matching:
     """Pairs entries and hosts: by marker, by the state's id, as a rename, and by adoption."""
-    entries = {(entry.kind, entry.name): entry for entry in desired}
-    rows = {(row.kind, row.name): row for row in applied}
+    entries = {entry.key: entry for entry in desired}
+    rows = {row.key: row for row in applied}
     owned, foreign = _sort_out(snapshot.objects, rows, entries, instance)
     pairs = {key: owned[key] for key in entries if key in owned}
     for rule in (_by_state, _by_overlap):
@@ -76,7 +73,7 @@ def match(
         missing = {key: entry for key, entry in entries.items() if key not in pairs}
         pairs |= rule(missing, [o for o in spare if o.key not in taken], rows)
     takeovers = _takeovers(
-        [e for key, e in entries.items() if key not in pairs and e.name in adopting],
+        [e for key, e in entries.items() if key not in pairs and key in adopting],
         foreign,
         snapshot.held,
     )
@@ -122,7 +119,7 @@ def _sort_out(
     """The managed hosts by name, and the foreign ones; both in the order of their ids."""
     by_id: dict[tuple[str, int], list[Applied]] = defaultdict(list)
     # A host that was renamed may have two rows for a while: the one in the file is right.
-    for row in sorted(rows.values(), key=lambda r: ((r.kind, r.name) not in entries, r.name)):
+    for row in sorted(rows.values(), key=lambda r: (r.key not in entries, r.name)):
         by_id[row.kind, row.npm_id].append(row)
     groups: dict[Key, list[Live]] = defaultdict(list)
     foreign = []
@@ -131,7 +128,7 @@ def _sort_out(
         if name is None:
             foreign.append(live)
         else:
-            groups[live.kind, name].append(live)
+            groups[Key(live.kind, name)].append(live)
     return {key: _choose(key, lives, rows, by_id) for key, lives in groups.items()}, foreign
 
 
@@ -153,7 +150,7 @@ def _choose(
     chosen = next(known, lives[0])
     its_own = (r for r in by_id[chosen.kind, chosen.npm_id] if same_host(r, chosen))
     twins = tuple(live for live in lives if live is not chosen)
-    return Owned(chosen, key[1], twins, next(its_own, None))
+    return Owned(chosen, key, twins, next(its_own, None))
 
 
 def _by_state(
@@ -174,7 +171,7 @@ def _by_overlap(
     """Renames: the host that shares most domains with an entry is that entry's."""
     common = _overlaps(missing.values(), [owned.live for owned in spare])
     by_id = {(owned.live.kind, owned.live.npm_id): owned for owned in spare}
-    return {key: by_id[key[0], npm_id] for key, npm_id in _best(common).items()}
+    return {key: by_id[key.kind, npm_id] for key, npm_id in _best(common).items()}
 
 
 def _takeovers(
@@ -194,7 +191,7 @@ def _takeovers(
             able.append(entry)
     by_id = {(live.kind, live.npm_id): live for live in foreign}
     common = _overlaps(able, foreign)
-    return {key: by_id[key[0], npm_id] for key, npm_id in _best(common).items()}
+    return {key: by_id[key.kind, npm_id] for key, npm_id in _best(common).items()}
 
 
 def call(live: Live) -> str:
@@ -214,7 +211,7 @@ def _overlaps(entries: Iterable[Desired], lives: Iterable[Live]) -> Counter[tupl
         for domain in claims_of(live):
             holders[live.kind, domain].append(live.npm_id)
     return Counter(
-        ((entry.kind, entry.name), npm_id)
+        (entry.key, npm_id)
         for entry in entries
         for domain in claims_of(entry)
         for npm_id in holders.get((entry.kind, domain), ())
@@ -226,7 +223,7 @@ def _best(common: Counter[tuple[Key, int]]) -> dict[Key, int]:
     found: dict[Key, int] = {}
     used: set[tuple[str, int]] = set()
     for (key, npm_id), _ in sorted(common.items(), key=lambda i: (-i[1], i[0][1], i[0][0])):
-        if key not in found and (key[0], npm_id) not in used:
+        if key not in found and (key.kind, npm_id) not in used:
             found[key] = npm_id
-            used.add((key[0], npm_id))
+            used.add((key.kind, npm_id))
     return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from proxysync.model import Applied, Fields, Live
+from proxysync.model import Applied, Fields, Key, Live
 
 Action = Literal["create", "update", "delete", "adopt", "conflict"]
 
@@ -67,8 +67,7 @@ class Change:
     """
 
     action: Action
-    kind: str
-    name: str
+    key: Key
     npm_id: int | None
     drift: bool
     fields: Mapping[str, FieldChange]
@@ -80,6 +79,14 @@ class Change:
     undoes: frozenset[str] = frozenset()
 
     @property
+    def kind(self) -> str:
+        return self.key.kind
+
+    @property
+    def name(self) -> str:
+        return self.key.name
+
+    @property
     def is_open(self) -> bool:
         """Whether nothing but a refusal of the whole plan keeps it from being made."""
         return self.hold is None and self.action != "conflict"
@@ -89,9 +96,16 @@ class Change:
 class Note:
     """Something that a person should know about an entry, though it hinders nothing."""
 
-    kind: str
-    name: str
+    key: Key
     message: str
+
+    @property
+    def kind(self) -> str:
+        return self.key.kind
+
+    @property
+    def name(self) -> str:
+        return self.key.name
 
 
 @dataclass(frozen=True)
@@ -99,14 +113,14 @@ class Plan:
     """The full difference, in the order of the file, deletes last.
 
     `refused` says why the whole plan must not be made. `records` are rows of the state to
-    write without touching NPM, `forget` the names to drop from it.
+    write without touching NPM, `forget` the keys to drop from it.
     """
 
     changes: tuple[Change, ...]
-    unchanged: tuple[str, ...]
+    unchanged: tuple[Key, ...]
     refused: str | None = None
     records: tuple[Applied, ...] = ()
-    forget: tuple[str, ...] = ()
+    forget: tuple[Key, ...] = ()
     notes: tuple[Note, ...] = ()
 
     @property

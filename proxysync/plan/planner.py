@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from proxysync.model import Applied, Desired, Snapshot
+from proxysync.model import Applied, Desired, Key, Snapshot
 from proxysync.plan.claims import Rule, refuse_clashes, settle
 from proxysync.plan.contested import leave_contested
 from proxysync.plan.diff import Accepted, Draft, draft_delete, draft_entry, finish, shape
@@ -13,7 +13,7 @@ from proxysync.plan.model import Hold, HoldKind, Note, Plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.unknown_past import hide_unknown_past
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[Key, str] = MappingProxyType({})
 
 
 def make_plan(
@@ -22,12 +22,12 @@ def make_plan(
     applied: Sequence[Applied],
     policy: Policy,
     *,
-    blocked: Mapping[str, str] = NOTHING,
+    blocked: Mapping[Key, str] = NOTHING,
     failures: Sequence[Failure] = (),
 ) -> Plan:
     """What has to change in NPM so that it is as the file asks.
 
-    `desired` is in the file's order; `blocked` says, per name, why validation holds an entry
+    `desired` is in the file's order; `blocked` says why validation holds an entry
     back; `failures` are definitions that were rolled back and are not to be tried again as
     long as neither the file nor NPM has changed. Raises nothing of its own.
     """
@@ -53,26 +53,24 @@ def make_plan(
     idle = [draft for draft in settled if draft.in_line]
     return Plan(
         changes=changes,
-        unchanged=tuple(draft.name for draft in idle),
+        unchanged=tuple(draft.key for draft in idle),
         refused=refused,
         records=() if refused else _records(idle, matching.matches, snapshot.accepted),
         forget=() if refused else _forget(matching, applied),
-        notes=tuple(
-            Note(draft.kind.name, draft.name, text) for draft in settled for text in draft.notes
-        ),
+        notes=tuple(Note(draft.key, text) for draft in settled for text in draft.notes),
     )
 
 
 def _failed(failures: Sequence[Failure], applied: Sequence[Applied], accepted: Accepted) -> Rule:
     # Until a write to it has succeeded, nobody knows what nginx runs: it is tried again.
-    unconfirmed = {row.name for row in applied if row.unconfirmed}
-    by_name: dict[str, list[Failure]] = {}
+    unconfirmed = {row.key for row in applied if row.unconfirmed}
+    by_key: dict[Key, list[Failure]] = {}
     for failure in failures:
-        if failure.name not in unconfirmed:
-            by_name.setdefault(failure.name, []).append(failure)
+        if failure.key not in unconfirmed:
+            by_key.setdefault(failure.key, []).append(failure)
 
     def rule(draft: Draft) -> Hold | None:
-        for failure in by_name.get(draft.name, ()):
+        for failure in by_key.get(draft.key, ()):
             tried = shape(draft.kind, failure.fields, accepted)
             left = None if failure.live is None else shape(draft.kind, failure.live, accepted)
             if left == draft.have and tried in (draft.want, draft.target):
@@ -82,13 +80,13 @@ def _failed(failures: Sequence[Failure], applied: Sequence[Applied], accepted: A
     return rule
 
 
-def _blocked(blocked: Mapping[str, str]) -> Rule:
+def _blocked(blocked: Mapping[Key, str]) -> Rule:
     def rule(draft: Draft) -> Hold | None:
         # To send again what NPM has, or to rename it, makes no site worse than it is.
         harmless = draft.action == "delete" or draft.target == draft.have
-        if harmless or draft.name not in blocked:
+        if harmless or draft.key not in blocked:
             return None
-        return Hold(HoldKind.BLOCKED, blocked[draft.name])
+        return Hold(HoldKind.BLOCKED, blocked[draft.key])
 
     return rule
 
@@ -97,15 +95,14 @@ def _records(
     idle: Sequence[Draft], matches: Sequence[Match], accepted: Accepted
 ) -> tuple[Applied, ...]:
     """Rows that are right in NPM but not in the state: it was lost, or never written."""
-    rows = {(pair.entry.kind, pair.entry.name): pair.row for pair in matches}
+    rows = {pair.entry.key: pair.row for pair in matches}
     records = []
     for draft in idle:
         assert draft.live is not None
         assert draft.want is not None
-        row = rows[draft.kind.name, draft.name]
+        row = rows[draft.key]
         new = Applied(
-            draft.kind.name,
-            draft.name,
+            draft.key,
             draft.live.npm_id,
             draft.want,
             draft.live.created_on,
@@ -124,8 +121,8 @@ def _says_otherwise(row: Applied, new: Applied, draft: Draft, accepted: Accepted
     )
 
 
-def _forget(matching: Matching, applied: Sequence[Applied]) -> tuple[str, ...]:
-    """Names that neither the file nor NPM has any more."""
-    asked = {pair.entry.name for pair in matching.matches}
-    alive = {owned.name for owned in matching.owned}
-    return tuple(sorted({row.name for row in applied} - asked - alive))
+def _forget(matching: Matching, applied: Sequence[Applied]) -> tuple[Key, ...]:
+    """What neither the file nor NPM has any more."""
+    asked = {pair.entry.key for pair in matching.matches}
+    alive = {owned.key for owned in matching.owned}
+    return tuple(sorted({row.key for row in applied} - asked - alive))

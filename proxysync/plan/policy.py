@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from proxysync.model import Fields
+from proxysync.model import Fields, Key
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Policy:
     been read while it was being written. `state` is the id of this state folder, if there is
     one. `back_to` is the run before which all is to be as it was, None where the file says how
     it is to be. The entries `unserved` are not served at the edge, whatever NPM says of their
-    hosts. `contested` are the fields, by kind and name, that somebody else has put back too often.
+    hosts. `contested` are the fields that somebody else has put back too often.
     """
 
     instance: str = "default"
@@ -65,10 +65,10 @@ class Policy:
     recreate: bool = False
     delete_orphans: bool = False
     maybe_truncated: bool = False
-    adopting: frozenset[str] = frozenset()
+    adopting: frozenset[Key] = frozenset()
     back_to: int | None = None
-    unserved: frozenset[str] = frozenset()
-    contested: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    unserved: frozenset[Key] = frozenset()
+    contested: Mapping[Key, frozenset[str]] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -83,7 +83,7 @@ class Failure:
     `live` is what NPM had after the roll back, None if nothing was left.
     """
 
-    name: str
+    key: Key
     fields: Fields
     live: Fields | None
     reason: str

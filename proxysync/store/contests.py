@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from proxysync.model import clock
+from proxysync.model import Key, clock
 from proxysync.store.database import Database
 
 ENOUGH = 5
@@ -20,7 +20,7 @@ class Contests:
         self._database = database
         self._target = target
 
-    def count(self, kind: str, name: str, fields: Collection[str], fingerprint: str) -> None:
+    def count(self, key: Key, fields: Collection[str], fingerprint: str) -> None:
         """Notes that these fields were just put right as the file with this fingerprint says."""
         moment = clock.now()
         with self._database.transaction() as connection:
@@ -34,8 +34,8 @@ class Contests:
                 [
                     (
                         self._target,
-                        kind,
-                        name,
+                        key.kind,
+                        key.name,
                         field,
                         clock.to_text(moment),
                         fingerprint,
@@ -45,26 +45,26 @@ class Contests:
                 ],
             )
 
-    def lost(self, fingerprint: str) -> Mapping[tuple[str, str], frozenset[str]]:
-        """The fields, by kind and name, that were put right often enough for this file."""
-        found: dict[tuple[str, str], frozenset[str]] = {}
+    def lost(self, fingerprint: str) -> Mapping[Key, frozenset[str]]:
+        """The fields that were put right often enough for this file."""
+        found: dict[Key, frozenset[str]] = {}
         for row in self._database.query(
             "SELECT * FROM contest WHERE target = ? AND fingerprint = ? AND count >= ?",
             self._target,
             fingerprint,
             ENOUGH,
         ):
-            key = row["kind"], row["name"]
+            key = Key(row["kind"], row["name"])
             found[key] = found.get(key, frozenset()) | {row["field"]}
         return found
 
-    def tell(self, kind: str, name: str) -> bool:
+    def tell(self, key: Key) -> bool:
         """Whether it has not been said yet that they are left alone; from now on it has."""
         with self._database.transaction() as connection:
             changed = connection.execute(
                 "UPDATE contest SET told = 1 WHERE target = ? AND kind = ? AND name = ?"
                 " AND count >= ? AND told = 0",
-                (self._target, kind, name, ENOUGH),
+                (self._target, key.kind, key.name, ENOUGH),
             )
             return changed.rowcount > 0
 

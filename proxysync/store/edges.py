@@ -7,6 +7,7 @@ from functools import partial
 
 from proxysync.model import clock
 from proxysync.model.health import EdgeStanding, EdgeStatus
+from proxysync.model.key import Key
 from proxysync.store.database import Database
 from proxysync.store.events import LateLineError
 
@@ -35,60 +36,58 @@ class EdgeTable:
         self._database = database
         self._target = target
 
-    def standings(self) -> dict[str, EdgeStanding]:
+    def standings(self) -> dict[Key, EdgeStanding]:
         """By proxy; one that is not in it is unknown."""
         rows = self._database.query("SELECT * FROM edge WHERE target = ?", self._target)
         return {
-            row["name"]: EdgeStanding(
+            Key(row["kind"], row["name"]): EdgeStanding(
                 row["status"], _moment(row["since"]), _moment(row["checked_at"]), row["detail"]
             )
             for row in rows
         }
 
-    def save(self, found: Mapping[str, Seen]) -> None:
+    def save(self, found: Mapping[Key, Seen]) -> None:
         """Remembers what was just seen of these proxies, and why."""
         now = clock.to_text(clock.now())
         with self._database.transaction() as connection:
             connection.executemany(
                 """
-                INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?)
-                ON CONFLICT (target, name) DO UPDATE SET
+                INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (target, kind, name) DO UPDATE SET
                     since = iif(status = excluded.status, since, excluded.since),
                     status = excluded.status, checked_at = excluded.checked_at,
                     detail = excluded.detail
                 """,
                 [
-                    (self._target, name, status, now, now, detail)
-                    for name, (status, detail) in found.items()
+                    (self._target, key.kind, key.name, status, now, now, detail)
+                    for key, (status, detail) in found.items()
                 ],
             )
 
-    def tell(self, emit: Emit, found: Mapping[str, Seen]) -> None:
+    def tell(self, emit: Emit, found: Mapping[Key, Seen]) -> None:
         """Remembers what was just seen of these proxies, and raises an event for each news."""
         told = self.told()
-        quiet: dict[str, Seen] = {}
-        for name, (status, detail) in found.items():
-            key = PREFIX + name
-            if status == "not_served" and name not in told:
-                message = f"{name} is not served: {detail}"
-                note = partial(
-                    self._note, key, "edge.not_served", message, {name: (status, detail)}
-                )
+        quiet: dict[Key, Seen] = {}
+        for key, seen in found.items():
+            status, detail = seen
+            if status == "not_served" and key not in told:
+                message = f"{key} is not served: {detail}"
+                note = partial(self._note, _notice(key), "edge.not_served", message, {key: seen})
                 data = {"detail": detail, "hint": HINT}
-                _raise(emit, "error", "edge.not_served", message, name, data, note)
-            elif status == "served" and name in told:
-                drop = partial(self._drop, key, {name: (status, detail)})
-                _raise(emit, "info", "edge.served", f"{name} is served again", name, {}, drop)
+                _raise(emit, "error", "edge.not_served", message, key, data, note)
+            elif status == "served" and key in told:
+                drop = partial(self._drop, _notice(key), {key: seen})
+                _raise(emit, "info", "edge.served", f"{key} is served again", key, {}, drop)
             else:
-                quiet[name] = status, detail
+                quiet[key] = seen
         self.save(quiet)
 
-    def told(self) -> frozenset[str]:
+    def told(self) -> frozenset[Key]:
         """The proxies of which it was said that they are not served, and not yet that they are."""
         rows = self._database.query(
             "SELECT key FROM notice WHERE target = ? AND event = 'edge.not_served'", self._target
         )
-        return frozenset(str(row["key"]).removeprefix(PREFIX) for row in rows)
+        return frozenset(Key.parse(str(row["key"]).removeprefix(PREFIX)) for row in rows)
 
     def tell_unseen(self, emit: Emit, why: str | None) -> None:
         """Raises an event, once, if the edge cannot be seen from here, and one when it can be."""
@@ -109,39 +108,40 @@ class EdgeTable:
         note = partial(self._note, UNSEEN, "edge.unreachable", message, {})
         _raise(emit, "warn", "edge.unreachable", message, None, {"reason": why}, note)
 
-    def _note(self, key: str, event: str, message: str, found: Mapping[str, Seen]) -> None:
+    def _note(self, notice: str, event: str, message: str, found: Mapping[Key, Seen]) -> None:
         """Remembers that this was said, with what was seen; for within an event."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?)",
-                (self._target, key, event, message, clock.to_text(clock.now())),
+                (self._target, notice, event, message, clock.to_text(clock.now())),
             )
             self.save(found)
 
-    def _drop(self, key: str, found: Mapping[str, Seen]) -> None:
+    def _drop(self, notice: str, found: Mapping[Key, Seen]) -> None:
         """Forgets what was said; for within an event."""
         with self._database.transaction() as connection:
             connection.execute(
-                "DELETE FROM notice WHERE target = ? AND key = ?", (self._target, key)
+                "DELETE FROM notice WHERE target = ? AND key = ?", (self._target, notice)
             )
             self.save(found)
 
-    def keep_only(self, names: Collection[str]) -> None:
+    def keep_only(self, keys: Collection[Key]) -> None:
         """The others are not looked at any more."""
-        gone = [name for name in self.standings().keys() | self.told() if name not in names]
+        gone = [key for key in self.standings().keys() | self.told() if key not in keys]
         if gone:
             self.forget(gone)
 
-    def forget(self, names: Iterable[str]) -> None:
+    def forget(self, keys: Iterable[Key]) -> None:
         """Nothing is known of these any more, and nothing that was said of them holds."""
         with self._database.transaction() as connection:
-            for name in names:
+            for key in keys:
                 connection.execute(
-                    "DELETE FROM edge WHERE target = ? AND name = ?", (self._target, name)
+                    "DELETE FROM edge WHERE target = ? AND kind = ? AND name = ?",
+                    (self._target, key.kind, key.name),
                 )
                 connection.execute(
                     "DELETE FROM notice WHERE target = ? AND key = ?",
-                    (self._target, PREFIX + name),
+                    (self._target, _notice(key)),
                 )
 
     def proven(self) -> frozenset[str]:
@@ -160,6 +160,10 @@ class EdgeTable:
             )
 
 
+def _notice(key: Key) -> str:
+    return PREFIX + key.qualified
+
+
 def _moment(text: str | None) -> datetime | None:
     return clock.from_text(text) if text else None
 
@@ -169,9 +173,9 @@ def _raise(
     severity: str,
     event: str,
     message: str,
-    proxy: str | None,
+    key: Key | None,
     data: Mapping[str, object],
     also: Callable[[], object],
 ) -> None:
     with suppress(LateLineError):
-        emit(severity, "edge", event, message, proxy=proxy, data=data, also=also)
+        emit(severity, "edge", event, message, key=key, data=data, also=also)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from proxysync.model.event import Event
+from proxysync.model.key import Key
 from proxysync.store.database import StateError
 from proxysync.store.events import EventLog, LateLineError
 
@@ -38,7 +39,7 @@ class EventQueue:
         event: str,
         message: str,
         *,
-        proxy: str | None = None,
+        key: Key | None = None,
         data: Mapping[str, Any] | None = None,
         also: Callable[[], object] | None = None,
     ) -> None:
@@ -50,7 +51,7 @@ class EventQueue:
         if also is not None:
             self.flush()
         with self._lock:
-            made = self._log.make(severity, source, event, message, proxy=proxy, data=data)
+            made = self._log.make(severity, source, event, message, key=key, data=data)
             if also is not None:
                 self._record(made, announced=False, also=also)
                 return

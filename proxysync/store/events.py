@@ -11,6 +11,7 @@ from typing import Any
 
 from proxysync.model import clock
 from proxysync.model.event import UNRECORDED, Event
+from proxysync.model.key import Key
 from proxysync.model.redact import redact
 from proxysync.model.text import clean
 from proxysync.store.bus import Bus, Subscription
@@ -93,7 +94,7 @@ class EventLog:
         event: str,
         message: str,
         *,
-        proxy: str | None = None,
+        key: Key | None = None,
         data: Mapping[str, Any] | None = None,
         also: Callable[[], object] = lambda: None,
     ) -> Event:
@@ -103,7 +104,7 @@ class EventLog:
         Raises StateError if it cannot be written, because the disk is full, say, and
         LateLineError if only its line cannot be.
         """
-        made = self.make(severity, source, event, message, proxy=proxy, data=data)
+        made = self.make(severity, source, event, message, key=key, data=data)
         return self.record(made, also)
 
     def make(
@@ -113,7 +114,7 @@ class EventLog:
         event: str,
         message: str,
         *,
-        proxy: str | None = None,
+        key: Key | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> Event:
         """The event of this moment, masked, and not yet recorded."""
@@ -124,7 +125,7 @@ class EventLog:
             severity,
             source,
             event,
-            None if proxy is None else _writable(proxy),
+            None if key is None else Key(key.kind, _writable(key.name)),
             _writable(redact(message, self._secrets)),
             json.loads(text),
         )
@@ -165,14 +166,15 @@ class EventLog:
     def _insert(self, event: Event, also: Callable[[], object]) -> int:
         with self._database.transaction() as connection:
             cursor = connection.execute(
-                "INSERT INTO event_log (ts, severity, source, event, proxy, message, data)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO event_log (ts, severity, source, event, kind, name, message, data)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     event.ts,
                     event.severity,
                     event.source,
                     event.event,
-                    event.proxy,
+                    event.key.kind if event.key else None,
+                    event.key.name if event.key else None,
                     event.message,
                     json.dumps(event.data, ensure_ascii=False),
                 ),
@@ -285,7 +287,7 @@ def to_event(row: Any) -> Event:
         severity=row["severity"],
         source=row["source"],
         event=row["event"],
-        proxy=row["proxy"],
+        key=None if row["kind"] is None else Key(row["kind"], row["name"]),
         message=row["message"],
         data=json.loads(row["data"]),
     )

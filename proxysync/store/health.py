@@ -8,6 +8,7 @@ from proxysync.model import clock
 from proxysync.model.event import Event
 from proxysync.model.figures import Figures, Uptime, summarise
 from proxysync.model.health import Check, Standing
+from proxysync.model.key import Key
 from proxysync.store import uptime
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
@@ -27,7 +28,7 @@ WINDOWS = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
 class Record:
     """A target's new standing and the check behind it, None if that one is not to count."""
 
-    name: str
+    key: Key
     standing: Standing
     check: Check | None = None
 
@@ -50,11 +51,11 @@ class HealthStore:
         self._target = target
         self.edges = EdgeTable(database, target)
 
-    def standings(self) -> dict[str, Standing]:
+    def standings(self) -> dict[Key, Standing]:
         """Where each proxy stands."""
         rows = self._database.query("SELECT * FROM health WHERE target = ?", self._target)
         return {
-            row["name"]: Standing(
+            Key(row["kind"], row["name"]): Standing(
                 status=row["status"],
                 since=_moment(row["since"]),
                 streak=row["streak"],
@@ -72,10 +73,10 @@ class HealthStore:
         with self._database.transaction() as connection:
             connection.executemany(
                 """
-                INSERT INTO health (target, name, status, since, streak, stale, checked_at,
+                INSERT INTO health (target, kind, name, status, since, streak, stale, checked_at,
                     latency_ms, detail, hint)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (target, name) DO UPDATE SET
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (target, kind, name) DO UPDATE SET
                     status = excluded.status, since = excluded.since, streak = excluded.streak,
                     stale = excluded.stale, checked_at = excluded.checked_at,
                     latency_ms = excluded.latency_ms, detail = excluded.detail,
@@ -85,14 +86,15 @@ class HealthStore:
             )
             connection.executemany(
                 "INSERT OR REPLACE INTO check_result (health_id, at, ok, latency_ms)"
-                " SELECT id, ?, ?, ? FROM health WHERE target = ? AND name = ?",
+                " SELECT id, ?, ?, ? FROM health WHERE target = ? AND kind = ? AND name = ?",
                 [
                     (
                         round(record.check.at.timestamp() * 1000),
                         int(record.check.ok),
                         record.check.latency_ms,
                         self._target,
-                        record.name,
+                        record.key.kind,
+                        record.key.name,
                     )
                     for record in records
                     if record.check is not None
@@ -100,16 +102,16 @@ class HealthStore:
             )
             for record in records:
                 if record.check is not None:
-                    uptime.extend(connection, self._target, record.name, record.check)
+                    uptime.extend(connection, self._target, record.key, record.check)
 
-    def forget(self, names: Iterable[str]) -> None:
+    def forget(self, keys: Iterable[Key]) -> None:
         """These are not checked any more: where they stand is unknown; their history stays."""
         with self._database.transaction() as connection:
             connection.executemany(
                 "UPDATE health SET status = 'unknown', since = NULL, streak = 0, stale = 0,"
                 " checked_at = NULL, latency_ms = NULL, detail = NULL, hint = NULL"
-                " WHERE target = ? AND name = ?",
-                [(self._target, name) for name in names],
+                " WHERE target = ? AND kind = ? AND name = ?",
+                [(self._target, key.kind, key.name) for key in keys],
             )
 
     def notices(self) -> dict[str, Notice]:
@@ -156,26 +158,30 @@ class HealthStore:
             self._prune(row["id"], moment)
 
     def uptimes(
-        self, now: datetime, names: Collection[str] | None = None
-    ) -> dict[str, dict[str, Uptime]]:
+        self, now: datetime, keys: Collection[Key] | None = None
+    ) -> dict[Key, dict[str, Uptime]]:
         """The uptime in each of WINDOWS."""
-        rows = self._database.query("SELECT id, name FROM health WHERE target = ?", self._target)
+        rows = self._database.query(
+            "SELECT id, kind, name FROM health WHERE target = ?", self._target
+        )
+        ids = {Key(row["kind"], row["name"]): row["id"] for row in rows}
         return {
-            row["name"]: {
-                label: uptime.within(self._database, row["id"], now, seconds)
+            key: {
+                label: uptime.within(self._database, health_id, now, seconds)
                 for label, seconds in WINDOWS.items()
             }
-            for row in rows
-            if names is None or row["name"] in names
+            for key, health_id in ids.items()
+            if keys is None or key in keys
         }
 
-    def figures(self, name: str, span: str) -> list[tuple[datetime, Figures]]:
+    def figures(self, key: Key, span: str) -> list[tuple[datetime, Figures]]:
         """A proxy's figures by `hour` or `day`, the oldest first, with the start of each."""
         rows = self._database.query(
             "SELECT f.* FROM check_figures f JOIN health h ON h.id = f.health_id"
-            " WHERE h.target = ? AND h.name = ? AND span = ? ORDER BY start",
+            " WHERE h.target = ? AND h.kind = ? AND h.name = ? AND span = ? ORDER BY start",
             self._target,
-            name,
+            key.kind,
+            key.name,
             span,
         )
         return [
@@ -186,10 +192,13 @@ class HealthStore:
             for row in rows
         ]
 
-    def last_events(self, name: str, limit: int = 5) -> list[Event]:
+    def last_events(self, key: Key, limit: int = 5) -> list[Event]:
         """The last events about this proxy, the newest first."""
         rows = self._database.query(
-            "SELECT * FROM event_log WHERE proxy = ? ORDER BY id DESC LIMIT ?", name, limit
+            "SELECT * FROM event_log WHERE +kind = ? AND name = ? ORDER BY id DESC LIMIT ?",
+            key.kind,
+            key.name,
+            limit,
         )
         return [to_event(row) for row in rows]
 
@@ -197,7 +206,8 @@ class HealthStore:
         standing = record.standing
         return (
             self._target,
-            record.name,
+            record.key.kind,
+            record.key.name,
             standing.status,
             _text(standing.since),
             standing.streak,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proxysync.model import Fields, clock
+from proxysync.model import Fields, Key, clock
 from proxysync.store.database import Database
 from proxysync.store.flights import Flights
 
@@ -39,8 +39,7 @@ class Entry:
 
     id: int
     run_id: int
-    kind: str
-    name: str
+    key: Key
     old_name: str
     action: str
     npm_id: int | None
@@ -52,6 +51,14 @@ class Entry:
     message: str = ""
     answered: frozenset[str] = frozenset()
     protected: bool = False
+
+    @property
+    def kind(self) -> str:
+        return self.key.kind
+
+    @property
+    def name(self) -> str:
+        return self.key.name
 
 
 class Row:
@@ -112,8 +119,7 @@ class Journal:
         self,
         run_id: int,
         *,
-        kind: str,
-        name: str,
+        key: Key,
         old_name: str,
         action: str,
         npm_id: int | None,
@@ -129,8 +135,8 @@ class Journal:
                 (
                     self._target,
                     run_id,
-                    kind,
-                    name,
+                    key.kind,
+                    key.name,
                     old_name,
                     action,
                     npm_id,
@@ -191,8 +197,7 @@ class Journal:
             Entry(
                 id=row["id"],
                 run_id=row["run_id"],
-                kind=row["kind"],
-                name=row["name"],
+                key=Key(row["kind"], row["name"]),
                 old_name=row["old_name"],
                 action=row["action"],
                 npm_id=row["npm_id"],

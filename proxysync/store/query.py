@@ -24,10 +24,17 @@ class EventQuery:
 
     severity: str = SEVERITIES[0]
     source: str | None = None
-    proxy: str | None = None
+    kind: str | None = None
+    name: str | None = None
     since: datetime | None = None
     before: int | None = None
     limit: int = 50
+
+    @property
+    def matches_all(self) -> bool:
+        """Whether the page holds events of every severity, about whatever and from whomever."""
+        every = (SEVERITIES[0], None, None, None)
+        return (self.severity, self.source, self.kind, self.name) == every
 
 
 def select(database: Database, query: EventQuery) -> list[Event]:
@@ -133,7 +140,7 @@ def _select(database: Database, query: EventQuery, *, after: int, order: str) ->
         where, values = _conditions(query, after)
         least = SEVERITIES.index(query.severity)
         branches = [f"{where} AND severity = '{severity}'" for severity in SEVERITIES[least:]]
-        if not least and query.source is None and query.proxy is None:
+        if query.matches_all:
             branches = [where]
         rows = database.query(
             " UNION ALL ".join(f"SELECT * FROM event_log WHERE {branch}" for branch in branches)  # noqa: S608
@@ -158,8 +165,11 @@ def _conditions(query: EventQuery, after: int) -> tuple[str, list[object]]:
         conditions.append(("id < ?", query.before))
     if query.source is not None:
         conditions.append(("source = ?", query.source))
-    if query.proxy is not None:
-        conditions.append(("proxy = ?", query.proxy))
+    if query.name is not None:
+        conditions.append(("name = ?", query.name))
+    if query.kind is not None:
+        # The plus keeps SQLite from the index of kinds where that of names is the better one.
+        conditions.append(("kind = ?" if query.name is None else "+kind = ?", query.kind))
     if query.since is not None:
         # A clock set back leaves older times among them. The plus keeps SQLite from the
         # index of times, for it would then have to sort by id.

@@ -33,6 +33,7 @@ MIGRATIONS: tuple[str, ...] = (
 
     CREATE TABLE blocked (
         target TEXT NOT NULL,
+        kind TEXT NOT NULL,
         name TEXT NOT NULL,
         definition TEXT NOT NULL,
         reason TEXT NOT NULL,
@@ -40,7 +41,7 @@ MIGRATIONS: tuple[str, ...] = (
         since TEXT NOT NULL,
         tries INTEGER NOT NULL,
         next_try TEXT NOT NULL,
-        PRIMARY KEY (target, name)
+        PRIMARY KEY (target, kind, name)
     ) STRICT;
 
     CREATE TABLE run (
@@ -114,19 +115,23 @@ MIGRATIONS: tuple[str, ...] = (
         severity TEXT NOT NULL,
         source TEXT NOT NULL,
         event TEXT NOT NULL,
-        proxy TEXT,
+        kind TEXT,
+        name TEXT,
         message TEXT NOT NULL,
         data TEXT NOT NULL
     ) STRICT;
     CREATE INDEX event_log_ts ON event_log (ts);
     CREATE INDEX event_log_severity ON event_log (severity);
     CREATE INDEX event_log_source ON event_log (source, severity);
-    CREATE INDEX event_log_proxy ON event_log (proxy, severity);
-    CREATE INDEX event_log_proxy_source ON event_log (proxy, source, severity);
+    CREATE INDEX event_log_kind ON event_log (kind, severity);
+    CREATE INDEX event_log_kind_source ON event_log (kind, source, severity);
+    CREATE INDEX event_log_name ON event_log (name, severity);
+    CREATE INDEX event_log_name_source ON event_log (name, source, severity);
 
     CREATE TABLE health (
         id INTEGER PRIMARY KEY,
         target TEXT NOT NULL,
+        kind TEXT NOT NULL,
         name TEXT NOT NULL,
         status TEXT NOT NULL,
         since TEXT,
@@ -136,7 +141,7 @@ MIGRATIONS: tuple[str, ...] = (
         latency_ms INTEGER,
         detail TEXT,
         hint TEXT,
-        UNIQUE (target, name)
+        UNIQUE (target, kind, name)
     ) STRICT;
 
     CREATE TABLE check_result (
@@ -169,12 +174,13 @@ MIGRATIONS: tuple[str, ...] = (
 
     CREATE TABLE edge (
         target TEXT NOT NULL,
+        kind TEXT NOT NULL,
         name TEXT NOT NULL,
         status TEXT NOT NULL,
         since TEXT NOT NULL,
         checked_at TEXT NOT NULL,
         detail TEXT,
-        PRIMARY KEY (target, name)
+        PRIMARY KEY (target, kind, name)
     ) STRICT;
 
     CREATE TABLE edge_seen (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from proxysync.model import Applied, Fields, clock
+from proxysync.model import Applied, Fields, Key, clock
 from proxysync.store.contests import Contests
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
@@ -23,8 +23,7 @@ class FailedEntry:
     `surroundings` is what it referred to in NPM, for it may work once that is another.
     """
 
-    kind: str
-    name: str
+    key: Key
     fields: Fields
     live: Fields | None
     reason: str
@@ -36,7 +35,7 @@ class FailedEntry:
 class BlockedEntry:
     """An entry that failed validation. `definition` is a digest of what was validated."""
 
-    name: str
+    key: Key
     definition: str
     reason: str
     hint: str | None
@@ -91,8 +90,7 @@ class State:
         )
         return tuple(
             Applied(
-                kind=row["kind"],
-                name=row["name"],
+                key=Key(row["kind"], row["name"]),
                 npm_id=row["npm_id"],
                 fields=json.loads(row["fields"]),
                 created_on=row["created_on"],
@@ -125,16 +123,16 @@ class State:
                 ),
             )
 
-    def forget(self, names: Collection[str]) -> None:
-        """Drops all that is remembered of these names, of whatever kind."""
+    def forget(self, keys: Collection[Key]) -> None:
+        """Drops all that is remembered of these."""
         with self._database.transaction() as connection:
-            for name in names:
+            for key in keys:
                 for table in ("applied", "failure"):
                     connection.execute(
-                        f"DELETE FROM {table} WHERE target = ? AND name = ?",  # noqa: S608
-                        (self._target, name),
+                        f"DELETE FROM {table} WHERE target = ? AND kind = ? AND name = ?",  # noqa: S608
+                        (self._target, key.kind, key.name),
                     )
-            self.edges.forget(names)
+            self.edges.forget(keys)
 
     def failures(self) -> tuple[FailedEntry, ...]:
         rows = self._database.query(
@@ -142,8 +140,7 @@ class State:
         )
         return tuple(
             FailedEntry(
-                kind=row["kind"],
-                name=row["name"],
+                key=Key(row["kind"], row["name"]),
                 fields=json.loads(row["fields"]),
                 live=json.loads(row["live"]) if row["live"] else None,
                 reason=row["reason"],
@@ -159,8 +156,8 @@ class State:
                 "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._target,
-                    failure.kind,
-                    failure.name,
+                    failure.key.kind,
+                    failure.key.name,
                     _json(failure.fields),
                     None if failure.live is None else _json(failure.live),
                     failure.reason,
@@ -170,20 +167,20 @@ class State:
                 ),
             )
 
-    def clear_failure(self, kind: str, name: str) -> None:
+    def clear_failure(self, key: Key) -> None:
         with self._database.transaction() as connection:
             connection.execute(
                 "DELETE FROM failure WHERE target = ? AND kind = ? AND name = ?",
-                (self._target, kind, name),
+                (self._target, key.kind, key.name),
             )
 
     def blocked(self) -> tuple[BlockedEntry, ...]:
         rows = self._database.query(
-            "SELECT * FROM blocked WHERE target = ? ORDER BY name", self._target
+            "SELECT * FROM blocked WHERE target = ? ORDER BY kind, name", self._target
         )
         return tuple(
             BlockedEntry(
-                name=row["name"],
+                key=Key(row["kind"], row["name"]),
                 definition=row["definition"],
                 reason=row["reason"],
                 hint=row["hint"],
@@ -195,15 +192,15 @@ class State:
         )
 
     def block(
-        self, name: str, definition: str, reason: str, hint: str | None, retry_after: timedelta
+        self, key: Key, definition: str, reason: str, hint: str | None, retry_after: timedelta
     ) -> None:
         """Remembers a failed validation, counting the tries of one and the same definition."""
         moment = clock.now()
         with self._database.transaction() as connection:
             connection.execute(
                 """
-                INSERT INTO blocked VALUES (?, ?, ?, ?, ?, ?, 1, ?)
-                ON CONFLICT (target, name) DO UPDATE SET
+                INSERT INTO blocked VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)
+                ON CONFLICT (target, kind, name) DO UPDATE SET
                     tries = iif(definition = excluded.definition, tries + 1, 1),
                     since = iif(definition = excluded.definition, since, excluded.since),
                     definition = excluded.definition, reason = excluded.reason,
@@ -211,7 +208,8 @@ class State:
                 """,
                 (
                     self._target,
-                    name,
+                    key.kind,
+                    key.name,
                     definition,
                     reason,
                     hint,
@@ -220,11 +218,11 @@ class State:
                 ),
             )
 
-    def unblock(self, names: Iterable[str]) -> None:
+    def unblock(self, keys: Iterable[Key]) -> None:
         with self._database.transaction() as connection:
             connection.executemany(
-                "DELETE FROM blocked WHERE target = ? AND name = ?",
-                [(self._target, name) for name in names],
+                "DELETE FROM blocked WHERE target = ? AND kind = ? AND name = ?",
+                [(self._target, key.kind, key.name) for key in keys],
             )
 
     def hold(self) -> Hold | None:

@@ -9,16 +9,18 @@ from datetime import UTC, datetime
 
 from proxysync.model.figures import Uptime
 from proxysync.model.health import Check
+from proxysync.model.key import Key
 from proxysync.store.database import Database
 
 LATE = 30_000
 """Milliseconds that a check may take and be late, beyond one that was left out."""
 
 
-def extend(connection: sqlite3.Connection, target: str, name: str, check: Check) -> None:
+def extend(connection: sqlite3.Connection, target: str, key: Key, check: Check) -> None:
     """Lets a check, the newest one, prolong the last stretch or begin another."""
     (health_id,) = connection.execute(
-        "SELECT id FROM health WHERE target = ? AND name = ?", (target, name)
+        "SELECT id FROM health WHERE target = ? AND kind = ? AND name = ?",
+        (target, key.kind, key.name),
     ).fetchone()
     at, lasts = round(check.at.timestamp() * 1000), round(check.lasts * 1000)
     # What claims to come after the newest check is of a clock that was ahead.

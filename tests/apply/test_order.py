@@ -9,6 +9,7 @@ from proxysync.apply.order import NO_NAMES, Part, Step, in_order, wanted
 from proxysync.kinds import PROXY
 from proxysync.model import Live
 from proxysync.plan.model import Change
+from tests.keys import key
 
 Names = frozenset[str]
 
@@ -19,8 +20,7 @@ def change(name: str, old: Names | None, new: Names | None, npm_id: int = 1) -> 
 
     return Change(
         action="update" if old and new else "create" if new else "delete",
-        kind="proxy",
-        name=name,
+        key=key(name),
         npm_id=npm_id,
         drift=False,
         fields={},

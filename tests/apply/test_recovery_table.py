@@ -17,6 +17,7 @@ from proxysync.apply.recovery_table import (
 from proxysync.kinds import PROXY
 from proxysync.model import Fields, Live, Marker, Snapshot
 from proxysync.store.journal import Entry
+from tests.keys import key
 
 MARKER = Marker("site", "default", state="ours")
 
@@ -32,8 +33,7 @@ OLD_OFF, NEW_OFF = fields(1, enabled=False), fields(2, enabled=False)
 UPDATE = Entry(
     id=1,
     run_id=1,
-    kind="proxy",
-    name="site",
+    key=key("site"),
     old_name="site",
     action="update",
     npm_id=7,
@@ -130,7 +130,7 @@ def test_a_host_is_found_by_its_id_and_age_and_a_new_one_by_its_marker() -> None
     assert find_host(CREATE, here, MARKER) == live(OLD)
     assert find_host(CREATE, here, replace(MARKER, state="another")) is None
     assert find_host(replace(UPDATE, created_on="later"), here, MARKER) is None
-    assert find_host(replace(UPDATE, kind="stream"), here, MARKER) is None
+    assert find_host(replace(UPDATE, key=key("site", "stream")), here, MARKER) is None
 
 
 def test_only_our_own_canaries_are_removed() -> None:

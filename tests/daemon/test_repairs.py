@@ -1,6 +1,7 @@
 """A host that nginx does not serve is written again, though not for ever at the same pace."""
 
 from proxysync.daemon.repairs import FIRST, GROWTH, LAST, Repairs
+from tests.keys import key
 
 
 class Clock:
@@ -15,10 +16,10 @@ def test_the_pause_grows_while_nothing_helps() -> None:
     repairs = Repairs(clock)
     pauses = []
     for _ in range(9):
-        assert repairs.take({"one": "not_served"})
-        repairs.tried(["one"])
+        assert repairs.take({key("one"): "not_served"})
+        repairs.tried([key("one")])
         begin = clock.now
-        while not repairs.take({"one": "not_served"}):
+        while not repairs.take({key("one"): "not_served"}):
             clock.now += FIRST / 2
         pauses.append(clock.now - begin)
     assert pauses[:3] == [FIRST, GROWTH * FIRST, GROWTH**2 * FIRST]
@@ -27,15 +28,15 @@ def test_the_pause_grows_while_nothing_helps() -> None:
 
 def test_one_that_was_served_in_between_is_written_at_once() -> None:
     repairs = Repairs(Clock())
-    repairs.tried(["one", "two"])
-    assert not repairs.take({"one": "not_served", "two": "not_served"})
-    assert not repairs.take({"one": "served"})
-    assert repairs.take({"one": "not_served"})
-    assert repairs.waiting() == {"two"}
+    repairs.tried([key("one"), key("two")])
+    assert not repairs.take({key("one"): "not_served", key("two"): "not_served"})
+    assert not repairs.take({key("one"): "served"})
+    assert repairs.take({key("one"): "not_served"})
+    assert repairs.waiting() == {key("two")}
 
 
 def test_one_of_which_nothing_is_known_goes_on_waiting() -> None:
     repairs = Repairs(Clock())
-    repairs.tried(["one"])
-    assert not repairs.take({"one": "unknown"})
-    assert repairs.waiting() == {"one"}
+    repairs.tried([key("one")])
+    assert not repairs.take({key("one"): "unknown"})
+    assert repairs.waiting() == {key("one")}

@@ -151,7 +151,7 @@ def test_a_blocked_entry_goes_live_when_its_service_starts_without_an_edit(
     one.write({"one": {"upstream": services[0].url}, "late": {"upstream": late.url}})
     with one.daemon():
         eventually(serving(one, "one", "one"))
-        eventually(lambda: "proxy.blocked" in one.event_names(proxy="late"))
+        eventually(lambda: "proxy.blocked" in one.event_names(name="late"))
         assert len(one.npm.hosts()) == 1
         status = one.run("status", "late", "--format", "json").json["proxies"][0]
         assert status["sync"] == "blocked"
@@ -162,14 +162,14 @@ def test_a_blocked_entry_goes_live_when_its_service_starts_without_an_edit(
         late.start()
         eventually(serving(one, "late", "late"), patience=25)
     late.stop()
-    assert one.event_names(proxy="late") == ["proxy.blocked", "proxy.unblocked", "proxy.created"]
+    assert one.event_names(name="late") == ["proxy.blocked", "proxy.unblocked", "proxy.created"]
 
 
 def test_an_update_that_cannot_work_leaves_what_is_live(one: World, services: list[Toy]) -> None:
     with one.daemon():
         eventually(serving(one, "one", "one"))
         save_by_rename(one, one.file.read_text().replace(services[0].url, "http://127.0.0.1:1"))
-        eventually(lambda: "proxy.blocked" in one.event_names(proxy="one"))
+        eventually(lambda: "proxy.blocked" in one.event_names(name="one"))
         assert one.npm.host("one")["forward_port"] == services[0].port
 
 

@@ -45,11 +45,7 @@ def files() -> Path:
 def told(world: World, name: str) -> list[str]:
     """The events of the edge about an entry, in order."""
     events = world.events()
-    return [
-        e["event"]
-        for e in events
-        if e["event"].startswith("edge.") and name in (e.get("name"), e.get("proxy"))
-    ]
+    return [e["event"] for e in events if e["event"].startswith("edge.") and e["name"] == name]
 
 
 def reload(world: World) -> None:

@@ -38,7 +38,7 @@ def changes(world: World, name: str | None = None) -> list[dict[str, Any]]:
     return [
         event
         for event in world.events()
-        if event["event"] == "health.changed" and name in (None, event["proxy"])
+        if event["event"] == "health.changed" and name in (None, event["name"])
     ]
 
 
@@ -93,7 +93,7 @@ def test_a_service_killed_and_restarted_is_exactly_two_events_also_after_kill_9(
         eventually(lambda: len(changes(three)) == 1)
         unhealthy = changes(three)[0]
         assert elapsed(killed, unhealthy) < INTERVAL * 2 + SPARE
-        assert (unhealthy["proxy"], unhealthy["severity"]) == ("one", "warn")
+        assert (unhealthy["name"], unhealthy["severity"]) == ("one", "warn")
         assert (unhealthy["data"]["from"], unhealthy["data"]["to"]) == ("healthy", "unhealthy")
         assert unhealthy["data"]["hint"].startswith(f"Port {services[0].port} is not accepting")
         process.kill()
@@ -173,7 +173,7 @@ def test_ill_health_that_lasts_is_stale_and_said_once(
     with small_world.daemon():
         eventually(lambda: all_healthy(small_world))
         services[0].stop()
-        eventually(lambda: "health.stale" in small_world.event_names(proxy="one"))
+        eventually(lambda: "health.stale" in small_world.event_names(name="one"))
         eventually(lambda: status(small_world, "one")["proxies"][0]["stale"])
         time.sleep(INTERVAL * 2)
         assert small_world.event_names().count("health.stale") == 1
@@ -208,7 +208,7 @@ def test_an_edit_that_is_blocked_leaves_the_live_upstream_watched(
     with three.daemon():
         eventually(lambda: all_healthy(three))
         three.file.write_text(three.file.read_text().replace(services[0].url, "http://127.0.0.1:1"))
-        eventually(lambda: "proxy.blocked" in three.event_names(proxy="one"))
+        eventually(lambda: "proxy.blocked" in three.event_names(name="one"))
         time.sleep(INTERVAL * 2.5)
         assert changes(three) == []
 

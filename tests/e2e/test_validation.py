@@ -128,7 +128,7 @@ def test_warn_lets_a_dead_upstream_through_and_says_so(small_world: World) -> No
         {"dead": {"upstream": "http://127.0.0.1:1"}}, settings={"validation": {"mode": "warn"}}
     )
     small_world.apply()
-    assert "proxy.suspect" in small_world.event_names(proxy="dead")
+    assert "proxy.suspect" in small_world.event_names(name="dead")
 
 
 def test_what_this_machine_cannot_see_can_be_skipped(small_world: World) -> None:

@@ -6,6 +6,7 @@ from proxysync.model.health import Check, Standing
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore, Notice, Record
+from tests.keys import key
 
 NOW = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
 STANDING = Standing("unhealthy", NOW, -3, True, NOW, None, "refused", "start it")
@@ -15,7 +16,7 @@ def results(name: str, begin: datetime, end: datetime, minutes: int, ok: bool) -
     count = int((end - begin) / timedelta(minutes=minutes))
     return [
         Record(
-            name,
+            key(name),
             Standing(),
             Check(begin + timedelta(minutes=minutes * n), ok, n % 100, lasts=60 * minutes),
         )
@@ -24,7 +25,7 @@ def results(name: str, begin: datetime, end: datetime, minutes: int, ok: bool) -
 
 
 def shares(store: HealthStore) -> dict[str, float | None]:
-    return {label: uptime.share for label, uptime in store.uptimes(NOW)["media"].items()}
+    return {label: uptime.share for label, uptime in store.uptimes(NOW)[key("media")].items()}
 
 
 def count(database: Database, table: str) -> int:
@@ -32,14 +33,14 @@ def count(database: Database, table: str) -> int:
 
 
 def test_where_a_proxy_stands_is_remembered_until_it_is_forgotten(store: HealthStore) -> None:
-    store.save([Record("media", Standing()), Record("media", STANDING)])
-    assert store.standings() == {"media": STANDING}
-    store.forget(["media"])
-    assert store.standings() == {"media": Standing()}
+    store.save([Record(key("media"), Standing()), Record(key("media"), STANDING)])
+    assert store.standings() == {key("media"): STANDING}
+    store.forget([key("media")])
+    assert store.standings() == {key("media"): Standing()}
 
 
 def test_targets_do_not_see_each_other(database: Database) -> None:
-    HealthStore(database, "home").save([Record("media", STANDING)])
+    HealthStore(database, "home").save([Record(key("media"), STANDING)])
     HealthStore(database, "home").note([Notice("network", "e", "m", NOW)])
     other = HealthStore(database, "office")
     assert other.standings() == {}
@@ -84,11 +85,11 @@ def test_results_are_kept_a_day_and_daily_figures_ninety(
         day += timedelta(days=1)
         store.roll_up(day)
     assert 48 <= count(database, "check_result") <= 50
-    daily = store.figures("media", "day")
+    daily = store.figures(key("media"), "day")
     assert 90 <= len(daily) <= 91
     assert {figures.total for _, figures in daily} == {48}
     assert {figures.p50 for _, figures in daily} == {daily[0][1].p50}
-    hourly = store.figures("media", "hour")
+    hourly = store.figures(key("media"), "hour")
     assert {figures.total for _, figures in hourly} == {2}
     assert 31 * 24 <= len(hourly) <= 31 * 24 + 1
 
@@ -106,9 +107,9 @@ def test_after_a_long_pause_nothing_old_counts_as_new(store: HealthStore) -> Non
 def test_rolling_up_can_be_stopped_and_goes_on_the_next_time(store: HealthStore) -> None:
     store.save(results("media", NOW - timedelta(hours=4), NOW, 5, ok=True))
     store.roll_up(NOW, lambda: True)
-    assert store.figures("media", "hour") == []
+    assert store.figures(key("media"), "hour") == []
     store.roll_up(NOW)
-    assert [figures.total for _, figures in store.figures("media", "hour")] == [6, 12, 12, 12]
+    assert [figures.total for _, figures in store.figures(key("media"), "hour")] == [6, 12, 12, 12]
 
 
 def test_notices_are_kept_until_taken_back(store: HealthStore) -> None:
@@ -121,9 +122,9 @@ def test_notices_are_kept_until_taken_back(store: HealthStore) -> None:
 
 def test_the_last_events_of_a_proxy_come_newest_first(store: HealthStore, events: EventLog) -> None:
     for number in range(7):
-        events.emit("info", "apply", "proxy.updated", str(number), proxy="media")
-    events.emit("info", "apply", "proxy.updated", "other", proxy="wiki")
-    assert [event.message for event in store.last_events("media")] == list("65432")
+        events.emit("info", "apply", "proxy.updated", str(number), key=key("media"))
+    events.emit("info", "apply", "proxy.updated", "other", key=key("wiki"))
+    assert [event.message for event in store.last_events(key("media"))] == list("65432")
 
 
 def test_a_clock_that_is_set_forward_drops_no_history(
@@ -134,11 +135,11 @@ def test_a_clock_that_is_set_forward_drops_no_history(
         store.save(results("media", day, min(NOW, day + timedelta(days=1)), 60, ok=True))
         day += timedelta(days=1)
         store.roll_up(min(day, NOW))
-    before = store.figures("media", "day"), store.figures("media", "hour")
+    before = store.figures(key("media"), "day"), store.figures(key("media"), "hour")
     ahead = NOW + timedelta(days=120)
     store.save(results("media", ahead, ahead + timedelta(hours=3), 5, ok=True))
     store.roll_up(ahead + timedelta(hours=3))
-    after = store.figures("media", "day"), store.figures("media", "hour")
+    after = store.figures(key("media"), "day"), store.figures(key("media"), "hour")
     assert [set(old) <= set(new) for old, new in zip(before, after, strict=True)] == [True, True]
 
 
@@ -151,4 +152,4 @@ def test_a_clock_that_was_ahead_for_a_while_spoils_nothing_that_comes_after(
     store.save(results("media", NOW - timedelta(hours=5), NOW, 5, ok=True))
     store.roll_up(NOW)
     assert set(shares(store).values()) == {1.0}
-    assert [start for start, _ in store.figures("media", "hour") if start < NOW] != []
+    assert [start for start, _ in store.figures(key("media"), "hour") if start < NOW] != []

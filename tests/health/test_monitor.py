@@ -16,6 +16,7 @@ from proxysync.probe.model import Probe
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
+from tests.keys import key
 from tests.probe.servers import NameServer, answering, hanging
 from tests.world import eventually
 
@@ -24,11 +25,11 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 def target(name: str, port: int, interval: float = 0.2, **more: object) -> Target:
     probe = Probe(Upstream("http", "127.0.0.1", port), http_timeout=5.0)
-    return Target(name, replace(probe, **more), interval, Rules(1, 1))  # type: ignore[arg-type]
+    return Target(key(name), replace(probe, **more), interval, Rules(1, 1))  # type: ignore[arg-type]
 
 
 def status_is(store: HealthStore, name: str, status: str) -> Callable[[], bool]:
-    return lambda: name in store.standings() and store.standings()[name].status == status
+    return lambda: key(name) in store.standings() and store.standings()[key(name)].status == status
 
 
 @pytest.fixture
@@ -96,13 +97,13 @@ def test_what_was_known_is_known_after_a_restart_and_not_said_again(
         eventually(status_is(store, "x", "healthy"))
         toy.stop()
         eventually(status_is(store, "x", "unhealthy"))
-    checked = store.standings()["x"].checked_at
+    checked = store.standings()[key("x")].checked_at
     with Monitor(store, events) as monitor:
         monitor.watch(targets)
-        eventually(lambda: store.standings()["x"].checked_at != checked)
+        eventually(lambda: store.standings()[key("x")].checked_at != checked)
     for other in others:
         other.stop()
-    assert [event.event for event in store.last_events("x")] == ["health.changed"]
+    assert [event.event for event in store.last_events(key("x"))] == ["health.changed"]
 
 
 def test_a_name_is_looked_up_afresh_for_each_check(monitor: Monitor, store: HealthStore) -> None:
@@ -112,7 +113,7 @@ def test_a_name_is_looked_up_afresh_for_each_check(monitor: Monitor, store: Heal
     )
     with answering(ANSWER) as upstream, monitor:
         probe = replace(name, upstream=Upstream("http", "media.example", upstream.port))
-        monitor.watch([Target("media", probe, 0.2, Rules(1, 1))])
+        monitor.watch([Target(key("media"), probe, 0.2, Rules(1, 1))])
         eventually(status_is(store, "media", "unhealthy"))
         server.records["media.example", "A"] = ["127.0.0.1"]
         eventually(status_is(store, "media", "healthy"))

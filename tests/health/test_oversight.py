@@ -20,6 +20,7 @@ from proxysync.npm.transport import Transport
 from proxysync.sandbox import Sandbox
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
+from tests.keys import key
 from tests.probe.servers import NameServer
 from tests.world import eventually
 
@@ -39,12 +40,12 @@ def live(npm_id: int, *hosts: str, ours: bool = False, enabled: bool = True) -> 
 
 def applied(name: str, **fields: Any) -> Applied:
     row = {"forward_host": "10.0.0.5", "forward_port": 80, **fields}
-    return Applied("proxy", name, 1, PROXY.complete({"domain_names": [f"{name}.example"], **row}))
+    return Applied(key(name), 1, PROXY.complete({"domain_names": [f"{name}.example"], **row}))
 
 
 def watched(text: str, *rows: Applied) -> dict[str, Target]:
     config = load_text(f"version: 1\n{text}\n", "proxies.yaml", {})
-    return {target.name: target for target in targets(config, rows)}
+    return {target.key.name: target for target in targets(config, rows)}
 
 
 def entry(name: str, more: str = "") -> str:
@@ -83,7 +84,7 @@ def test_managed_enabled_proxies_with_health_are_watched_as_they_are_live() -> N
 
 
 def test_a_host_that_npm_has_not_confirmed_is_not_watched_yet() -> None:
-    row = Applied("proxy", "new", 1, {}, unconfirmed=True)
+    row = Applied(key("new"), 1, {}, unconfirmed=True)
     assert watched("proxies:\n" + entry("new"), row) == {}
 
 

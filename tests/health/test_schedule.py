@@ -6,68 +6,70 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxysync.health.schedule import SETTLING, Schedule, next_slot, phase
+from proxysync.model import Key
+from tests.keys import key
 
-NAMES = [f"proxy-{number}" for number in range(1000)]
-names = st.text(min_size=1, max_size=20)
+KEYS = [key(f"proxy-{number}") for number in range(1000)]
+keys = st.builds(key, st.text(min_size=1, max_size=20))
 intervals = st.floats(min_value=1, max_value=86400)
 moments = st.floats(min_value=0, max_value=1e7)
 
 
-def running(schedule: Schedule, begin: float, end: float) -> list[tuple[str, float]]:
+def running(schedule: Schedule, begin: float, end: float) -> list[tuple[Key, float]]:
     """Lets time go from one due moment to the next, each check ending at once."""
     starts = []
     while schedule.next_at is not None and schedule.next_at < end:
         now = max(begin, schedule.next_at)
-        for name, due in schedule.take(now):
+        for one, due in schedule.take(now):
             assert due <= now
-            starts.append((name, now))
-            schedule.finish(name)
+            starts.append((one, now))
+            schedule.finish(one)
     return starts
 
 
-@given(names, intervals, moments)
-def test_the_next_slot_is_within_one_interval(name: str, interval: float, now: float) -> None:
-    slot = next_slot(name, interval, now)
+@given(keys, intervals, moments)
+def test_the_next_slot_is_within_one_interval(one: Key, interval: float, now: float) -> None:
+    slot = next_slot(one, interval, now)
     assert now <= slot <= now + interval * (1 + 1e-9)
 
 
-@given(names, intervals, moments)
+@given(keys, intervals, moments)
 def test_slots_of_a_name_are_the_same_whoever_asks_and_when(
-    name: str, interval: float, now: float
+    one: Key, interval: float, now: float
 ) -> None:
-    turns = (next_slot(name, interval, now) - phase(name) * interval) / interval
+    turns = (next_slot(one, interval, now) - phase(one) * interval) / interval
     assert abs(turns - round(turns)) < 1e-6
 
 
 def test_a_thousand_are_spread_evenly_and_each_is_checked_once_per_interval() -> None:
     schedule = Schedule()
-    schedule.replace(dict.fromkeys(NAMES, 10.0), 12345.0)
+    schedule.replace(dict.fromkeys(KEYS, 10.0), 12345.0)
     starts = running(schedule, 12345.0, 12345.0 + 60.0)
-    assert set(Counter(name for name, _ in starts).values()) == {6}
+    assert set(Counter(one for one, _ in starts).values()) == {6}
     per_tenth = Counter(int(when * 10) for _, when in starts)
     assert max(per_tenth.values()) <= 30  # 10 on average
     per_second = Counter(int(when) for _, when in starts)
     assert max(per_second.values()) <= 150  # 100 on average
 
 
-@given(st.dictionaries(names, intervals, max_size=20), moments, st.floats(0, 1e6))
+@given(st.dictionaries(keys, intervals, max_size=20), moments, st.floats(0, 1e6))
 def test_who_is_late_is_checked_once_however_late(
-    targets: dict[str, float], now: float, late: float
+    targets: dict[Key, float], now: float, late: float
 ) -> None:
     schedule = Schedule()
     schedule.replace(targets, now)
     then = now + late
-    taken = [name for name, _ in schedule.take(then)]
+    taken = [one for one, _ in schedule.take(then)]
     assert len(taken) == len(set(taken))
-    for name in taken:
-        schedule.finish(name)
+    for one in taken:
+        schedule.finish(one)
     assert schedule.take(then) == []
     assert schedule.next_at is None or schedule.next_at > then
 
 
 def test_after_a_standstill_the_late_ones_are_started_in_lots() -> None:
     schedule = Schedule()
-    schedule.replace(dict.fromkeys(NAMES, 10.0), 0.0)
+    schedule.replace(dict.fromkeys(KEYS, 10.0), 0.0)
     assert round(schedule.rate) == 100
     dues = []
     while lot := schedule.take(1000.0, 7):
@@ -79,18 +81,18 @@ def test_after_a_standstill_the_late_ones_are_started_in_lots() -> None:
 
 def test_a_check_that_still_runs_is_not_started_again_until_it_ends() -> None:
     schedule = Schedule()
-    schedule.replace({"slow": 10.0, "quick": 10.0}, 0.0)
-    assert {name for name, _ in schedule.take(10.0)} == {"slow", "quick"}
-    schedule.finish("quick")
-    assert [name for name, _ in schedule.take(20.0)] == ["quick"]
-    schedule.finish("quick")
-    schedule.finish("slow")
-    assert {name for name, _ in schedule.take(30.0)} == {"slow", "quick"}
+    schedule.replace({key("slow"): 10.0, key("quick"): 10.0}, 0.0)
+    assert {one for one, _ in schedule.take(10.0)} == {key("slow"), key("quick")}
+    schedule.finish(key("quick"))
+    assert [one for one, _ in schedule.take(20.0)] == [key("quick")]
+    schedule.finish(key("quick"))
+    schedule.finish(key("slow"))
+    assert {one for one, _ in schedule.take(30.0)} == {key("slow"), key("quick")}
 
 
-@given(st.dictionaries(names, intervals, min_size=1, max_size=20), moments)
+@given(st.dictionaries(keys, intervals, min_size=1, max_size=20), moments)
 def test_a_new_list_of_the_same_targets_changes_nothing(
-    targets: dict[str, float], now: float
+    targets: dict[Key, float], now: float
 ) -> None:
     schedule = Schedule()
     schedule.replace(targets, now, set(targets))
@@ -101,9 +103,9 @@ def test_a_new_list_of_the_same_targets_changes_nothing(
 
 def test_who_left_is_not_checked_any_more_and_who_came_is() -> None:
     schedule = Schedule()
-    schedule.replace({"old": 10.0, "kept": 10.0}, 0.0)
-    schedule.replace({"kept": 10.0, "new": 10.0}, 1.0)
-    assert {name for name, _ in schedule.take(30.0)} == {"kept", "new"}
+    schedule.replace({key("old"): 10.0, key("kept"): 10.0}, 0.0)
+    schedule.replace({key("kept"): 10.0, key("new"): 10.0}, 1.0)
+    assert {one for one, _ in schedule.take(30.0)} == {key("kept"), key("new")}
     schedule.replace({}, 31.0)
     assert schedule.next_at is None
     assert schedule.take(1000.0) == []
@@ -111,21 +113,21 @@ def test_who_left_is_not_checked_any_more_and_who_came_is() -> None:
 
 def test_those_of_whom_nothing_is_known_are_looked_at_soon_but_in_no_burst() -> None:
     schedule = Schedule()
-    schedule.replace(dict.fromkeys(NAMES, 3600.0), 0.0, NAMES)
+    schedule.replace(dict.fromkeys(KEYS, 3600.0), 0.0, KEYS)
     first = running(schedule, 0.0, SETTLING)
-    assert {name for name, _ in first} == set(NAMES)
+    assert {one for one, _ in first} == set(KEYS)
     assert max(Counter(int(when) for _, when in first).values()) <= 70  # 33 on average
     later = running(schedule, SETTLING, 3600.0 * 2)
     assert max(Counter(int(when / 36) for _, when in later).values()) <= 30  # 10 on average
-    gaps: dict[str, float] = {}
-    for name, when in first + later:
-        assert when - gaps.get(name, -1e9) >= 1800
-        gaps[name] = when
+    gaps: dict[Key, float] = {}
+    for one, when in first + later:
+        assert when - gaps.get(one, -1e9) >= 1800
+        gaps[one] = when
 
 
 def test_one_that_has_become_unknown_is_checked_soon_however_often_it_is_told() -> None:
     schedule = Schedule()
-    schedule.replace({"a": 3600.0, "b": 3600.0}, 0.0)
+    schedule.replace({key("a"): 3600.0, key("b"): 3600.0}, 0.0)
     for now in range(100, 130):
-        schedule.replace({"a": 3600.0, "b": 3600.0}, float(now), {"a"})
-    assert [name for name, _ in schedule.take(100.0 + SETTLING)] == ["a"]
+        schedule.replace({key("a"): 3600.0, key("b"): 3600.0}, float(now), {key("a")})
+    assert [one for one, _ in schedule.take(100.0 + SETTLING)] == [key("a")]

@@ -12,10 +12,11 @@ from proxysync.app.status import ProxyStatus
 from proxysync.cli.status_table import render, table
 from proxysync.model.figures import Uptime
 from proxysync.model.health import Standing
+from tests.keys import key
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MEDIA = ProxyStatus(
-    name="media",
+    key=key("media"),
     managed=True,
     npm_id=3,
     domains=("media.example.com", "films.example.com"),
@@ -28,11 +29,11 @@ MEDIA = ProxyStatus(
 )
 ILL = replace(
     MEDIA,
-    name="wiki",
+    key=key("wiki"),
     health=Standing("unhealthy", NOW - timedelta(minutes=5), -3, False, NOW, None, "refused", "go"),
 )
 FOREIGN = replace(
-    MEDIA, name=None, managed=False, sync="foreign (office)", interval=None, health=Standing()
+    MEDIA, key=None, managed=False, sync="foreign (office)", interval=None, health=Standing()
 )
 
 
@@ -50,7 +51,7 @@ def test_everything_is_shown_where_there_is_room() -> None:
 
 @given(st.integers(20, 200))
 def test_no_line_is_wider_than_the_terminal_and_health_is_never_left_out(width: int) -> None:
-    names = [replace(MEDIA, name="n" * length) for length in (1, 30)]
+    names = [replace(MEDIA, key=key("n" * length)) for length in (1, 30)]
     text = table([*names, ILL], NOW, width=max(width, 40), on=False)
     assert max(len(line) for line in text.splitlines()) <= max(width, 40)
     assert "● unhealthy" in text

@@ -6,6 +6,7 @@ from proxysync.model.figures import Uptime
 from proxysync.model.health import Check, Standing
 from proxysync.store.database import Database
 from proxysync.store.health import HealthStore, Record
+from tests.keys import key
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -14,11 +15,11 @@ HOUR = timedelta(hours=1)
 
 def check(store: HealthStore, at: datetime, *, ok: bool, lasts: timedelta = MINUTE) -> None:
     found = Check(at, ok, 5, lasts=lasts.total_seconds())
-    store.save([Record("media", Standing(), found)])
+    store.save([Record(key("media"), Standing(), found)])
 
 
 def uptime(store: HealthStore, window: str = "24h", now: datetime = NOW) -> Uptime:
-    return store.uptimes(now)["media"][window]
+    return store.uptimes(now)[key("media")][window]
 
 
 def test_an_hour_of_frequent_checks_weighs_no_more_than_one_of_rare_ones(

@@ -16,12 +16,13 @@ from proxysync.model.health import Check, Rules, Standing
 from proxysync.probe.model import Probe
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
+from tests.keys import key
 
 NPM = Probe(Upstream("http", "npm", 81))
 
 
 def target(name: str, host: str | None = None) -> Target:
-    return Target(name, Probe(Upstream("http", host or f"{name}.lan", 80)), 10, Rules(1, 1))
+    return Target(key(name), Probe(Upstream("http", host or f"{name}.lan", 80)), 10, Rules(1, 1))
 
 
 class Scene:
@@ -30,7 +31,7 @@ class Scene:
     def __init__(self, store: HealthStore, events: EventLog, *names: str) -> None:
         self.store = store
         self.events = events
-        self.targets = {name: target(name) for name in names}
+        self.targets = {key(name): target(name) for name in names}
         self.alive = {f"{name}.lan" for name in names} | {"npm"}
         self._start()
 
@@ -58,7 +59,7 @@ class Scene:
 
     def check(self, *names: str, at_once: bool = False) -> None:
         async def one(name: str) -> None:
-            found = self.targets[name]
+            found = self.targets[key(name)]
             await self.verdicts.take(found, await self.look(found.probe))
 
         async def run() -> None:
@@ -80,8 +81,8 @@ def scene(store: HealthStore, events: EventLog, *names: str) -> Iterator[Scene]:
 
 
 def words(store: HealthStore) -> list[tuple[str, str | None]]:
-    rows = store._database.query("SELECT event, proxy FROM event_log ORDER BY id")
-    return [(row["event"], row["proxy"]) for row in rows]
+    rows = store._database.query("SELECT event, name FROM event_log ORDER BY id")
+    return [(row["event"], row["name"]) for row in rows]
 
 
 ALL = ("a", "b", "c", "d")
@@ -93,7 +94,7 @@ def test_one_that_dies_alone_is_unhealthy(store: HealthStore, events: EventLog) 
         made.alive.discard("a.lan")
         made.check(*ALL, *ALL)
     assert words(store) == [("health.changed", "a")]
-    assert {n: s.status for n, s in store.standings().items()} == {
+    assert {k.name: s.status for k, s in store.standings().items()} == {
         "a": "unhealthy",
         "b": "healthy",
         "c": "healthy",
@@ -144,7 +145,7 @@ def test_checks_during_the_outage_do_not_count(store: HealthStore, events: Event
         made.check("a", "a", "b", "c", "d")
         made.alive.update({"b.lan", "c.lan", "d.lan"})
         made.check("b", "a")
-        assert made.verdicts._standing("a").streak == -1
+        assert made.verdicts._standing(key("a")).streak == -1
     assert words(store) == [("health.network_down", None), ("health.network_back", None)]
 
 
@@ -191,7 +192,7 @@ def test_an_answer_that_is_no_good_still_shows_that_the_network_works(
         made.check(*ALL)
         made.alive.clear()
         bad = Seen(Check(now(), False, 3, "answered HTTP 500", "hint"), reached=True)
-        asyncio.run(made.verdicts.take(made.targets["a"], bad))
+        asyncio.run(made.verdicts.take(made.targets[key("a")], bad))
     assert words(store) == [("health.changed", "a")]
 
 
@@ -199,8 +200,8 @@ def test_a_check_of_one_that_moved_or_left_meanwhile_counts_for_nothing(
     store: HealthStore, events: EventLog
 ) -> None:
     with scene(store, events, "a", "b") as made:
-        old = made.targets["a"]
-        made.targets = {"a": target("a", "elsewhere.lan")}
+        old = made.targets[key("a")]
+        made.targets = {key("a"): target("a", "elsewhere.lan")}
         made.verdicts.watch(made.targets)
         good = Seen(Check(now(), True, 1), reached=True)
         asyncio.run(made.verdicts.take(old, good))
@@ -218,8 +219,8 @@ def test_one_that_moved_keeps_its_status_until_enough_checks_of_the_new_place(
         made.alive.discard("a.lan")
         made.check("a")
         elsewhere = replace(target("a", "elsewhere.lan"), rules=Rules(2, 1))
-        made.targets = {**made.targets, "a": elsewhere}
-        assert made.verdicts.watch(made.targets) == {"a"}
+        made.targets = {**made.targets, key("a"): elsewhere}
+        assert made.verdicts.watch(made.targets) == {key("a")}
         made.check("a")
         assert words(store) == []
         made.check("a")
@@ -231,14 +232,14 @@ def test_where_one_stood_that_left_is_forgotten(store: HealthStore, events: Even
     with scene(store, events, "a", "b") as made:
         made.alive.discard("a.lan")
         made.check("a", "b")
-        left = made.targets.pop("a")
-        made.verdicts.watch({"b": made.targets["b"]})
-        made.targets["a"] = left
+        left = made.targets.pop(key("a"))
+        made.verdicts.watch({key("b"): made.targets[key("b")]})
+        made.targets[key("a")] = left
         made.verdicts.watch(made.targets)
-        assert made.verdicts.unknown == {"a"}
-    assert store.standings()["a"] == Standing()
+        assert made.verdicts.unknown == {key("a")}
+    assert store.standings()[key("a")] == Standing()
 
 
 def test_witnesses_are_of_different_hosts_as_far_as_there_are_some() -> None:
     targets = [target(str(n), "box.lan") for n in range(5)] + [target("x"), target("y")]
-    assert [t.name for t in witnesses(targets, 4)] == ["0", "x", "y", "1"]
+    assert [t.key.name for t in witnesses(targets, 4)] == ["0", "x", "y", "1"]

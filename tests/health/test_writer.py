@@ -15,10 +15,11 @@ from proxysync.model.health import Check, Standing
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
+from tests.keys import key
 
 DOWN = Saying("warn", "health", "health.network_down", "down")
 BACK = Saying("info", "health", "health.network_back", "back")
-ILL = Saying("warn", "health", "health.changed", "ill", "media", {"to": "unhealthy"})
+ILL = Saying("warn", "health", "health.changed", "ill", key("media"), {"to": "unhealthy"})
 
 
 class Killed(BaseException):
@@ -26,7 +27,7 @@ class Killed(BaseException):
 
 
 def finding() -> Finding:
-    return Finding("media", Standing("unhealthy", now(), -2), Check(now(), ok=False), ILL)
+    return Finding(key("media"), Standing("unhealthy", now(), -2), Check(now(), ok=False), ILL)
 
 
 def dying_at(connection: sqlite3.Connection, step: int) -> Any:
@@ -110,7 +111,7 @@ def test_what_is_recorded_is_not_said_again_because_its_line_has_to_wait(
         writer.stop()
     said = [row["event"] for row in database.query("SELECT event FROM event_log ORDER BY id")]
     assert said == ["health.changed", "health.network_down"]
-    assert store.standings()["media"].status == "unhealthy"
+    assert store.standings()[key("media")].status == "unhealthy"
 
 
 def test_what_the_database_does_not_take_now_is_tried_again(
@@ -124,7 +125,7 @@ def test_what_the_database_does_not_take_now_is_tried_again(
         writer._write()
         assert len(writer._todo) == 1
     writer._write()
-    assert [event.event for event in store.last_events("media")] == ["health.changed"]
+    assert [event.event for event in store.last_events(key("media"))] == ["health.changed"]
 
 
 def dying_with_an_error(connection: sqlite3.Connection) -> Any:

@@ -7,6 +7,7 @@ import pytest
 from proxysync.plan.model import FieldChange, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Policy
+from tests.keys import key
 
 from .world import by_name, fields, live, npm, only, row, want
 
@@ -39,7 +40,7 @@ def test_a_host_that_is_already_ours_is_not_told_to_adopt_a_second_one() -> None
 def test_a_domain_of_another_type_of_host_has_to_be_freed() -> None:
     snapshot = npm(held={"Media.example.com": "redirection host #3"})
     conflict = only(
-        make_plan([want("media")], snapshot, (), replace(FIX, adopting=frozenset({"media"})))
+        make_plan([want("media")], snapshot, (), replace(FIX, adopting=frozenset({key("media")})))
     )
     assert conflict.action == "conflict"
     assert "redirection host #3" in conflict.reason
@@ -62,7 +63,7 @@ def test_a_name_with_a_dot_before_it_is_that_name_and_all_below(
 
 
 def test_a_host_is_adopted_and_renamed_by_a_name_with_a_dot_before_it() -> None:
-    adopting = replace(FIX, adopting=frozenset({"media"}))
+    adopting = replace(FIX, adopting=frozenset({key("media")}))
     change = only(make_plan([want("media", "a.x")], npm(live(3, None, ".a.x")), (), adopting))
     assert (change.action, change.npm_id) == ("adopt", 3)
     renamed = only(make_plan([want("media", "a.x")], npm(live(3, "tv", ".a.x")), (), FIX))
@@ -72,7 +73,7 @@ def test_a_host_is_adopted_and_renamed_by_a_name_with_a_dot_before_it() -> None:
 def test_a_stand_in_of_a_killed_run_keeps_its_name_while_nobody_can_take_it() -> None:
     snapshot = npm(live(3, "one", ".a.x", "b.x"))
     entries = [want("one", "b.x"), want("two", "a.x")]
-    plan = make_plan(entries, snapshot, (), FIX, blocked={"two": "no answer"})
+    plan = make_plan(entries, snapshot, (), FIX, blocked={key("two"): "no answer"})
     kept = by_name(plan)["one"].target
     assert kept is not None
     assert kept["domain_names"] == ["a.x", "b.x"]
@@ -87,7 +88,7 @@ def test_a_host_of_another_instance_is_foreign() -> None:
 
 def test_adopting_takes_over_the_one_foreign_host() -> None:
     snapshot = npm(live(3, None, "media.example.com", "old.x", forward_port=1))
-    adopting = replace(FIX, adopting=frozenset({"media"}))
+    adopting = replace(FIX, adopting=frozenset({key("media")}))
     change = only(make_plan([want("media")], snapshot, (), adopting))
     assert (change.action, change.npm_id, change.drift) == ("adopt", 3, False)
     assert change.target == fields("media.example.com")
@@ -98,7 +99,7 @@ def test_adopting_takes_over_the_one_foreign_host() -> None:
 
 def test_two_foreign_holders_cannot_be_adopted_at_once() -> None:
     snapshot = npm(live(3, None, "a.x"), live(4, None, "b.x"))
-    adopting = replace(FIX, adopting=frozenset({"media"}))
+    adopting = replace(FIX, adopting=frozenset({key("media")}))
     conflict = only(make_plan([want("media", "a.x", "b.x")], snapshot, (), adopting))
     assert conflict.action == "conflict"
     assert "a.x is held by proxy host #3; b.x is held by proxy host #4" in conflict.reason
@@ -106,7 +107,7 @@ def test_two_foreign_holders_cannot_be_adopted_at_once() -> None:
 
 def test_an_adopted_host_gives_its_other_domains_to_their_entries() -> None:
     snapshot = npm(live(3, None, "a.x", "b.x", "c.x"))
-    adopting = replace(FIX, adopting=frozenset({"one", "two"}))
+    adopting = replace(FIX, adopting=frozenset({key("one"), key("two")}))
     plan = make_plan([want("one", "c.x"), want("two", "a.x", "b.x")], snapshot, (), adopting)
     assert {c.name: c.action for c in plan.to_make} == {"one": "create", "two": "adopt"}
 
@@ -126,7 +127,7 @@ def test_swapped_domains_are_two_updates() -> None:
 def test_a_domain_stays_where_it_is_served_until_its_new_host_can_take_it() -> None:
     snapshot = npm(live(3, "one", "a.x", "b.x"))
     entries = [want("one", "a.x"), want("two", "b.x")]
-    plan = make_plan(entries, snapshot, (), FIX, blocked={"two": "no answer"})
+    plan = make_plan(entries, snapshot, (), FIX, blocked={key("two"): "no answer"})
     assert hold_kinds(plan) == {"one": HoldKind.WAITING, "two": HoldKind.BLOCKED}
     waiting = plan.changes[0]
     assert waiting.hold is not None
@@ -137,7 +138,9 @@ def test_a_domain_stays_where_it_is_served_until_its_new_host_can_take_it() -> N
 def test_other_changes_of_a_host_that_keeps_a_domain_go_on() -> None:
     snapshot = npm(live(3, "one", "a.x", "b.x"))
     entries = [want("one", "a.x", forward_port=1), want("two", "b.x")]
-    plan = make_plan(entries, snapshot, [row("one", 3, "a.x", "b.x")], FIX, blocked={"two": "no"})
+    plan = make_plan(
+        entries, snapshot, [row("one", 3, "a.x", "b.x")], FIX, blocked={key("two"): "no"}
+    )
     (update,) = plan.to_make
     assert update.fields == {"forward_port": FieldChange(8096, 1)}
     assert update.target == update.desired == fields("a.x", "b.x", forward_port=1)
@@ -147,14 +150,16 @@ def test_other_changes_of_a_host_that_keeps_a_domain_go_on() -> None:
 def test_a_host_is_not_deleted_while_an_entry_that_wants_its_domain_is_held() -> None:
     snapshot = npm(live(3, "old", "a.x"), live(4, "two", "b.x"))
     rows = [row("old", 3, "a.x")]
-    plan = make_plan([want("two", "a.x", "b.x")], snapshot, rows, FIX, blocked={"two": "no answer"})
+    plan = make_plan(
+        [want("two", "a.x", "b.x")], snapshot, rows, FIX, blocked={key("two"): "no answer"}
+    )
     assert hold_kinds(plan) == {"two": HoldKind.BLOCKED, "old": HoldKind.WAITING}
 
 
 def test_waiting_goes_on_down_the_line() -> None:
     snapshot = npm(live(3, "one", "a.x"), live(4, "two", "b.x"), live(5, "three", "c.x"))
     entries = [want("one", "b.x"), want("two", "c.x"), want("three", "d.x")]
-    plan = make_plan(entries, snapshot, (), FIX, blocked={"three": "no answer"})
+    plan = make_plan(entries, snapshot, (), FIX, blocked={key("three"): "no answer"})
     assert hold_kinds(plan) == {
         "one": HoldKind.WAITING,
         "two": HoldKind.WAITING,
@@ -200,7 +205,7 @@ def test_under_report_a_host_keeps_what_it_was_given_in_npm_while_it_is_edited()
 
 def test_a_host_cannot_be_adopted_while_another_type_of_host_holds_a_domain() -> None:
     snapshot = npm(live(3, None, "a.x"), held={"b.x": "redirection host #7"})
-    adopting = replace(FIX, adopting=frozenset({"media"}))
+    adopting = replace(FIX, adopting=frozenset({key("media")}))
     conflict = only(make_plan([want("media", "a.x", "b.x")], snapshot, (), adopting))
     assert conflict.action == "conflict"
     assert "proxy host #3" in conflict.reason
@@ -209,6 +214,6 @@ def test_a_host_cannot_be_adopted_while_another_type_of_host_holds_a_domain() ->
 
 def test_an_adopted_host_has_not_drifted_from_what_an_earlier_one_was() -> None:
     snapshot = npm(live(3, None, "media.example.com", forward_port=1))
-    policy = replace(FIX, adopting=frozenset({"media"}), drift="report")
+    policy = replace(FIX, adopting=frozenset({key("media")}), drift="report")
     change = only(make_plan([want("media")], snapshot, [row("media", 9)], policy))
     assert (change.action, change.drift, change.is_open) == ("adopt", False, True)

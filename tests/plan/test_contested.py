@@ -8,12 +8,13 @@ from proxysync.model import Live
 from proxysync.plan.model import HOST, MARKER_FIELD, HoldKind
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Policy
+from tests.keys import key
 
 from .world import live, npm, only, row, want
 
 
 def contested(*fields: str) -> Policy:
-    return Policy(contested={("proxy", "media"): frozenset(fields)})
+    return Policy(contested={key("media"): frozenset(fields)})
 
 
 DRIFTED = live(3, "media", forward_port=1)
@@ -74,7 +75,7 @@ def test_a_host_that_is_deleted_again_and_again_stays_deleted() -> None:
 def test_a_person_who_adopts_it_gets_it() -> None:
     host = live(3, "media", forward_port=1, state="other")
     rows = [row("media", 3, writer="ours")]
-    policy = replace(contested("forward_port"), state="ours", adopting=frozenset({"media"}))
+    policy = replace(contested("forward_port"), state="ours", adopting=frozenset({key("media")}))
     assert only(make_plan([want("media")], npm(host), rows, policy)).action == "adopt"
 
 

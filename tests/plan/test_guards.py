@@ -8,6 +8,7 @@ from proxysync.model import Applied, Snapshot
 from proxysync.plan.model import Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Policy
+from tests.keys import key
 
 from .world import live, npm, row, want
 
@@ -157,7 +158,7 @@ def test_a_refused_plan_leaves_the_state_alone() -> None:
     rows = [row("h1", 1), row("h2", 2), row("gone", 3)]
     plan = make_plan([want("h1"), want("new")], npm(live(9, "new")), rows, FIX)
     assert plan.refused is not None
-    assert plan.unchanged == ("new",)
+    assert plan.unchanged == (key("new"),)
     assert (plan.records, plan.forget) == ((), ())
 
 

@@ -8,11 +8,12 @@ from proxysync.model import Applied, Live
 from proxysync.plan.model import Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Policy
+from tests.keys import key
 
 from .world import PerfectNpm, by_name, live, npm, only, row, want
 
 OURS = Policy(state="ours")
-ADOPTING = replace(OURS, adopting=frozenset({"media"}))
+ADOPTING = replace(OURS, adopting=frozenset({key("media")}))
 ORPHANS = replace(OURS, delete_orphans=True)
 
 

@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxysync.kinds import PROXY
-from proxysync.model import Applied, Desired, Live
+from proxysync.model import Applied, Desired, Key, Live
 from proxysync.plan.model import HOST, MARKER_FIELD, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.render import to_json, to_markdown, to_text
+from tests.keys import key
 
 from .world import ALLOW_ALL, PerfectNpm, fields, live, npm, want
 
@@ -32,7 +33,7 @@ class World:
     objects: tuple[Live, ...]
     rows: tuple[Applied, ...]
     held: dict[str, str]
-    blocked: dict[str, str]
+    blocked: dict[Key, str]
     failures: tuple[Failure, ...]
     policy: Policy
 
@@ -104,7 +105,7 @@ def state(draw: Any, objects: list[Live], desired: list[Desired]) -> list[Applie
         unconfirmed = draw(st.integers(0, 5)) == 0
         npm_id = host.npm_id if host else 77
         writer = draw(STATES)
-        rows.append(Applied("proxy", name, npm_id, definition, created_on, unconfirmed, writer))
+        rows.append(Applied(key(name), npm_id, definition, created_on, unconfirmed, writer))
     return rows
 
 
@@ -119,7 +120,9 @@ def worlds(draw: Any) -> World:
         for name, hand in draw(st.permutations(list(zip(NAMES, then, strict=True))))
         if hand
     ]
-    some_names = st.one_of(st.just(frozenset[str]()), st.frozensets(st.sampled_from(NAMES)))
+    some_keys = st.one_of(
+        st.just(frozenset[Key]()), st.frozensets(st.sampled_from([*map(key, NAMES)]))
+    )
     befores = [None, *(host.fields for host in objects)]
     return World(
         desired=tuple(desired),
@@ -130,9 +133,9 @@ def worlds(draw: Any) -> World:
                 [{}, {}, dict.fromkeys(set(DOMAINS[:1]) - set().union(*now), "redirection host #9")]
             )
         ),
-        blocked=dict.fromkeys(sorted(draw(some_names)), "port 8080 is closed"),
+        blocked=dict.fromkeys(sorted(draw(some_keys)), "port 8080 is closed"),
         failures=tuple(
-            Failure(entry.name, entry.fields, draw(st.sampled_from(befores)), "nginx refused it")
+            Failure(entry.key, entry.fields, draw(st.sampled_from(befores)), "nginx refused it")
             for entry in desired
             if draw(st.integers(0, 4)) == 0
         ),
@@ -142,10 +145,9 @@ def worlds(draw: Any) -> World:
             prune=draw(mostly(True, False)),
             state=draw(mostly("ours", None)),
             contested={
-                ("proxy", name): frozenset({draw(st.sampled_from(CONTESTED))})
-                for name in draw(some_names)
+                one: frozenset({draw(st.sampled_from(CONTESTED))}) for one in draw(some_keys)
             },
-            adopting=draw(some_names),
+            adopting=draw(some_keys),
         ),
     )
 
@@ -173,8 +175,9 @@ def test_what_is_called_unchanged_is_as_the_file_asks(world: World) -> None:
     marked = [o for o in server.hosts.values() if o.marker and o.marker.instance == "default"]
     there = {o.marker.name: o.fields for o in marked if o.marker}
     shown = {change.name for change in plan.changes}
-    assert set(plan.unchanged) == wanted.keys() - shown
-    assert all(there[name] == wanted[name] for name in plan.unchanged)
+    unchanged = {found.name for found in plan.unchanged}
+    assert unchanged == wanted.keys() - shown
+    assert all(there[name] == wanted[name] for name in unchanged)
 
 
 @several
@@ -191,7 +194,7 @@ def test_foreign_hosts_are_untouched_unless_adopted(world: World) -> None:
     plan = world.plan(server)
     server.carry_out(plan)
     adopted = {c.npm_id for c in plan.to_make if c.action == "adopt"}
-    assert {c.name for c in plan.to_make if c.action == "adopt"} <= world.policy.adopting
+    assert {c.key for c in plan.to_make if c.action == "adopt"} <= world.policy.adopting
     assert adopted <= foreign | {o.npm_id for o in world.objects if o.writer}
     for before in world.objects:
         if before.npm_id in foreign - adopted:
@@ -270,7 +273,7 @@ def test_changes_stand_in_the_order_of_the_file_and_deletes_last(world: World) -
     entries = [name for name in names if name in order]
     leaving = [name for name in names if name not in order]
     assert names == sorted(entries, key=order.index) + sorted(leaving)
-    assert sorted([*entries, *plan.unchanged]) == sorted(order)
+    assert sorted([*entries, *(found.name for found in plan.unchanged)]) == sorted(order)
 
 
 @several

@@ -9,6 +9,7 @@ from proxysync.model import Applied, Snapshot
 from proxysync.plan.model import FieldChange, HoldKind
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
+from tests.keys import key
 
 from .world import by_name, fields, live, npm, only, row, want
 
@@ -28,7 +29,7 @@ def test_an_entry_that_npm_has_is_unchanged_and_its_lost_row_is_recorded() -> No
     plan = make_plan([want("media")], npm(live(3, "media")), (), FIX)
     assert plan.empty
     assert plan.in_line
-    assert plan.unchanged == ("media",)
+    assert plan.unchanged == (key("media"),)
     assert plan.records == (row("media", 3),)
     assert make_plan([want("media")], npm(live(3, "media")), plan.records, FIX).records == ()
 
@@ -231,7 +232,7 @@ def test_a_host_that_nginx_does_not_serve_is_written_again() -> None:
 
 def test_a_definition_that_failed_is_not_tried_again_until_something_changes() -> None:
     entry, host = want("media", advanced_config="bad;"), live(3, "media")
-    failure = Failure("media", entry.fields, host.fields, "nginx: unknown directive")
+    failure = Failure(key("media"), entry.fields, host.fields, "nginx: unknown directive")
     plan = make_plan([entry], npm(host), (), FIX, failures=[failure])
     hold = only(plan).hold
     assert hold is not None
@@ -244,30 +245,30 @@ def test_a_definition_that_failed_is_not_tried_again_until_something_changes() -
 
 
 def test_a_create_that_failed_is_not_tried_again() -> None:
-    failure = Failure("media", want("media").fields, None, "nginx: no")
+    failure = Failure(key("media"), want("media").fields, None, "nginx: no")
     assert make_plan([want("media")], npm(), (), FIX, failures=[failure]).to_make == ()
 
 
 def test_a_failure_does_not_stop_the_write_that_confirms_a_host() -> None:
-    failure = Failure("media", want("media").fields, want("media").fields, "500")
+    failure = Failure(key("media"), want("media").fields, want("media").fields, "500")
     rows = [row("media", 3, unconfirmed=True)]
     plan = make_plan([want("media")], npm(live(3, "media")), rows, FIX, failures=[failure])
     assert only(plan).is_open
 
 
 def test_a_failure_of_an_entry_that_is_in_line_by_now_is_forgotten() -> None:
-    failure = Failure("media", want("media").fields, want("media").fields, "nginx: no")
+    failure = Failure(key("media"), want("media").fields, want("media").fields, "nginx: no")
     assert make_plan([want("media")], npm(live(3, "media")), (), FIX, failures=[failure]).empty
 
 
 def test_validation_blocks_what_changes_a_definition_and_nothing_else() -> None:
     entries = [want("new"), want("edited", forward_port=1), want("same"), want("renamed", "old.x")]
     snapshot = npm(live(3, "edited"), live(4, "same"), live(5, "old", "old.x"))
-    blocked = dict.fromkeys(("new", "edited", "same", "renamed"), "port 1 is closed")
+    blocked = dict.fromkeys(map(key, ("new", "edited", "same", "renamed")), "port 1 is closed")
     plan = make_plan(entries, snapshot, (), FIX, blocked=blocked)
     held = {c.name: c.hold.reason for c in plan.held(HoldKind.BLOCKED) if c.hold}
     assert held == {"new": "port 1 is closed", "edited": "port 1 is closed"}
-    assert plan.unchanged == ("same",)
+    assert plan.unchanged == (key("same"),)
     assert [c.name for c in plan.to_make] == ["renamed"]
     assert plan.summary["blocked"] == 2
 
@@ -314,7 +315,7 @@ def test_an_entry_that_is_off_is_not_created_without_what_protects_it() -> None:
 def test_names_that_are_gone_everywhere_are_forgotten() -> None:
     rows = [row("media", 3), row("wiki", 4), row("files", 5)]
     snapshot = npm(live(3, "media"), live(4, "wiki"))
-    assert make_plan([want("media"), want("wiki")], snapshot, rows, FIX).forget == ("files",)
+    assert make_plan([want("media"), want("wiki")], snapshot, rows, FIX).forget == (key("files"),)
 
 
 def test_a_new_entry_gets_none_of_two_hosts_that_carry_one_name() -> None:

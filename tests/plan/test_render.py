@@ -14,6 +14,7 @@ from proxysync.plan.model import Change, FieldChange, Hold, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.render import to_json, to_markdown, to_text
+from tests.keys import key
 
 from .world import fields, live, npm, only, row, want
 
@@ -43,9 +44,9 @@ def story() -> Plan:
         want("down"),
         *(want(f"more{n}") for n in range(10, 13)),
     ]
-    policy = Policy(adopting=frozenset({"ours"}))
+    policy = Policy(adopting=frozenset({key("ours")}))
     rows = [row("wiki", 2, advanced_config=OLD_CONFIG), row("gone", 3), row("down", 6)]
-    return make_plan(entries, snapshot, rows, policy, blocked={"down": "port 8096 is closed"})
+    return make_plan(entries, snapshot, rows, policy, blocked={key("down"): "port 8096 is closed"})
 
 
 def text(plan: Plan, **others: Any) -> str:
@@ -55,7 +56,7 @@ def text(plan: Plan, **others: Any) -> str:
 def update(old: Any, new: Any, field: str = "advanced_config", reason: str = "x") -> Plan:
     target = fields("media.example.com", **({field: new} if new is not None else {}))
     change = Change(
-        "update", "proxy", "media", 3, False, {field: FieldChange(old, new)}, reason,
+        "update", key("media"), 3, False, {field: FieldChange(old, new)}, reason,
         target, target, live(3, "media"),
     )  # fmt: skip
     return Plan((change,), ())
@@ -169,7 +170,7 @@ def test_other_holds_are_counted_as_held() -> None:
 
 
 def test_what_failed_says_that_it_waits_for_an_edit() -> None:
-    failure = Failure("a", want("a").fields, None, "nginx refuses it: [emerg] no")
+    failure = Failure(key("a"), want("a").fields, None, "nginx refuses it: [emerg] no")
     plan = make_plan([want("a")], npm(), (), Policy(), failures=[failure])
     for shown in (text(plan), to_markdown(plan)):
         assert "nginx refuses it: [emerg] no; it is tried again when the entry is edited" in shown
@@ -285,7 +286,7 @@ def test_what_may_hold_an_unknown_secret_is_not_shown_without_the_state() -> Non
 
 def test_what_a_foreign_host_has_is_shown_to_those_who_adopt_it() -> None:
     foreign = live(4, None, "media.example.com", advanced_config="a text of its owner's")
-    plan = make_plan([want("media")], npm(foreign), (), Policy(adopting=frozenset({"media"})))
+    plan = make_plan([want("media")], npm(foreign), (), Policy(adopting=frozenset({key("media")})))
     assert "its owner's" in text(plan)
 
 

@@ -8,6 +8,7 @@ from proxysync.kinds import PROXY
 from proxysync.model import Applied, Desired, Fields, Live, Marker, Snapshot
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.policy import DeleteLimit, Policy
+from tests.keys import key
 
 CREATED = "2026-01-31 12:00:00"
 ALLOW_ALL = Policy(max_delete_override=DeleteLimit(share=1.0), recreate=True)
@@ -20,7 +21,7 @@ def fields(*domains: str, **others: Any) -> Fields:
 
 
 def want(name: str, *domains: str, problem: str | None = None, **others: Any) -> Desired:
-    return Desired("proxy", name, fields(*(domains or (f"{name}.example.com",)), **others), problem)
+    return Desired(key(name), fields(*(domains or (f"{name}.example.com",)), **others), problem)
 
 
 def live(
@@ -56,7 +57,7 @@ def row(
     **others: Any,
 ) -> Applied:
     definition = fields(*(domains or (f"{name}.example.com",)), **others)
-    return Applied("proxy", name, npm_id, definition, created_on, unconfirmed, writer)
+    return Applied(key(name), npm_id, definition, created_on, unconfirmed, writer)
 
 
 def npm(*objects: Live, held: Mapping[str, str] | None = None) -> Snapshot:
@@ -104,8 +105,8 @@ class PerfectNpm:
             if change.target is not None:
                 self._write(change, change.target)
         self.rows |= {record.name: record for record in plan.records}
-        for name in plan.forget:
-            del self.rows[name]
+        for gone in plan.forget:
+            del self.rows[gone.name]
 
     def _release(self, change: Change) -> None:
         if change.npm_id is None:
@@ -132,5 +133,5 @@ class PerfectNpm:
         )
         assert change.desired is not None
         self.rows[change.name] = Applied(
-            "proxy", change.name, npm_id, change.desired, old.created_on, writer=self.state
+            change.key, npm_id, change.desired, old.created_on, writer=self.state
         )

@@ -48,7 +48,7 @@ def test_commands_none_touches_them(foreign: World, words: list[str]) -> None:
 def test_commands_run_says_that_they_are_in_the_way(foreign: World) -> None:
     before = theirs(foreign)
     with foreign.daemon():
-        eventually(lambda: "proxy.conflict" in foreign.event_names(proxy="theirs"))
+        eventually(lambda: "proxy.conflict" in foreign.event_names(name="theirs"))
     assert theirs(foreign) == before
 
 

@@ -39,7 +39,7 @@ def assert_told(world: World, out: str, *more: str) -> None:
     for text in more:
         assert text in out
     said = [e for e in world.events() if e["event"] == "proxy.failed"]
-    assert [e["proxy"] for e in said] == ["bad"]
+    assert [e["name"] for e in said] == ["bad"]
 
 
 def test_commands_an_entry_too_large_with_what_others_keep_in_its_meta_is_refused_alone(

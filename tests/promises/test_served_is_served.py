@@ -13,6 +13,7 @@ from proxysync.apply.write import Writer
 from proxysync.demo.toys import Toy
 from proxysync.health.schedule import phase
 from proxysync.sandbox.faults import Fault, FaultProxy
+from tests.keys import key
 from tests.probe.servers import read_request, serving
 from tests.world import World, domain, eventually
 
@@ -70,7 +71,7 @@ def edge_of(world: World, name: str) -> str:
 
 
 def told(world: World, event: str, name: str | None = None) -> int:
-    return world.event_names(proxy=name).count(event)
+    return world.event_names(name=name).count(event)
 
 
 @pytest.fixture
@@ -148,8 +149,8 @@ def test_apply_is_not_over_while_nginx_does_not_serve_what_npm_says(
     sandbox.loses_files = False
     watched.apply()
     assert edge_of(watched, "three") == "served"
-    assert watched.event_names(proxy="three").count("edge.not_served") == 1
-    assert watched.event_names(proxy="three").count("edge.served") == 1
+    assert watched.event_names(name="three").count("edge.not_served") == 1
+    assert watched.event_names(name="three").count("edge.served") == 1
     watched.assert_in_line()
 
 
@@ -378,7 +379,7 @@ def test_npm_that_was_away_has_all_sites_looked_at_again(
     small_world: World, services: list[Toy]
 ) -> None:
     # By itself this one is looked at 27 s after the start, and then after an hour.
-    late = next(name for name in map("site{}".format, range(999)) if phase(name) > 0.9)
+    late = next(name for name in map("site{}".format, range(999)) if phase(key(name)) > 0.9)
     settings = {"resync_interval": "1s", "health": {"interval": "1h"}, **seeing(small_world)}
     small_world.write({late: {"upstream": services[0].url}}, settings=settings)
     small_world.apply()

@@ -57,7 +57,7 @@ def test_commands_two_daemons_come_to_rest_and_one_says_why(
     with here.daemon():
         eventually(here.npm.hosts)
         with there.daemon():
-            eventually(lambda: "proxy.conflict" in here.event_names(proxy="one"))
+            eventually(lambda: "proxy.conflict" in here.event_names(name="one"))
             writes, read = len(sandbox.writes), readings()
             eventually(lambda: readings() > read + 4)
             assert len(sandbox.writes) == writes

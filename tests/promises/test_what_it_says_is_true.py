@@ -7,6 +7,7 @@ from proxysync.model import clock
 from proxysync.model.health import Check, Standing
 from proxysync.store.database import open_for_writing
 from proxysync.store.health import HealthStore, Record
+from tests.keys import key
 from tests.world import World, domain
 
 DEAD = "http://127.0.0.1:1"
@@ -112,7 +113,7 @@ def test_status_says_from_when_uptime_counts_and_how_much_is_known(
     database, _ = open_for_writing(small_world.state / "state.db")
     checks = [Check(began, ok=True), Check(began + timedelta(minutes=5), ok=True)]
     checks.append(Check(clock.now(), ok=False))
-    HealthStore(database).save([Record("one", Standing(), check) for check in checks])
+    HealthStore(database).save([Record(key("one"), Standing(), check) for check in checks])
     database.close()
     status = small_world.call("status", "one", "--format", "json").json["proxies"][0]
     assert status["uptime"]["24h"] > 0.9, "nobody knows of the time in between"

@@ -9,8 +9,9 @@ import pytest
 from proxysync.model import clock
 from proxysync.store.contests import ENOUGH, IN_A_ROW, Contests
 from proxysync.store.database import open_for_writing
+from tests.keys import key
 
-MEDIA = ("proxy", "media")
+MEDIA = key("media")
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def contests(tmp_path: Path) -> Iterator[Contests]:
 
 def count(contests: Contests, times: int, field: str = "port", fingerprint: str = "f") -> None:
     for _ in range(times):
-        contests.count(*MEDIA, {field}, fingerprint)
+        contests.count(MEDIA, {field}, fingerprint)
 
 
 def test_five_times_are_enough_for_that_field_and_that_file(contests: Contests) -> None:
@@ -51,9 +52,9 @@ def test_what_is_long_past_is_not_in_a_row(
 
 
 def test_it_is_told_once_and_ended_by_a_person(contests: Contests) -> None:
-    assert not contests.tell(*MEDIA)
+    assert not contests.tell(MEDIA)
     assert not contests.end()
     count(contests, ENOUGH)
-    assert [contests.tell(*MEDIA) for _ in range(2)] == [True, False]
+    assert [contests.tell(MEDIA) for _ in range(2)] == [True, False]
     assert contests.end()
     assert contests.lost("f") == {}

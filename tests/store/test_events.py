@@ -20,6 +20,7 @@ from proxysync.store import event_file
 from proxysync.store.bus import Gap
 from proxysync.store.database import Database, StateError, open_for_writing
 from proxysync.store.events import EventLog, Retention
+from tests.keys import key
 
 SMALL = Retention(file_bytes=2000, older_files=3)
 FOREVER = Retention(days=36_500, rows=10**9)
@@ -254,8 +255,10 @@ def test_a_full_disk_is_a_sentence_and_once_there_is_room_nothing_is_missing(
 
 def test_a_name_that_is_no_text_is_recorded_all_the_same(database: Database, path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
-    event = EventLog(database, path).emit("warn", "config", "x", name, proxy=name, data={name: 1})
-    assert (event.message, event.proxy, event.data) == ("caf?", "caf?", {"caf?": 1})
+    event = EventLog(database, path).emit(
+        "warn", "config", "x", name, key=key(name), data={name: 1}
+    )
+    assert (event.message, event.key, event.data) == ("caf?", key("caf?"), {"caf?": 1})
     assert json.loads(path.read_text()) == event.to_json()
 
 

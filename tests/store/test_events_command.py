@@ -16,6 +16,7 @@ import pytest
 from proxysync.model.event import SEVERITIES
 from proxysync.store.database import Database, open_for_writing
 from proxysync.store.events import EventLog, Retention
+from tests.keys import key
 from tests.world import eventually
 
 
@@ -91,9 +92,9 @@ def log(home: Home) -> Iterator[EventLog]:
     """A log with four events, open as a daemon has it."""
     database, log = home.open()
     log.emit("info", "daemon", "daemon.started", "up")
-    log.emit("warn", "health", "health.changed", "media is ill", proxy="media")
-    log.emit("error", "apply", "apply.failed", "films:\n\033[31mrefused", proxy="films")
-    log.emit("info", "health", "health.changed", "media is well", proxy="media")
+    log.emit("warn", "health", "health.changed", "media is ill", key=key("media"))
+    log.emit("error", "apply", "apply.failed", "films:\n\033[31mrefused", key=key("films"))
+    log.emit("info", "health", "health.changed", "media is well", key=key("media"))
     yield log
     database.close()
 
@@ -116,6 +117,9 @@ def test_filters_and_pages(home: Home, log: EventLog) -> None:
     assert home.ids("--source", "health") == [4, 2]
     assert home.ids("--proxy", "media", "--severity", "warn") == [2]
     assert home.ids("--proxy", "nobody") == []
+    assert home.ids("--kind", "proxy", "--limit", "2") == [4, 3]
+    assert home.ids("--name", "films") == home.ids("--kind", "proxy", "--name", "films") == [3]
+    assert home.ids("--kind", "stream", "--name", "films") == []
     assert home.ids("--limit", "3") == [4, 3, 2]
     assert home.ids("--limit", "3", "--before", "2") == [1]
 

@@ -15,6 +15,7 @@ from proxysync.cli import log
 from proxysync.cli.log import printed
 from proxysync.model.event import Event
 from proxysync.store.bus import Bus
+from tests.keys import key
 from tests.world import eventually
 
 LONG = "x" * 1000
@@ -23,7 +24,7 @@ Printing = Callable[[Bus], AbstractContextManager[None]]
 
 def event(number: int, message: str = "up", **more: Any) -> Event:
     data = more.pop("data", {})
-    return Event(number, "", "warn", "health", "health.changed", "media", message, data)
+    return Event(number, "", "warn", "health", "health.changed", key("media"), message, data)
 
 
 @pytest.fixture
@@ -79,7 +80,8 @@ def test_each_event_is_one_line_and_none_is_missing_at_the_end(
         "source": "health",
         "code": "health.changed",
         "id": 0,
-        "proxy": "media",
+        "kind": "proxy",
+        "name": "media",
         "hint": "start it",
     }
 

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxysync.model import clock
+from proxysync.model import Key, clock
 from proxysync.model.event import SEVERITIES, Event
 from proxysync.store.database import Database, StateError, open_for_reading, open_for_writing
 from proxysync.store.events import EventLog
 from proxysync.store.query import EventQuery, Follower, select, select_after
+from tests.keys import key
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SOURCES = ("health", "apply", "npm")
-PROXIES = ("media", "films", None)
+ENTRIES = (key("media"), key("films"), key("media", "stream"), None)
 COUNT = 120
 MINUTES = st.integers(-2, COUNT + 2)
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,7 +29,8 @@ queries = st.builds(
     EventQuery,
     severity=st.sampled_from(SEVERITIES),
     source=st.none() | st.sampled_from((*SOURCES, "config")),
-    proxy=st.none() | st.sampled_from(("media", "films", "nobody")),
+    kind=st.none() | st.sampled_from(("proxy", "stream", "certificate")),
+    name=st.none() | st.sampled_from(("media", "films", "nobody")),
     since=st.none() | st.builds(lambda minutes: START + timedelta(minutes=minutes), MINUTES),
     before=st.none() | st.integers(0, COUNT + 2),
     limit=st.integers(0, 20),
@@ -46,7 +48,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
             START + timedelta(minutes=number),
             severity=SEVERITIES[number * 7 % 5 % 3],
             source=SOURCES[number // 2 % 3],
-            proxy=PROXIES[number // 5 % 3],
+            about=ENTRIES[number // 5 % 4],
         )
     reading = open_for_reading(path)
     assert reading is not None
@@ -61,13 +63,13 @@ def add(
     *,
     severity: str = "info",
     source: str = "daemon",
-    proxy: str | None = None,
+    about: Key | None = None,
 ) -> None:
     with database.transaction() as connection:
         connection.execute(
-            "INSERT INTO event_log (ts, severity, source, event, proxy, message, data)"
-            " VALUES (?, ?, ?, 'x', ?, 'x', '{}')",
-            (clock.to_text(moment), severity, source, proxy),
+            "INSERT INTO event_log (ts, severity, source, event, kind, name, message, data)"
+            " VALUES (?, ?, ?, 'x', ?, ?, 'x', '{}')",
+            (clock.to_text(moment), severity, source, about and about.kind, about and about.name),
         )
 
 
@@ -75,7 +77,8 @@ def matches(event: Event, query: EventQuery) -> bool:
     return (
         SEVERITIES.index(event.severity) >= SEVERITIES.index(query.severity)
         and query.source in (None, event.source)
-        and query.proxy in (None, event.proxy)
+        and query.kind in (None, event.key and event.key.kind)
+        and query.name in (None, event.key and event.key.name)
         and (query.since is None or clock.from_text(event.ts) >= query.since)
         and (query.before is None or event.id < query.before)
     )
@@ -130,7 +133,7 @@ def test_no_query_scans_or_sorts_the_table(database: Database, query: EventQuery
             assert "TEMP B-TREE" not in row["detail"]
             assert not row["detail"].startswith("SCAN ")
             by_id = "USING INTEGER PRIMARY KEY" in row["detail"]
-            assert not by_id or (query.severity, query.source, query.proxy) == ("info", None, None)
+            assert not by_id or query.matches_all
 
 
 def test_a_clock_that_was_set_back_hides_no_later_event(tmp_path: Path) -> None:

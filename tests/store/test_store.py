@@ -8,20 +8,24 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from proxysync.model import Applied
+from proxysync.model import Applied, clock
 from proxysync.model.event import Event
+from proxysync.model.health import Check, Standing
 from proxysync.store.bus import Bus
 from proxysync.store.database import Database, StateError, open_for_reading, open_for_writing
 from proxysync.store.events import EventLog
+from proxysync.store.health import HealthStore, Record
 from proxysync.store.schema import MIGRATIONS
 from proxysync.store.state import FailedEntry, State
+from tests.keys import key
 
-ROW = Applied("proxy", "media", 7, {"forward_port": 8096}, "2026-01-31 12:00:00")
+ROW = Applied(key("media"), 7, {"forward_port": 8096}, "2026-01-31 12:00:00")
 
 
 @pytest.fixture
@@ -39,14 +43,14 @@ def test_what_was_applied_is_remembered_and_forgotten(database: Database) -> Non
     state = State(database)
     state.record(ROW)
     assert state.applied() == (ROW,)
-    state.forget(["media"])
+    state.forget([key("media")])
     assert state.applied() == ()
 
 
 def test_a_renamed_entry_leaves_no_row_of_its_old_name(database: Database) -> None:
     state = State(database)
     state.record(ROW)
-    renamed = Applied("proxy", "films", 7, ROW.fields, ROW.created_on)
+    renamed = Applied(key("films"), 7, ROW.fields, ROW.created_on)
     state.record(renamed, replaces="media")
     assert state.applied() == (renamed,)
 
@@ -58,25 +62,48 @@ def test_targets_do_not_see_each_other(database: Database) -> None:
 
 def test_failures_are_remembered_until_cleared(database: Database) -> None:
     state = State(database)
-    failure = FailedEntry("proxy", "media", {"a": 1}, None, "nginx refuses it", retry=False)
+    failure = FailedEntry(key("media"), {"a": 1}, None, "nginx refuses it", retry=False)
     state.add_failure(failure)
     assert state.failures() == (failure,)
-    state.clear_failure("proxy", "media")
+    state.clear_failure(key("media"))
     assert state.failures() == ()
 
 
 def test_tries_of_a_blocked_entry_count_until_its_definition_changes(database: Database) -> None:
     state = State(database)
     pause = timedelta(seconds=15)
-    state.block("media", "digest", "refused", "start it", pause)
+    state.block(key("media"), "digest", "refused", "start it", pause)
     first = state.blocked()[0]
-    state.block("media", "digest", "refused", "start it", pause)
+    state.block(key("media"), "digest", "refused", "start it", pause)
     second = state.blocked()[0]
     assert (second.tries, second.since) == (2, first.since)
-    state.block("media", "other", "refused", "start it", pause)
+    state.block(key("media"), "other", "refused", "start it", pause)
     assert state.blocked()[0].tries == 1
-    state.unblock(["media"])
+    state.unblock([key("media")])
     assert state.blocked() == ()
+
+
+def test_entries_of_one_name_and_of_two_kinds_are_apart(database: Database, tmp_path: Path) -> None:
+    state, health = State(database), HealthStore(database)
+    proxy, stream = key("media"), key("media", "stream")
+    for number, entry in enumerate((proxy, stream)):
+        state.record(replace(ROW, key=entry, npm_id=number))
+        state.add_failure(FailedEntry(entry, {}, None, "no", retry=False))
+        state.block(entry, "digest", entry.kind, None, timedelta(seconds=15))
+        health.save([Record(entry, Standing("healthy"), Check(clock.now(), ok=True))])
+        events = EventLog(database, tmp_path / "events.jsonl")
+        state.edges.tell(events.emit, {entry: ("not_served", entry.kind)})
+    state.forget([stream])
+    state.unblock([stream])
+    health.forget([stream])
+    assert [row.key for row in state.applied()] == [proxy]
+    assert [failure.key for failure in state.failures()] == [proxy]
+    assert [(one.key, one.reason) for one in state.blocked()] == [(proxy, "proxy")]
+    assert health.standings() == {proxy: Standing("healthy"), stream: Standing()}
+    assert state.edges.standings().keys() == state.edges.told() == {proxy}
+    assert [event.message for event in health.last_events(stream)] == [
+        "media is not served: stream"
+    ]
 
 
 def test_state_survives_and_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -137,16 +164,19 @@ def test_events_go_to_both_places_with_the_same_ids_and_to_listeners(
     listener = bus.subscribe(10)
     events = EventLog(database, path, bus=bus)
     events.emit("info", "daemon", "daemon.started", "up")
-    events.emit("warn", "health", "health.changed", "ill", proxy="media", data={"to": "unhealthy"})
-    rows = [dict(row) for row in database.query("SELECT id, event, proxy FROM event_log")]
-    assert rows == [{k: line[k] for k in ("id", "event", "proxy")} for line in lines(path)]
+    events.emit(
+        "warn", "health", "health.changed", "ill", key=key("media"), data={"to": "unhealthy"}
+    )
+    rows = [dict(row) for row in database.query("SELECT id, event, kind, name FROM event_log")]
+    assert rows == [{k: line[k] for k in ("id", "event", "kind", "name")} for line in lines(path)]
     assert lines(path)[1] == {
         "id": 2,
         "ts": lines(path)[1]["ts"],
         "severity": "warn",
         "source": "health",
         "event": "health.changed",
-        "proxy": "media",
+        "kind": "proxy",
+        "name": "media",
         "message": "ill",
         "data": {"to": "unhealthy"},
     }

@@ -1,0 +1,28 @@
+"""What identifies an entry everywhere: in the file, in NPM's marker, in the state, in events."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """A kind and the name of an entry in that kind's section of the file.
+
+    As text it is the bare name, as in messages; `qualified` is unique over all kinds.
+    """
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def qualified(self) -> str:
+        """`proxy/media`."""
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, qualified: str) -> "Key":
+        """The key that `qualified` makes this text of. No kind has a slash in it, a name may."""
+        kind, _, name = qualified.partition("/")
+        return cls(kind, name)
