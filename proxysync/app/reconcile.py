@@ -10,8 +10,9 @@ from proxysync.app.rollback import plan_back, why_back
 from proxysync.app.runner import Runner
 from proxysync.app.validate import Verdict, count_upstreams, definition_digest, validate
 from proxysync.apply.report import Report, Result
-from proxysync.kinds import proxy as proxy_kind
-from proxysync.kinds.references import surroundings
+from proxysync.kinds import KINDS
+from proxysync.kinds.entry import Resource
+from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Key, Snapshot, clock
 from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
@@ -20,7 +21,6 @@ from proxysync.store.state import LONGEST_RETRY, BlockedEntry, Hold, State
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config, Settings
-    from proxysync.kinds.proxy import Proxy
 
 FIRST_RETRY = timedelta(seconds=15)
 """A blocked entry is tried again after this; the pause doubles up to LONGEST_RETRY."""
@@ -104,7 +104,7 @@ def build_plan(
         unserved=_unserved(state) - options.patience if settings.verifies else frozenset(),
     )
     plan = make_plan(
-        [proxy_kind.desired(proxy, snapshot) for proxy in config.proxies],
+        [KINDS[r.key.kind].desired(r, snapshot) for r in config.resources],
         snapshot,
         state.applied() if state else (),
         policy,
@@ -129,7 +129,7 @@ def _failures(state: State | None, snapshot: Snapshot) -> list[Failure]:
     return [
         Failure(entry.key, entry.fields, entry.live, entry.reason)
         for entry in (state.failures() if state else ())
-        if not entry.retry and entry.surroundings == surroundings(entry.fields, snapshot)
+        if not entry.retry and entry.surroundings == reference_fingerprint(entry.fields, snapshot)
     ]
 
 
@@ -142,7 +142,7 @@ def _only_adoptions(plan: Plan, keys: frozenset[Key]) -> Plan:
     return replace(plan, changes=changes, records=(), forget=())
 
 
-def to_validate(config: "Config", plan: Plan) -> list["Proxy"]:
+def to_validate(config: "Config", plan: Plan) -> list[Resource]:
     """The enabled entries whose definition the plan would create or change.
 
     To write again what NPM has, or to mark it as ours, makes no site worse than it is.
@@ -151,15 +151,17 @@ def to_validate(config: "Config", plan: Plan) -> list["Proxy"]:
         change.key
         for change in plan.to_make
         if change.target is not None
-        and change.target.get("enabled", True)
+        and KINDS[change.kind].is_enabled(change.target)
         and (change.live is None or set(change.fields) - {MARKER_FIELD})
     }
-    return [proxy for proxy in config.proxies if proxy.key in keys]
+    return [resource for resource in config.resources if resource.key in keys]
 
 
 def known_blocks(config: "Config", plan: Plan, state: State | None) -> list[BlockedEntry]:
     """What of the plan was blocked as it is now when it was last validated."""
-    digests = {p.key: definition_digest(p, config.settings) for p in to_validate(config, plan)}
+    digests = {
+        p.key: definition_digest(p, config.settings.validation) for p in to_validate(config, plan)
+    }
     blocked = state.blocked() if state else ()
     return [entry for entry in blocked if digests.get(entry.key) == entry.definition]
 
@@ -280,7 +282,7 @@ class Reconciler(Runner):
             _failures(self._state, snapshot),
         )
 
-    def _not_due(self, config: "Config", candidates: Sequence["Proxy"]) -> dict[Key, str]:
+    def _not_due(self, config: "Config", candidates: Sequence[Resource]) -> dict[Key, str]:
         moment = clock.now()
         known = {entry.key: entry for entry in self._state.blocked()}
         return {
@@ -288,15 +290,15 @@ class Reconciler(Runner):
             for proxy in candidates
             if proxy.key in known
             and known[proxy.key].wait(moment) > 0
-            and known[proxy.key].definition == definition_digest(proxy, config.settings)
+            and known[proxy.key].definition == definition_digest(proxy, config.settings.validation)
         }
 
-    def _validate(self, config: "Config", proxies: Sequence["Proxy"]) -> list[Verdict]:
+    def _validate(self, config: "Config", proxies: Sequence[Resource]) -> list[Verdict]:
         if not proxies:
             return []
         return validate(
             proxies,
-            config.settings,
+            config.settings.validation,
             on_result=self._on_probe(count_upstreams(proxies)),
             stop=self._hooks.stop,
         )
@@ -304,11 +306,11 @@ class Reconciler(Runner):
     def _remember_blocked(
         self, config: "Config", verdicts: Sequence[Verdict], unblocked: Set[Key]
     ) -> None:
-        by_key = {proxy.key: proxy for proxy in config.proxies}
+        by_key = {proxy.key: proxy for proxy in config.resources}
         known = {entry.key: entry for entry in self._state.blocked()}
         for verdict in verdicts:
             before = known.get(verdict.key)
-            digest = definition_digest(by_key[verdict.key], config.settings)
+            digest = definition_digest(by_key[verdict.key], config.settings.validation)
             if verdict.blocks:
                 same = before is not None and before.definition == digest
                 tries = before.tries if before and same else 0

@@ -33,7 +33,7 @@ def _dropped(change: Change) -> frozenset[str]:
 
 
 def _names(change: Change, fields: Fields | None) -> frozenset[str]:
-    if fields is None or not fields.get("enabled", True):
+    if fields is None or not KINDS[change.kind].is_enabled(fields):
         return frozenset()
     return KINDS[change.kind].resolved_at_start(fields)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from proxysync.kinds import KINDS
+from proxysync.kinds.references import gone_references
 from proxysync.model import Applied, Desired, Fields, Key, Live, Snapshot
 from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
@@ -101,15 +102,7 @@ def _because(change: Change, run_id: int) -> Change:
 
 
 def _possible(desired: Desired, snapshot: Snapshot) -> Desired:
-    if not desired.fields.get("enabled"):
+    if not KINDS[desired.kind].is_enabled(desired.fields):
         return desired
-    there = {
-        "certificate": ("certificate_id", {c.npm_id for c in snapshot.certificates}),
-        "access list": ("access_list_id", {a.npm_id for a in snapshot.access_lists}),
-    }
-    gone = [
-        f"it had {what} #{desired.fields[field]}, which is gone from NPM"
-        for what, (field, ids) in there.items()
-        if desired.fields.get(field) and desired.fields[field] not in ids
-    ]
+    gone = gone_references(desired.fields, snapshot)
     return replace(desired, problem="; ".join(gone) or None)

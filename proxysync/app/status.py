@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from proxysync.kinds import PROXY
-from proxysync.model import Applied, Fields, Key, Live, Snapshot
+from proxysync.kinds import KINDS, is_enabled
+from proxysync.model import Applied, Key, Live, Snapshot
 from proxysync.model.clock import to_text
 from proxysync.model.figures import Uptime
 from proxysync.model.health import EdgeStanding, Standing
@@ -15,7 +15,6 @@ from proxysync.store.state import BlockedEntry, Hold
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config
-    from proxysync.kinds.proxy import Proxy
     from proxysync.model.event import Event
     from proxysync.store.health import HealthStore, Notice
     from proxysync.store.state import State
@@ -116,11 +115,12 @@ def collect(
     notes = {note.key: note.message for note in (plan.notes if plan else ())}
     lives = _ours(snapshot, config.settings.instance) if snapshot else {}
     found = []
-    for proxy in config.proxies:
+    for proxy in config.resources:
         change, row = changes.get(proxy.key), applied.get(proxy.key)
         entry = blocked.get(proxy.key)
-        sync, detail = _sync(change, row, entry, asked=plan is not None, enabled=proxy.enabled)
+        sync, detail = _sync(change, row, entry, asked=plan is not None, enabled=proxy.is_on)
         detail = detail or notes.get(proxy.key)
+        watched = proxy.entry.watched_as
         is_blocked = entry is not None and sync == "blocked"
         npm_id = _first(
             change.npm_id if change else None,
@@ -132,19 +132,19 @@ def collect(
                 key=proxy.key,
                 managed=npm_id is not None,
                 npm_id=npm_id,
-                domains=proxy.domains,
-                upstream=str(proxy.upstream),
-                enabled=proxy.enabled,
+                domains=proxy.entry.names,
+                upstream=proxy.entry.leads_to,
+                enabled=proxy.is_on,
                 sync=sync,
                 detail=detail,
                 hint=entry.hint if entry and is_blocked else None,
                 since=to_text(entry.since) if entry and is_blocked else None,
                 next_try=to_text(entry.next_try) if entry and is_blocked else None,
-                interval=proxy.health.interval if row and _checked(proxy) else None,
-                edge=edges.get(proxy.key, NO_EDGE) if row and _checked(proxy) else NO_EDGE,
+                interval=watched.interval if row and watched else None,
+                edge=edges.get(proxy.key, NO_EDGE) if row and watched else NO_EDGE,
             )
         )
-    keys = {proxy.key for proxy in config.proxies}
+    keys = {proxy.key for proxy in config.resources}
     leaving = [c for c in changes.values() if c.key not in keys]
     return found + [_leaving(c, c.live) for c in leaving if c.live is not None]
 
@@ -163,7 +163,7 @@ def foreign(snapshot: Snapshot, instance: str, known: Sequence[ProxyStatus]) -> 
     proxies = [
         _of_live(live, key=_marked(live), sync=_owner(live, instance))
         for live in snapshot.objects
-        if live.kind == PROXY.name and live.npm_id not in ours
+        if live.npm_id not in ours
     ]
     domains: dict[str, list[str]] = {}
     for domain, holder in snapshot.held.items():
@@ -227,10 +227,6 @@ def _text(moment: datetime | None) -> str | None:
     return to_text(moment) if moment else None
 
 
-def _checked(proxy: "Proxy") -> bool:
-    return proxy.enabled and proxy.health.enabled
-
-
 def _first(*ids: int | None) -> int | None:
     return next((npm_id for npm_id in ids if npm_id is not None), None)
 
@@ -254,14 +250,14 @@ def _owner(live: Live, instance: str) -> str:
 
 
 def _of_live(live: Live, *, key: Key | None, sync: str) -> ProxyStatus:
-    fields = live.fields
+    kind = KINDS[live.kind]
     return ProxyStatus(
         key=key,
         managed=not sync.startswith("foreign"),
         npm_id=live.npm_id,
-        domains=tuple(fields["domain_names"]),
-        upstream=_upstream(fields),
-        enabled=bool(fields["enabled"]),
+        domains=tuple(sorted(kind.claims(live.fields))),
+        upstream=kind.leads_to(live.fields),
+        enabled=is_enabled(live),
         sync=sync,
     )
 
@@ -277,10 +273,6 @@ def _of_holder(holder: str, domains: tuple[str, ...]) -> ProxyStatus:
         sync="foreign",
         holder=holder,
     )
-
-
-def _upstream(fields: Fields) -> str:
-    return f"{fields['forward_scheme']}://{fields['forward_host']}:{fields['forward_port']}"
 
 
 def _sync(

@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+from proxysync.kinds import KINDS
+from proxysync.kinds.base import UpstreamProbe
+from proxysync.kinds.entry import Resource, ValidationSettings
 from proxysync.model import Key, Upstream
-from proxysync.probe.model import Probe, Result, Step
-
-if TYPE_CHECKING:
-    from proxysync.config.models import Settings
-    from proxysync.kinds.proxy import Proxy
+from proxysync.probe.model import STEPS, Probe, Result, Step
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Verdict:
     """
 
     key: Key
-    upstream: Upstream
+    upstream: str | None
     result: Result
     locations: tuple[tuple[str, Upstream, Result], ...] = ()
     failure: tuple[Upstream, Step] | None = None
@@ -57,7 +56,7 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "upstream": str(self.upstream),
+            "upstream": self.upstream,
             **self.result.to_json(),
             "ok": self.ok,
             "blocks": self.blocks,
@@ -70,8 +69,8 @@ class Verdict:
 
 
 def validate(
-    proxies: Sequence["Proxy"],
-    settings: "Settings",
+    resources: Sequence[Resource],
+    settings: ValidationSettings,
     *,
     on_result: Callable[[], object] = lambda: None,
     stop: Callable[[], bool] | None = None,
@@ -79,115 +78,80 @@ def validate(
     """Probes all upstreams of these entries at once; `on_result` hears of each that is done."""
     from proxysync.probe.engine import probe_many
 
-    groups = [_probes(proxy, settings) for proxy in proxies]
-    flat = [probe for group in groups for probe in group]
+    groups = [_probes(resource, settings) for resource in resources]
+    flat = [each.probe for group in groups for each in group]
 
     def advance(_index: int, _result: Result) -> None:
         on_result()
 
     results = iter(probe_many(flat, on_result=advance, stop=stop))
     return [
-        _verdict(proxy, settings, [next(results) for _ in group])
-        for proxy, group in zip(proxies, groups, strict=True)
+        _verdict(resource, settings, [(each, next(results)) for each in group])
+        for resource, group in zip(resources, groups, strict=True)
     ]
 
 
-def not_probed(proxy: "Proxy", why: str) -> Verdict:
+def not_probed(resource: Resource, why: str) -> Verdict:
     """The verdict on an entry that is left alone."""
-    return Verdict(proxy.key, proxy.upstream, Result(ok=True, steps=()), skipped=why)
+    return Verdict(resource.key, resource.entry.leads_to, Result(ok=True, steps=()), skipped=why)
 
 
-def health_probe(proxy: "Proxy", settings: "Settings") -> Probe:
-    """The probe of the entry's own upstream once it is live, whatever the mode of validation."""
-    return replace(_probes(proxy, settings)[0], skip=frozenset(proxy.validation.skip))
+def health_probe(resource: Resource, settings: ValidationSettings) -> Probe | None:
+    """The probe of the entry's own upstream once it is live, whatever the mode of validation.
+
+    None where there is none, or where no step is left that could tell good health from bad.
+    """
+    always = settings.model_copy(update={"mode": "warn"})
+    main = next((each for each in _probes(resource, always) if each.label is None), None)
+    if main is None or main.probe.skip >= {"tcp", "http"}:
+        return None
+    return main.probe
 
 
-def count_upstreams(proxies: Sequence["Proxy"]) -> int:
-    return sum(1 + len(proxy.locations) for proxy in proxies)
+def count_upstreams(resources: Sequence[Resource]) -> int:
+    settings = ValidationSettings()
+    return sum(len(_probes(resource, settings)) for resource in resources)
 
 
-def definition_digest(proxy: "Proxy", settings: "Settings") -> str:
+def definition_digest(resource: Resource, settings: ValidationSettings) -> str:
     """Changes exactly when validating the entry again could give another result by an edit."""
-    text = proxy.model_dump_json(exclude={"source"}) + settings.validation.model_dump_json()
+    text = f"{resource.key}{resource.entry.model_dump_json()}{settings.model_dump_json()}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _probes(proxy: "Proxy", settings: "Settings") -> list[Probe]:
-    expect = proxy.health.expect_status
-    skip = _skipped(proxy, settings)
-    common: dict[str, Any] = {
-        "tcp_timeout": settings.validation.tcp_timeout,
-        "http_timeout": settings.validation.http_timeout,
-        "resolver": settings.validation.resolver,
-        "host_header": proxy.domains[0].replace("*.", "wildcard."),
-    }
-    main = Probe(
-        upstream=proxy.upstream,
-        path=proxy.health.path,
-        expect=expect.matches if expect else None,
-        expect_text=str(expect) if expect else "",
-        skip=skip,
-        **common,
-    )
-    locations = [
-        Probe(
-            upstream=location.upstream,
-            path=location.upstream.path or "/",
-            skip=skip - {"dns"},
-            resolved_at_start=not proxy.validation.allow_unresolved,
-            **common,
-        )
-        for location in proxy.locations
+def _probes(resource: Resource, settings: ValidationSettings) -> list[UpstreamProbe]:
+    return KINDS[resource.key.kind].probes(resource, settings)
+
+
+def _verdict(
+    resource: Resource, settings: ValidationSettings, found: Sequence[tuple[UpstreamProbe, Result]]
+) -> Verdict:
+    failed = [
+        (each, result.failure)
+        for each, result in found
+        if result.failure is not None and result.failure.name not in each.forgiven
     ]
-    return [main, *locations]
-
-
-def _skipped(proxy: "Proxy", settings: "Settings") -> frozenset[str]:
-    if _mode(proxy, settings) == "off":
-        return frozenset({"dns", "tcp", "http"})
-    return frozenset(proxy.validation.skip)
-
-
-def _mode(proxy: "Proxy", settings: "Settings") -> str:
-    return proxy.validation.mode or settings.validation.mode
-
-
-def _verdict(proxy: "Proxy", settings: "Settings", results: Sequence[Result]) -> Verdict:
-    main, *others = results
-    locations = tuple(
-        (location.path, location.upstream, result)
-        for location, result in zip(proxy.locations, others, strict=True)
-    )
-    failures = [(proxy.upstream, main.failure)]
-    failures += [
-        (upstream, result.failure)
-        for _, upstream, result in locations
-        if not (proxy.validation.allow_unresolved and _unresolved(result))
-    ]
-    failed = [(upstream, step) for upstream, step in failures if step is not None]
     # nginx does not start with such a name in a location, so that no mode lets it pass.
-    fatal = [
-        (upstream, step) for upstream, step in failed[bool(main.failure) :] if step.name == "dns"
-    ]
-    blocks = bool(fatal) or (bool(failed) and _mode(proxy, settings) == "enforce")
+    fatal = [(each, step) for each, step in failed if step.name in each.fatal]
+    mode = resource.entry.validation_mode or settings.mode
+    blocks = bool(fatal) or (bool(failed) and mode == "enforce")
     first = next(iter(fatal + failed), None)
+    main = next(((each, result) for each, result in found if each.label is None), None)
     return Verdict(
-        proxy.key,
-        proxy.upstream,
-        main,
-        locations,
-        failure=first,
+        resource.key,
+        resource.entry.leads_to,
+        main[1] if main else Result(ok=True, steps=()),
+        tuple((each.label, each.upstream, result) for each, result in found if each.label),
+        failure=(first[0].upstream, first[1]) if first else None,
         # An entry that is off serves nobody, so that nothing is asked of its upstream.
-        blocks=blocks and proxy.enabled,
-        skipped=_why_skipped(proxy, settings),
+        blocks=blocks and resource.is_on,
+        skipped=_why_skipped(mode, main[0].probe if main else None),
     )
 
 
-def _why_skipped(proxy: "Proxy", settings: "Settings") -> str | None:
-    if _mode(proxy, settings) == "off":
+def _why_skipped(mode: str, main: Probe | None) -> str | None:
+    if main is None:
+        return "it has no upstream"
+    if mode == "off":
         return "validation.mode is off"
-    return "validation.skip has every step" if len(proxy.validation.skip) == 3 else None
-
-
-def _unresolved(result: Result) -> bool:
-    return result.failure is not None and result.failure.name == "dns"
+    return "validation.skip has every step" if main.skip >= set(STEPS[1:]) else None

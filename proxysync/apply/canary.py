@@ -3,7 +3,7 @@
 import secrets
 from contextlib import suppress
 
-from proxysync.kinds import PROXY, RESERVED_SUFFIX, Kind
+from proxysync.kinds import RELOADER, RESERVED_SUFFIX, Kind
 from proxysync.model import Fields, Live, Marker
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
@@ -33,4 +33,5 @@ def reload_nginx(npm: NpmClient, instance: str) -> None:
     Raises NpmError.
     """
     marker = Marker("reload", instance, canary=True)
-    try_out(npm, PROXY, PROXY.idle(f"reload{RESERVED_SUFFIX}"), marker)
+    definition = RELOADER.placeholder_definition(f"reload{RESERVED_SUFFIX}")
+    try_out(npm, RELOADER, definition, marker)

@@ -1,7 +1,7 @@
 """An order of writes that NPM accepts, and that leaves every name served at every moment.
 
 NPM lets no two hosts hold one name. So a host that gives a name away first gets a stand-in for
-it (see `Kind.stand_in`), by which nginx goes on serving the name until another host has it.
+it (see `Kind.alias_for`), by which nginx goes on serving the name until another host has it.
 """
 
 from collections import defaultdict
@@ -104,7 +104,7 @@ def _groups(changes: Sequence[Change]) -> list[list[Change]]:
 
 def _moving(change: Change) -> Names:
     """The names that the change takes or gives away, stand-ins as what they stand for."""
-    stands_for = KINDS[change.kind].stands_for
+    stands_for = KINDS[change.kind].canonical
     given = {stands_for(name) for name in held(change) - wanted(change)}
     return frozenset(given) | (wanted(change) - held(change))
 
@@ -129,7 +129,7 @@ def _steps(group: Sequence[Change], in_use: AbstractSet[str]) -> list[Step]:
 
 def _given(change: Change, group: Sequence[Change]) -> Names:
     """Names of the host's that others take, stand-ins as what they stand for."""
-    stands_for = KINDS[change.kind].stands_for
+    stands_for = KINDS[change.kind].canonical
     taken = NO_NAMES.union(*(wanted(other) for other in group if other is not change))
     return frozenset(map(stands_for, held(change) - wanted(change))) & taken
 
@@ -139,5 +139,5 @@ def _stand_ins(change: Change, given: Names, in_use: AbstractSet[str]) -> Names:
     if change.live is None or not change.live.fields.get("enabled"):
         return NO_NAMES
     kind = KINDS[change.kind]
-    found = (kind.stand_in(name, in_use - held(change)) for name in given)
+    found = (kind.alias_for(name, in_use - held(change)) for name in given)
     return frozenset(name for name in found if name is not None)

@@ -1,7 +1,6 @@
 """What visitors must find once nginx has loaded a host that was written, and what they found."""
 
 import time
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from proxysync.apply.order import NO_NAMES
@@ -68,9 +67,3 @@ class Findings:
     troubles: tuple[Trouble | None, ...]
     unseen: str | None = None
     proven: frozenset[str] = NO_NAMES
-
-
-def is_served(name: str, in_use: AbstractSet[str]) -> bool:
-    """Whether a host with one of the names `in_use` answers to this one."""
-    above = {f"*{name[at:]}" for at, letter in enumerate(name) if letter == "."}
-    return bool(({name, f".{name}"} | above) & in_use)

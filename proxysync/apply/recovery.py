@@ -16,7 +16,7 @@ from proxysync.apply.recovery_table import (
 )
 from proxysync.apply.site_check import SiteCheck
 from proxysync.kinds import KINDS
-from proxysync.kinds.references import surroundings
+from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Applied, Key, Live, Marker, Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmRejectedError
@@ -147,7 +147,7 @@ class Recovery:
             live=now.fields if now else None,
             reason=trouble.message,
             retry=False,
-            surroundings=surroundings(entry.after or {}, snapshot),
+            surroundings=reference_fingerprint(entry.after or {}, snapshot),
         )
         self._state.add_failure(refused)
 

@@ -75,7 +75,7 @@ def promise_of(entry: Entry, live: Live) -> Promise | None:
     if not (entry.answered or entry.protected):
         return None
     kind = KINDS[entry.kind]
-    names = frozenset(n for n in kind.claims(live.fields) if kind.stands_for(n) == n)
+    names = frozenset(n for n in kind.claims(live.fields) if kind.canonical(n) == n)
     kept = entry.answered & names
     return Promise(names, before=Before(kept, kept), protected=entry.protected)
 

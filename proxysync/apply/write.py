@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from proxysync.apply.canary import try_out
-from proxysync.apply.definition import is_peculiar
 from proxysync.apply.order import NO_NAMES, Names, held, placeholder
-from proxysync.apply.promise import Before, Findings, Promise, is_served
+from proxysync.apply.promise import Before, Findings, Promise
 from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.written import NO_NOTES, Notes, Refusal, Written, first_line, trouble_of
 from proxysync.kinds import KINDS, Kind
-from proxysync.kinds.references import surroundings
+from proxysync.kinds.domains import is_served
+from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Applied, Fields, Live, Marker
 from proxysync.npm.client import NpmClient, OnCreated
 from proxysync.npm.errors import NpmRejectedError
@@ -94,7 +94,7 @@ class Writer:
     def surroundings(self, change: Change) -> str:
         """What the change's definition refers to in NPM."""
         snapshot = self._npm.last_snapshot
-        return surroundings(change.desired or {}, snapshot) if snapshot else ""
+        return reference_fingerprint(change.desired or {}, snapshot) if snapshot else ""
 
     def names_in_use(self) -> frozenset[str]:
         """All names in NPM as it was read last, whoever holds them."""
@@ -196,10 +196,10 @@ class Writer:
 
     def _own(self, kind: Kind, change: Change, now: Live) -> Names:
         """The names that the host had at first, but for those that others have taken."""
-        names = map(kind.stands_for, held(change))
+        names = map(kind.canonical, held(change))
         own = frozenset(n for n in names if self._placed.get(n) in (None, now.npm_id))
         claims = kind.claims(now.fields)
-        return own or frozenset(n for n in claims if kind.stands_for(n) == n) or claims
+        return own or frozenset(n for n in claims if kind.canonical(n) == n) or claims
 
     def _visited(self, kind: Kind, change: Change, target: Fields) -> Names:
         """The names by which only this host will answer, once it is written."""
@@ -207,8 +207,8 @@ class Writer:
             return NO_NAMES
         others = (live for npm_id, live in self._released.items() if npm_id != change.npm_id)
         standing_in = NO_NAMES.union(*(kind.claims(live.fields) for live in others))
-        names = frozenset(n for n in kind.claims(target) if kind.stands_for(n) == n)
-        return names - set(map(kind.stands_for, standing_in))
+        names = frozenset(n for n in kind.claims(target) if kind.canonical(n) == n)
+        return names - set(map(kind.canonical, standing_in))
 
     def _served_now(self, names: Names) -> Names:
         """Those of these names that visitors may get an answer for now, from whomever."""
@@ -227,7 +227,7 @@ class Writer:
             before=before,
             protected=protected,
             https=certificate,
-            peculiar=is_peculiar(target),
+            peculiar=kind.served(target).is_peculiar,
         )
 
     def _create(self, kind: Kind, change: Change, target: Fields, on_created: OnCreated) -> Live:
@@ -243,7 +243,9 @@ class Writer:
         marker = self._marker(change)
         if target.get("enabled", True) or not self._npm.server().serves_disabled:
             return self._npm.create(kind, target, marker, on_created)
-        live = self._npm.create(kind, kind.idle(placeholder(change)), marker, on_created)
+        live = self._npm.create(
+            kind, kind.placeholder_definition(placeholder(change)), marker, on_created
+        )
         live = self._npm.disable(kind, live.npm_id)
         return self._npm.update(kind, live, target, marker)
 
@@ -268,7 +270,9 @@ class Writer:
         NPM refuses to disable it twice, so that it is enabled first: as a host that nobody
         asks for and that leads nowhere.
         """
-        self._npm.update(kind, before, kind.idle(placeholder(change)), before.marker)
+        self._npm.update(
+            kind, before, kind.placeholder_definition(placeholder(change)), before.marker
+        )
         live = self._npm.disable(kind, before.npm_id)
         return self._npm.update(kind, live, target, self._marker(change))
 

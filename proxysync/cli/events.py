@@ -51,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context
-    from proxysync.kinds import PROXY
     from proxysync.model.errors import ProxysyncError
     from proxysync.store.query import EventQuery
 
@@ -66,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     query = EventQuery(
         severity=arguments.severity,
         source=arguments.source,
-        kind=arguments.kind if arguments.proxy is None else PROXY.name,
+        kind=arguments.kind if arguments.proxy is None else "proxy",
         name=arguments.name if arguments.proxy is None else arguments.proxy,
         since=None if arguments.since is None else _moment(arguments.since),
         before=arguments.before,

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         candidates = to_validate(config, plan)
         bar = terminal.progress("probing")(count_upstreams(candidates))
-        verdicts = validate(candidates, config.settings, on_result=bar)
+        verdicts = validate(candidates, config.settings.validation, on_result=bar)
         blocked = {verdict.key: verdict.reason for verdict in verdicts if verdict.blocks}
         for verdict in verdicts:
             if verdict.warns:
@@ -71,13 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
 def show(plan: "Plan", config: "Config", snapshot: "Snapshot", style: str) -> None:
     """Prints a plan in one of its styles."""
     from proxysync.cli import terminal
+    from proxysync.kinds.references import reference_names
     from proxysync.plan import render
 
     if style == "json":
         terminal.print_json(render.to_json(plan, mask=config.secrets))
         return
-    names = {("certificate_id", c.npm_id): c.nice_name for c in snapshot.certificates}
-    names |= {("access_list_id", a.npm_id): a.name for a in snapshot.access_lists}
+    names = reference_names(snapshot)
     if style == "markdown":
         print(render.to_markdown(plan, mask=config.secrets, names=names))
     else:

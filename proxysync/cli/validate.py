@@ -13,7 +13,7 @@ from proxysync.cli.flags import add_format
 if TYPE_CHECKING:
     from proxysync.app.validate import Verdict
     from proxysync.config.models import Config, Settings
-    from proxysync.kinds.proxy import Proxy
+    from proxysync.kinds.entry import Resource
     from proxysync.probe.model import Result
 
 HELP = "check the file, then every upstream in it"
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             results = [{"name": proxy.name, "ok": True, "steps": []} for proxy in proxies]
             terminal.print_json({"results": results})
         else:
-            print(f"{env.file} is good: {len(config.proxies)} proxies")
+            print(f"{env.file} is good: {len(config.resources)} proxies")
         return 0
 
     verdicts = _validate(proxies, config.settings, named=bool(arguments.names))
@@ -55,28 +55,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(verdict.blocks for verdict in verdicts) else 0
 
 
-def _validate(proxies: "list[Proxy]", settings: "Settings", *, named: bool) -> "list[Verdict]":
+def _validate(proxies: "list[Resource]", settings: "Settings", *, named: bool) -> "list[Verdict]":
     """A verdict for each, in the same order; one that is off is probed only on request."""
     from proxysync.app.validate import count_upstreams, not_probed, validate
     from proxysync.cli.terminal import progress
 
-    probed = [proxy for proxy in proxies if proxy.enabled or named]
+    probed = [proxy for proxy in proxies if proxy.is_on or named]
     bar = progress("probing")(count_upstreams(probed))
-    verdicts = {v.key: v for v in validate(probed, settings, on_result=bar)}
+    verdicts = {v.key: v for v in validate(probed, settings.validation, on_result=bar)}
     return [verdicts.get(p.key) or not_probed(p, "enabled is false") for p in proxies]
 
 
-def _chosen(config: "Config", names: list[str]) -> "list[Proxy]":
+def _chosen(config: "Config", names: list[str]) -> "list[Resource]":
     from proxysync.model.errors import ProxysyncError
 
-    known = {proxy.name: proxy for proxy in config.proxies}
+    known = {proxy.name: proxy for proxy in config.resources}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ProxysyncError(
             f"the file has no proxy named {', '.join(unknown)}",
             hint=f"It has: {', '.join(known) or 'none'}.",
         )
-    return [known[name] for name in names] if names else list(config.proxies)
+    return [known[name] for name in names] if names else list(config.resources)
 
 
 def _text(verdicts: "list[Verdict]") -> str:

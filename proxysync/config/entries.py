@@ -1,4 +1,4 @@
-"""From the tree of one or several files to settings and proxies, every problem on the way."""
+"""From the tree of one or several files to settings and entries, every problem on the way."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,21 +8,19 @@ from pydantic import BaseModel, ValidationError
 
 from proxysync.config.document import Value
 from proxysync.config.errors import Path, Problems, to_text
-from proxysync.config.explain import explain, unknown_key
-from proxysync.config.models import Settings
-from proxysync.kinds.entry import NEVER_BLANK, Health
-from proxysync.kinds.proxy import Defaults, Entry, Proxy, desired
+from proxysync.config.explain import explain, locate, unknown_key
+from proxysync.config.models import AllDefaults, Settings
+from proxysync.kinds import KINDS, Kind
+from proxysync.kinds.entry import MERGED, NEVER_BLANK, Resource
 from proxysync.kinds.request import MAX_REQUEST, request_size
-from proxysync.model import Snapshot
+from proxysync.model import Key, Snapshot
 from proxysync.model.position import Position
 from proxysync.values.invalid import InvalidValue, describe
-from proxysync.values.names import domain, entry_name
-from proxysync.values.upstreams import location_path, prefix_of
+from proxysync.values.names import entry_name
 
 VERSION = 1
-SECTIONS = ("version", "settings", "defaults", "proxies")
-MERGED = ("health", "validation")
-"""Mappings of an entry whose keys are merged with those of `defaults` one by one."""
+SECTIONS: dict[str, Kind] = {kind.section: kind for kind in KINDS.values()}
+KEYS = ("version", "settings", "defaults", *SECTIONS)
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 Interpolate = Callable[[Value, Path], Value]
@@ -35,15 +33,15 @@ class Reader:
         self._interpolate = interpolate
         self._problems = problems
         self._once: dict[str, Value] = {}
-        self._entries: list[tuple[str, Value]] = []
-        self._folded: dict[str, Value] = {}
+        self._entries: list[tuple[Kind, str, Value]] = []
+        self._folded: dict[tuple[str, str], Value] = {}
         self._holders: dict[str, tuple[Path, Position]] = {}
-        self._has_proxies = False
+        self._has_entries = False
 
     def add(self, root: Value) -> None:
         """Takes in one file's top-level mapping."""
         if not isinstance(root.data, dict):
-            self._has_proxies = True  # whatever is missing, that is not what is wrong
+            self._has_entries = True  # whatever is missing, that is not what is wrong
             self._problems.add(
                 root.at,
                 (),
@@ -55,21 +53,21 @@ class Reader:
         for key, value in root.data.items():
             if key in ("settings", "defaults"):
                 self._section(key, value)
-            elif key == "proxies":
-                self._proxies(value)
+            elif key in SECTIONS:
+                self._section_of(SECTIONS[key], value)
             elif key == "version":
                 self._version(value)
             elif not key.startswith("x-"):
-                self._problems.add(value.at, (key,), *unknown_key(key, SECTIONS))
+                self._problems.add(value.at, (key,), *unknown_key(key, KEYS))
 
     def finish(
         self, whole: Position, *, complete: bool = True
-    ) -> tuple[Settings, tuple[Proxy, ...]]:
-        """Settings and proxies, which count only if there is no problem then.
+    ) -> tuple[Settings, tuple[Resource, ...]]:
+        """Settings and entries, which count only if there is no problem then.
 
         `complete` is False where a file could not be taken in.
         """
-        if complete and not self._has_proxies:
+        if complete and not self._has_entries:
             self._problems.add(
                 whole,
                 ("proxies",),
@@ -78,11 +76,8 @@ class Reader:
             )
         settings = self._settings()
         defaults = self._defaults()
-        read = [
-            self._proxy(name, self._interpolate(value, ("proxies", name)), defaults, settings)
-            for name, value in self._entries
-        ]
-        return settings, tuple(proxy for proxy in read if proxy is not None)
+        read = [self._resource(*entry, defaults, settings) for entry in self._entries]
+        return settings, tuple(resource for resource in read if resource is not None)
 
     def _version(self, value: Value) -> None:
         if value.data is not None and (value.data is True or value.data != VERSION):
@@ -103,33 +98,33 @@ class Reader:
                 f"stands in two files, the other is {first.at}: keep it in one, it holds for all",
             )
 
-    def _proxies(self, value: Value) -> None:
-        self._has_proxies = True
+    def _section_of(self, kind: Kind, value: Value) -> None:
+        self._has_entries = True
         if not isinstance(value.data, dict):
             self._problems.add(
                 value.at,
-                ("proxies",),
-                f"must be a mapping of names to proxies, not {describe(value.data)}",
-                "write `proxies: {}` where none is meant",
+                (kind.section,),
+                f"must be a mapping of names to {kind.nouns}, not {describe(value.data)}",
+                f"write `{kind.section}: {{}}` where none is meant",
             )
             return
         for name, entry in value.data.items():
-            self._entry(name, entry)
+            self._entry(kind, name, entry)
 
-    def _entry(self, name: str, value: Value) -> None:
-        path: Path = ("proxies", name)
-        self._entries.append((name, value))
+    def _entry(self, kind: Kind, name: str, value: Value) -> None:
+        path: Path = (kind.section, name)
+        self._entries.append((kind, name, value))
         try:
             entry_name(name)
         except InvalidValue as error:
             self._problems.add(value.at, path, str(error))
-        first = self._folded.setdefault(name.lower(), value)
+        first = self._folded.setdefault((kind.section, name.lower()), value)
         if first is not value:
             self._problems.add(
                 value.at,
                 path,
-                f"stands a second time, first at {first.at}: each proxy needs a name of its own, "
-                "and upper and lower case do not make one",
+                f"stands a second time, first at {first.at}: each {kind.noun} needs a name of "
+                "its own, and upper and lower case do not make one",
             )
 
     def _settings(self) -> Settings:
@@ -142,7 +137,7 @@ class Reader:
         if value is None or not isinstance(value.data, dict):
             return {}
         self._check_blanks(value, ("defaults",), {})
-        good = self._validate(Defaults, value, ("defaults",)) is not None
+        good = self._validate(AllDefaults, value, ("defaults",)) is not None
         return value.data if good else {}
 
     def _read_section(self, key: str) -> Value | None:
@@ -156,34 +151,39 @@ class Reader:
         )
         return None
 
-    def _proxy(
-        self, name: str, value: Value, defaults: Mapping[str, Value], settings: Settings
-    ) -> Proxy | None:
-        path: Path = ("proxies", name)
+    def _resource(
+        self,
+        kind: Kind,
+        name: str,
+        value: Value,
+        defaults: Mapping[str, Value],
+        settings: Settings,
+    ) -> Resource | None:
+        path: Path = (kind.section, name)
+        value = self._interpolate(value, path)
         if not isinstance(value.data, dict):
             found = describe(value.data) if value.shown is None else value.shown
-            message = f"must be a mapping with domains and upstream, not {found}"
+            message = f"must be a mapping with {kind.example()}, not {found}"
             self._problems.add(value.at, path, message)
             return None
+        defaults = {k: v for k, v in defaults.items() if k in kind.entry_model.model_fields}
         self._check_blanks(value, path, defaults)
         value = with_defaults(value, defaults)
-        entry = self._validate(Entry, value, path)
-        self._check_locations(value, path)
-        self._check_domains(value, path)
+        entry = self._validate(kind.entry_model, value, path)
+        self._check_flaws(kind, value, path)
+        self._check_holders(kind, value, path)
         if entry is None or self._problems:
             return None
-        fields = {field: getattr(entry, field) for field in Entry.model_fields}
-        own = {field: getattr(entry.health, field) for field in entry.health.model_fields_set}
-        fields["health"] = Health(**{**dict(settings.health), **own})
-        proxy = Proxy(name=name, source=value.at, **fields)
-        self._check_size(proxy, path)
-        return proxy
+        complete = entry.with_settings(settings.health)
+        resource = Resource(Key(kind.name, name), complete, value.at)
+        self._check_size(kind, resource, path)
+        return resource
 
-    def _check_size(self, proxy: Proxy, path: Path) -> None:
-        size = request_size(desired(proxy, Snapshot(objects=())).fields)
+    def _check_size(self, kind: Kind, resource: Resource, path: Path) -> None:
+        size = request_size(kind.desired(resource, Snapshot(objects=())).fields)
         if size > MAX_REQUEST:
             self._problems.add(
-                proxy.source,
+                resource.source,
                 path,
                 f"makes a request of {size} bytes, and NPM takes {MAX_REQUEST}",
                 "put long parts of advanced_config into a file below NPM's /data/nginx/custom, and "
@@ -212,45 +212,19 @@ class Reader:
                     "write a value, or leave the key out for the default",
                 )
 
-    def _check_locations(self, value: Value, path: Path) -> None:
-        """What nginx refuses though each location is good by itself."""
-        first: dict[str, int] = {}
-        for index, location in enumerate(_items(value, "locations")):
-            stands = location.data.get("path") if isinstance(location.data, dict) else None
-            if stands is None:
-                continue
-            here: Path = (*path, "locations", index, "path")
-            try:
-                text = location_path(stands.data)
-            except InvalidValue:
-                continue
-            other = first.setdefault(prefix_of(text), index)
-            if other != index:
-                self._problems.add(
-                    stands.at,
-                    here,
-                    f"is the same as that of locations[{other}]: nginx takes a path once only, "
-                    "with ^~ or without",
-                )
-            elif text.startswith("=") and _is_on(value, "cache_assets"):
-                self._problems.add(
-                    stands.at,
-                    here,
-                    "is an exact one, in which nginx does not take what cache_assets adds",
-                    "leave out the =, or set cache_assets: false for this proxy",
-                )
+    def _check_flaws(self, kind: Kind, value: Value, path: Path) -> None:
+        for flaw in kind.flaws(_plain(value)):
+            at = locate(value, flaw.path).at
+            self._problems.add(at, (*path, *flaw.path), flaw.message, flaw.hint)
 
-    def _check_domains(self, value: Value, path: Path) -> None:
-        for index, item in enumerate(_items(value, "domains")):
-            try:
-                name = domain(item.data)
-            except InvalidValue:
-                continue
-            here: Path = (*path, "domains", index)
-            holder, first = self._holders.setdefault(name, (here, item.at))
+    def _check_holders(self, kind: Kind, value: Value, path: Path) -> None:
+        for place, name in kind.holders_in_file(_plain(value)):
+            here: Path = (*path, *place)
+            at = locate(value, tuple(place)).at
+            holder, first = self._holders.setdefault(name, (here, at))
             if holder != here:
                 self._problems.add(
-                    item.at,
+                    at,
                     here,
                     f"{name} is already a domain of {to_text(holder[:2])} at {first}: "
                     "a domain has one holder",
@@ -273,19 +247,6 @@ def with_defaults(value: Value, defaults: Mapping[str, Value]) -> Value:
         if own and default and isinstance(own.data, dict) and isinstance(default.data, dict):
             merged[key] = replace(own, data={**default.data, **own.data})
     return replace(value, data=merged)
-
-
-def _is_on(value: Value, key: str) -> bool:
-    switch = value.data.get(key) if isinstance(value.data, dict) else None
-    return switch is not None and switch.data is True
-
-
-def _items(value: Value, key: str) -> tuple[Value, ...]:
-    """The items of a list that stands at `key`, or what stands there alone."""
-    found = value.data.get(key) if isinstance(value.data, dict) else None
-    if found is None:
-        return ()
-    return found.data if isinstance(found.data, tuple) else (found,)
 
 
 def _plain(value: Value) -> Any:

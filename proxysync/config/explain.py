@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from proxysync.config.document import Value
 from proxysync.config.errors import Path, Problems
-from proxysync.config.models import Settings
+from proxysync.config.models import AllDefaults, Settings
+from proxysync.kinds import KINDS
 from proxysync.kinds.entry import Health
-from proxysync.kinds.proxy import Defaults, Entry
 from proxysync.values.fields import nested_model
 from proxysync.values.invalid import InvalidValue, describe
 
@@ -16,21 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
-NPM_NAMES = {
-    "access_list_id": "access_list",
-    "allow_websocket_upgrade": "websockets",
-    "caching_enabled": "cache_assets",
-    "certificate_id": "certificate",
-    "domain_names": "domains",
-    "forward_host": "upstream",
-    "forward_hostname": "upstream",
-    "forward_path": "upstream",
-    "forward_port": "upstream",
-    "forward_scheme": "upstream",
-    "hsts_enabled": "hsts",
-    "http2_support": "http2",
-    "ssl_forced": "force_ssl",
-}
+NPM_NAMES = {wire: ours for kind in KINDS.values() for wire, ours in kind.wire_names.items()}
 """NPM's own names of what the file calls otherwise; people copy them from its API."""
 
 LONGEST_KEY = 60
@@ -66,12 +52,14 @@ def unknown_key(
 ) -> tuple[str, str | None]:
     """Message and hint for a key that has no meaning where it stands."""
     message = "is not known here"
-    if model is Defaults and key in Entry.model_fields:
-        return "cannot be a default: each proxy needs its own", None
+    if model is AllDefaults:
+        for kind in KINDS.values():
+            if key in kind.entry_model.model_fields:
+                return f"cannot be a default: each {kind.noun} needs its own", None
     if known_as := NPM_NAMES.get(key):
         if known_as in known:
             return message, f"NPM's {key} is {known_as} in this file"
-    elif model is Settings and key in (*Health.model_fields, *Defaults.model_fields):
+    elif model is Settings and key in (*Health.model_fields, *AllDefaults.model_fields):
         return message, "set it for a proxy, or for all in `defaults`"
     near = get_close_matches(key, known, 1) if len(key) <= LONGEST_KEY else []
     if near:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from proxysync.config.entries import VERSION
-from proxysync.config.models import Settings
+from proxysync.config.entries import SECTIONS, VERSION
+from proxysync.config.models import AllDefaults, Settings
 from proxysync.kinds.entry import NEVER_BLANK
-from proxysync.kinds.proxy import Defaults, Entry
+from proxysync.values.fields import Model
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -26,9 +26,7 @@ def json_schema() -> dict[str, Any]:
     checked as closely, and nothing is said about several entries at once.
     """
     definitions: Schema = {_VARIABLE: _VARIABLE_SCHEMA}
-    settings, defaults, entry = (
-        _schema(model, definitions) for model in (Settings, Defaults, Entry)
-    )
+    settings, defaults = (_schema(model, definitions) for model in (Settings, AllDefaults))
     return {
         "$schema": DIALECT,
         "title": "proxies.yaml of proxysync",
@@ -41,11 +39,14 @@ def json_schema() -> dict[str, Any]:
             },
             "settings": _or(settings, _NULL),
             "defaults": _or(defaults, _NULL),
-            "proxies": {
-                "description": "The proxies by their names.",
-                "type": "object",
-                "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
-                "additionalProperties": entry,
+            **{
+                section: {
+                    "description": f"The {kind.nouns} by their names.",
+                    "type": "object",
+                    "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
+                    "additionalProperties": _schema(kind.entry_model, definitions),
+                }
+                for section, kind in SECTIONS.items()
             },
         },
         "patternProperties": {"^x-": {"description": "Free for anchors."}},
@@ -54,16 +55,16 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _schema(model: type[Settings | Defaults], definitions: Schema) -> Schema:
+def _schema(model: type[Model], definitions: Schema) -> Schema:
     """The model's schema, with those of the models in it added to `definitions`."""
     schema = model.model_json_schema()
     for name, definition in schema.pop("$defs", {}).items():
         definitions[name] = _widened(definition)
     widened = _widened(schema)
-    if issubclass(model, Defaults):
-        widened["properties"]["health"]["anyOf"].append({"enum": [False, "off"]})
-    else:
-        widened["properties"]["verify"]["anyOf"].append({"enum": ["auto", False, "off"]})
+    name = "verify" if model is Settings else "health"
+    if name in widened["properties"]:
+        words = ["auto", False, "off"] if model is Settings else [False, "off"]
+        widened["properties"][name]["anyOf"].append({"enum": words})
     return widened
 
 

@@ -65,12 +65,12 @@ def _load(
             reader.add(document.root)
     first = Position(whole, 1, 1) if len(sources) == 1 else Position(whole)
     # A file that cannot be read may hold what seems to be missing.
-    settings, proxies = reader.finish(first, complete=all(documents))
+    settings, resources = reader.finish(first, complete=all(documents))
     if problems:
         raise problems.error(interpolation.secrets)
     return Config(
         settings=settings,
-        proxies=proxies,
+        resources=resources,
         maybe_truncated=any(
             document.block_style and not each.content.endswith(b"\n")
             for document, each in zip(documents, sources, strict=True)

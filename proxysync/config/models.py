@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, create_model
 
 from proxysync.config.variables import Variable
-from proxysync.kinds.entry import HealthSettings
-from proxysync.kinds.proxy import Proxy
+from proxysync.kinds import KINDS
+from proxysync.kinds.entry import Defaults, HealthSettings, Resource, ValidationSettings
 from proxysync.values import upstreams
 from proxysync.values.fields import (
     UPSTREAM,
@@ -23,29 +23,11 @@ from proxysync.values.fields import (
     DeleteLimit,
     Drift,
     Interval,
-    Mode,
     Model,
     Name,
-    Resolver,
-    Timeout,
 )
 from proxysync.values.invalid import InvalidValue
 from proxysync.values.scalars import MaxDelete
-
-
-class ValidationSettings(Model):
-    """How all proxies are validated; timeouts are in seconds."""
-
-    mode: Mode = Field(
-        default="enforce",
-        description="enforce keeps a proxy out of NPM that fails, warn says so and goes on, "
-        "off probes nothing.",
-    )
-    tcp_timeout: Timeout = Field(default=5.0, description="How long connecting may take.")
-    http_timeout: Timeout = Field(default=10.0, description="How long an HTTP answer may take.")
-    resolver: Resolver | None = Field(
-        default=None, description="Ask this name server (IP or IP:port) instead of the system's."
-    )
 
 
 class Verify(Model):
@@ -137,9 +119,17 @@ class Config:
     """
 
     settings: Settings
-    proxies: tuple[Proxy, ...]
+    resources: tuple[Resource, ...]
     maybe_truncated: bool = False
     fingerprint: str = ""
     files: tuple[Path, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, Variable | None] = field(default_factory=dict, repr=False)
+
+
+AllDefaults: type[Defaults] = create_model(
+    "Defaults",
+    __base__=tuple(dict.fromkeys(kind.defaults_model for kind in KINDS.values())),
+    __doc__="The fields that may be set for all entries that have them.",
+)
+"""`defaults:` as a whole: the fields of every kind."""

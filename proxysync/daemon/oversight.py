@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from proxysync.app.validate import health_probe
-from proxysync.apply.definition import is_peculiar
-from proxysync.apply.promise import is_served
 from proxysync.health import latent
 from proxysync.health.certificates import PREFIX as CERTIFICATE
 from proxysync.health.certificates import expiry_warnings, keys_of
@@ -17,8 +15,11 @@ from proxysync.health.monitor import Monitor
 from proxysync.health.target import Site, Target
 from proxysync.health.verdicts import NETWORK
 from proxysync.health.writer import Saying, Writer
-from proxysync.kinds import PROXY
-from proxysync.model import Applied, Certificate, Fields, Key, Live, Snapshot, Upstream, clock
+from proxysync.kinds import KINDS, Kind, is_enabled
+from proxysync.kinds.base import Served
+from proxysync.kinds.domains import is_served
+from proxysync.kinds.references import certificates_in_use
+from proxysync.model import Applied, Certificate, Key, Live, Snapshot, Upstream, clock
 from proxysync.model.health import Rules
 from proxysync.npm.client import NpmClient
 from proxysync.probe.edge import Edge
@@ -105,55 +106,44 @@ def targets(
     rows = {row.key: row for row in applied}
     days = config.settings.stale_threshold_days
     found = []
-    for proxy in config.proxies:
-        row, health = rows.get(proxy.key), proxy.health
-        if row is None or not row.fields:
-            continue  # NPM has not confirmed that it is live
-        if not (row.fields["enabled"] and proxy.enabled and health.enabled):
+    for resource in config.resources:
+        kind, health = KINDS[resource.key.kind], resource.entry.watched_as
+        row = rows.get(resource.key)
+        if health is None or row is None or not is_enabled(row):
+            continue  # it is off, or NPM has not confirmed that it is live
+        probe = health_probe(resource, config.settings.validation)
+        if probe is None:
             continue
-        probe = health_probe(proxy, config.settings)
-        if probe.skip >= {"tcp", "http"}:
-            continue  # nothing that could tell good health from bad is left
-        upstream = Upstream(
-            row.fields["forward_scheme"], row.fields["forward_host"], row.fields["forward_port"]
-        )
+        served = kind.served(row.fields, probe.path)
+        assert served.upstream is not None
         rules = Rules(health.failure_threshold, health.success_threshold, days * 86400)
-        visible = edge and edge.can_see(certificate=bool(row.fields["certificate_id"]))
-        site = site_of(row.fields, probe.path, edge, wild) if edge and visible else None
-        probe = replace(probe, upstream=upstream)
-        found.append(Target(proxy.key, probe, health.interval, rules, site))
+        visible = edge and edge.can_see(certificate=served.https)
+        site = site_of(kind, served, probe.path, edge, wild) if edge and visible else None
+        probe = replace(probe, upstream=served.upstream)
+        found.append(Target(resource.key, probe, health.interval, rules, site))
     return found
 
 
-def site_of(fields: Fields, path: str, edge: Edge, wild: frozenset[str]) -> Site:
-    """What nginx is to serve for a host with these fields, asked for at `path`."""
-    names = PROXY.claims(fields)
-    above = wild - names
-    certificate = bool(fields["certificate_id"])
-    # A host keeps to its upstream at this path unless something else may answer there.
-    elsewhere = any(_covers(one["path"], path) for one in fields["locations"])
+def site_of(kind: Kind, served: Served, path: str, edge: Edge, wild: frozenset[str]) -> Site:
+    """What nginx is to serve for a host, asked for at `path`."""
+    assert served.upstream is not None
+    above = wild - served.names
     return Site(
         edge=edge,
-        names=tuple(sorted(name for name in names if PROXY.stands_for(name) == name)),
-        upstream=Upstream(fields["forward_scheme"], fields["forward_host"], fields["forward_port"]),
+        names=tuple(sorted(name for name in served.names if kind.canonical(name) == name)),
+        upstream=served.upstream,
         path=path,
-        https=certificate,
-        forced=certificate and fields["ssl_forced"],
-        peculiar=is_peculiar(fields),
-        is_plain=not fields["advanced_config"] and not elsewhere,
-        shadowed=frozenset(name for name in names if is_served(name, above)),
+        https=served.https,
+        forced=served.forced,
+        peculiar=served.is_peculiar,
+        is_plain=served.is_plain,
+        shadowed=frozenset(name for name in served.names if is_served(name, above)),
     )
-
-
-def _covers(location: str, path: str) -> bool:
-    """Whether a location may answer for this path; an expression may for any."""
-    prefix = location.removeprefix("^~ ").removeprefix("= ")
-    return location.startswith("~") or path.startswith(prefix)
 
 
 def wildcards(snapshot: Snapshot) -> frozenset[str]:
     """All names in NPM that stand for many, whoever holds them."""
-    claims = (PROXY.claims(live.fields) for live in snapshot.objects if live.fields["enabled"])
+    claims = (KINDS[live.kind].claims(live.fields) for live in snapshot.objects if is_enabled(live))
     names = frozenset(snapshot.held).union(*claims)
     return frozenset(name for name in names if name.startswith(("*", ".")))
 
@@ -175,8 +165,8 @@ def names_at_start(snapshot: Snapshot) -> dict[str, list[str]]:
     uses = [
         (name, _holder(live), live.marker is not None)
         for live in snapshot.objects
-        if live.kind == PROXY.name and live.fields["enabled"]
-        for name in sorted(PROXY.resolved_at_start(live.fields))
+        if is_enabled(live)
+        for name in sorted(KINDS[live.kind].resolved_at_start(live.fields))
     ]
     streams = snapshot.streams.items()
     uses += [(host.strip().lower(), holder, False) for holder, host in streams if "$" not in host]
@@ -191,12 +181,13 @@ def names_at_start(snapshot: Snapshot) -> dict[str, list[str]]:
 
 
 def _holder(live: Live) -> str:
-    return f"proxy host #{live.npm_id} ({', '.join(live.fields['domain_names'])})"
+    kind = KINDS[live.kind]
+    return f"{kind.label} #{live.npm_id} ({', '.join(sorted(kind.claims(live.fields)))})"
 
 
 def _in_use(snapshot: Snapshot) -> list[Certificate]:
-    live = [live.fields for live in snapshot.objects if live.fields.get("enabled", True)]
-    used = {fields.get("certificate_id") for fields in live} | snapshot.certificates_elsewhere
+    live = [live.fields for live in snapshot.objects if is_enabled(live)]
+    used = certificates_in_use(live) | snapshot.certificates_elsewhere
     return [certificate for certificate in snapshot.certificates if certificate.npm_id in used]
 
 

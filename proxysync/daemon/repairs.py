@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from proxysync.model import Key
 from proxysync.model.health import EdgeStatus
-from proxysync.model.key import Key
 
 FIRST = 5.0
 LAST = 3600.0

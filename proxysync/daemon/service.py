@@ -109,7 +109,7 @@ class Service:
         self._said.pop("missing", None)
         same = self._config is not None and self._config.fingerprint == config.fingerprint
         if asked and same and not rotated:
-            message = f"{self._path} has not changed: {len(config.proxies)} proxies are in force"
+            message = f"{self._path} has not changed: {len(config.resources)} proxies are in force"
             self._events.emit("info", "config", "config.unchanged", message)
             return False
         self._config = config
@@ -119,8 +119,8 @@ class Service:
             "info",
             "config",
             "config.loaded",
-            f"{self._path} is in force: {len(config.proxies)} proxies",
-            data={"fingerprint": config.fingerprint, "proxies": len(config.proxies)},
+            f"{self._path} is in force: {len(config.resources)} proxies",
+            data={"fingerprint": config.fingerprint, "proxies": len(config.resources)},
         )
         return True
 

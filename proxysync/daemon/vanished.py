@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proxysync.kinds.entry import Resource
+
 if TYPE_CHECKING:
     from proxysync.config.models import Config
-    from proxysync.kinds.proxy import Proxy
 
 PATIENCE = 30.0
 """Seconds for which a file that is gone is waited for before what it said counts as removed."""
@@ -45,13 +46,13 @@ def _is_less(old: "Config", new: "Config", gone: frozenset[Path]) -> bool:
     Their entries may stand in other files by now, as after a renaming; settings and defaults
     that stood in them show where they are missing.
     """
-    there = {proxy.key: proxy for proxy in new.proxies}
+    there = {proxy.key: proxy for proxy in new.resources}
     return old.settings != new.settings or any(
         proxy.key not in there
         or (Path(proxy.source.file) not in gone and not _same(proxy, there[proxy.key]))
-        for proxy in old.proxies
+        for proxy in old.resources
     )
 
 
-def _same(one: "Proxy", other: "Proxy") -> bool:
-    return one.model_copy(update={"source": other.source}) == other
+def _same(one: Resource, other: Resource) -> bool:
+    return (one.key, one.entry) == (other.key, other.entry)

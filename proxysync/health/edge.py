@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 from proxysync.health.target import Seen, Site, Target
 from proxysync.health.writer import OnEdge, Writer
+from proxysync.model import Key
 from proxysync.model.health import EdgeStatus
-from proxysync.model.key import Key
 from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
 from proxysync.probe.names import Names
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from proxysync.health.target import Seen, Target
 from proxysync.health.writer import Finding, Saying, Writer
+from proxysync.model import Key
 from proxysync.model.clock import in_words, now
 from proxysync.model.health import Change, Check, Standing, judge
-from proxysync.model.key import Key
 from proxysync.probe.model import Probe
 
 CROWD = 3

@@ -1,8 +1,18 @@
-"""The kinds of NPM objects that the file can describe: a new kind is one new file, listed here."""
+"""The kinds of objects that proxysync manages: a new one is one file, and one line here."""
 
 from proxysync.kinds.base import RESERVED_SUFFIX, Kind
 from proxysync.kinds.proxy import PROXY
+from proxysync.model import Applied, Live
 
-KINDS = {kind.name: kind for kind in (PROXY,)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (PROXY,)}
 
-__all__ = ["KINDS", "PROXY", "RESERVED_SUFFIX", "Kind"]
+RELOADER: Kind = PROXY
+"""The kind of which a throwaway host makes nginx load what is on disk."""
+
+
+def is_enabled(thing: Live | Applied) -> bool:
+    """Whether NPM serves it; a row of the state that was never confirmed counts as off."""
+    return bool(thing.fields) and KINDS[thing.kind].is_enabled(thing.fields)
+
+
+__all__ = ["KINDS", "RELOADER", "RESERVED_SUFFIX", "Kind", "is_enabled"]

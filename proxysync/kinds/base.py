@@ -1,46 +1,98 @@
-"""What planning and applying need to know of one kind of NPM object, and nothing else."""
+"""What the rest of the code knows of a kind of object: all else is in the kind's own file."""
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from proxysync.model import Fields
+from proxysync.kinds.entry import Defaults, Entry, Resource, ValidationSettings
+from proxysync.model import Desired, Fields, Snapshot, Upstream
+from proxysync.probe.model import Probe
 
 RESERVED_SUFFIX = ".proxysync.invalid"
-"""Names of throwaway hosts, and of those between two names, end in this: nobody's (RFC 2606)."""
+"""Names of throwaway hosts, and of hosts between two names, end in this: nobody's (RFC 2606)."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of object in NPM; all that handles objects is generic over this.
+class Flaw:
+    """What is wrong with an entry though each of its fields is good; `path` leads to the place."""
 
-    `defaults` names every field that we manage with NPM's own default for it, and
-    `optional` those of them that only newer servers accept. `normalise` brings a definition
-    into the form that NPM stores. `claims` are the names that no other host may hold (its
-    domains); `with_claims` gives a definition other ones. `stand_in` is another name by which
-    nginx serves the same visitors, though NPM lets a second host hold it, given all names in
-    use; None if there is none. `stands_for` is the way back: the name itself where it is no
-    stand-in. `idle` is a definition with this name that leads nowhere and that nginx always
-    takes. `resolved_at_start` are the host names that nginx looks up when it tests or starts:
-    while one of them does not resolve, no write to any host succeeds. Whatever is in a
-    `free_text` field, or behind a `reference` to another object of NPM, can make nginx reject
-    the host, however carefully the file was checked.
+    path: tuple[str | int, ...]
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class UpstreamProbe:
+    """One upstream of an entry, and how its failing counts.
+
+    `label` is None for the entry's main upstream. A failing step of `fatal` keeps the entry out
+    of NPM in every mode, for nginx would not start; one of `forgiven` does not count.
     """
 
-    name: str
-    collection: str
-    defaults: Fields
-    optional: Mapping[str, str]
-    free_text: frozenset[str]
-    references: frozenset[str]
-    normalise: Callable[[Fields], Fields]
-    claims: Callable[[Fields], frozenset[str]]
-    with_claims: Callable[[Fields, frozenset[str]], Fields]
-    stand_in: Callable[[str, AbstractSet[str]], str | None]
-    stands_for: Callable[[str], str]
-    idle: Callable[[str], Fields]
-    resolved_at_start: Callable[[Fields], frozenset[str]]
+    label: str | None
+    upstream: Upstream
+    probe: Probe
+    fatal: frozenset[str] = frozenset()
+    forgiven: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Served:
+    """What visitors get from nginx for a definition that is live.
+
+    `https` and `forced` tell whether it has a certificate, and sends visitors there.
+    `upstream` is None where nothing is forwarded. With `is_peculiar` its own configuration may
+    answer at its root, in whatever way; `is_plain` tells that at the path that is checked
+    nothing but the upstream answers.
+    """
+
+    names: frozenset[str]
+    upstream: Upstream | None
+    https: bool
+    forced: bool
+    is_peculiar: bool
+    is_plain: bool
+
+
+class Kind(ABC):
+    """A kind of object in NPM; all that handles objects is generic over this.
+
+    `name` stands in markers, plans and events, `section` in the file; `label` is what people
+    call the object in NPM. `right` is the permission that an account needs, and `right_label`
+    what NPM's page calls it. `defaults` names every wire field that we manage with NPM's own
+    default for it, and `optional` those of them that only newer servers accept. Whatever is in a
+    `free_text` field, or behind one of the `references` to another object of NPM, can make nginx
+    reject the host, however carefully the file was checked. `wire_names` maps NPM's names of
+    fields to the file's, for people copy them.
+    """
+
+    name: ClassVar[str]
+    section: ClassVar[str]
+    label: ClassVar[str]
+    collection: ClassVar[str]
+    right: ClassVar[str]
+    right_label: ClassVar[str]
+    defaults_model: ClassVar[type[Defaults]]
+    entry_model: ClassVar[type[Entry]]
+    defaults: ClassVar[Fields]
+    optional: ClassVar[Mapping[str, str]] = {}
+    free_text: ClassVar[frozenset[str]]
+    references: ClassVar[frozenset[str]]
+    wire_names: ClassVar[Mapping[str, str]] = {}
+
+    switch: ClassVar[str] = "enabled"
+    """The wire field that says whether NPM serves the object."""
+
+    is_switched_by_put: ClassVar[bool] = True
+    """Whether a PUT may enable it; else only an action of its own does."""
+
+    is_late: ClassVar[bool] = False
+    """Whether a PUT takes effect only at the next one, and an action after it was answered."""
+
+    keeps_marker: ClassVar[bool] = True
+    """Whether a PUT stores our marker; else it has for ever the one it was created with."""
 
     @property
     def risky(self) -> frozenset[str]:
@@ -50,3 +102,87 @@ class Kind:
     def complete(self, row: Mapping[str, Any]) -> Fields:
         """The managed fields of an NPM row, in normal form; what is missing has its default."""
         return self.normalise({name: row.get(name, value) for name, value in self.defaults.items()})
+
+    def is_enabled(self, fields: Fields) -> bool:
+        """Whether NPM serves an object with these fields."""
+        return bool(fields.get(self.switch, True))
+
+    @property
+    def noun(self) -> str:
+        """How messages call an entry of this kind."""
+        return self.name.replace("_", " ")
+
+    @property
+    def nouns(self) -> str:
+        """The same for many."""
+        return self.section.replace("_", " ")
+
+    def example(self) -> str:
+        """The fields that an entry must have, for messages: `domains and upstream`."""
+        own = self.entry_model.model_fields.keys() - self.defaults_model.model_fields.keys()
+        return " and ".join(name for name in self.entry_model.model_fields if name in own)
+
+    @abstractmethod
+    def normalise(self, fields: Fields) -> Fields:
+        """The form that NPM means to store: complete, sorted, and each value in its type."""
+
+    @abstractmethod
+    def desired(self, resource: Resource, snapshot: Snapshot) -> Desired:
+        """What the entry means on this server.
+
+        What this server lacks for it becomes the `problem`. What is off needs no problem solved
+        to be taken down, but what it refers to must not be lost either: it is `unknown`.
+        """
+
+    @abstractmethod
+    def claims(self, fields: Fields) -> frozenset[str]:
+        """The names that no other host may hold."""
+
+    @abstractmethod
+    def with_claims(self, fields: Fields, claims: frozenset[str]) -> Fields:
+        """The definition with other names."""
+
+    @abstractmethod
+    def alias_for(self, name: str, in_use: AbstractSet[str]) -> str | None:
+        """Another name by which nginx serves the same visitors, though NPM lets a second host
+        hold it, given all names in use; None if there is none.
+        """
+
+    @abstractmethod
+    def canonical(self, name: str) -> str:
+        """The way back: the name for which an alias stands, or the name itself."""
+
+    @abstractmethod
+    def placeholder_definition(self, name: str) -> Fields:
+        """A definition with this name that leads nowhere and that nginx always takes."""
+
+    @abstractmethod
+    def served(self, fields: Fields, path: str = "/") -> Served:
+        """What visitors get for this definition; `path` is where its health is checked."""
+
+    @abstractmethod
+    def holders_in_file(self, data: Mapping[str, Any]) -> Iterable[tuple[Sequence[str | int], str]]:
+        """The names that an entry's plain data asks for, and where each stands in the entry."""
+
+    def leads_to(self, fields: Fields) -> str | None:
+        """Where visitors end up, as `status` shows it; None where it is nowhere else."""
+        del fields
+        return None
+
+    def resolved_at_start(self, fields: Fields) -> frozenset[str]:
+        """Host names that nginx looks up when it tests or starts.
+
+        While one of them does not resolve, no write to any host succeeds.
+        """
+        del fields
+        return frozenset()
+
+    def flaws(self, data: Mapping[str, Any]) -> Iterable[Flaw]:
+        """What nginx refuses in an entry's plain data though each value is good by itself."""
+        del data
+        return ()
+
+    def probes(self, resource: Resource, settings: ValidationSettings) -> list[UpstreamProbe]:
+        """What is to be probed before the entry goes live, its main upstream first."""
+        del resource, settings
+        return []

@@ -1,6 +1,7 @@
 """What nginx makes of the names that NPM gives it."""
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 
 def reached(names: Iterable[str]) -> frozenset[str]:
@@ -13,3 +14,9 @@ def reached(names: Iterable[str]) -> frozenset[str]:
     for name in map(str.lower, names):
         found |= {name[1:], f"*{name}"} if name.startswith(".") else {name}
     return frozenset(found)
+
+
+def is_served(name: str, in_use: AbstractSet[str]) -> bool:
+    """Whether a host with one of the names `in_use` answers to this one."""
+    above = {f"*{name[at:]}" for at, letter in enumerate(name) if letter == "."}
+    return bool(({name, f".{name}"} | above) & in_use)

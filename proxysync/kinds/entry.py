@@ -1,18 +1,24 @@
-"""What entries of several kinds have in common: how they are validated and checked."""
+"""What entries of several kinds have in common."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from pydantic import Field, field_serializer
 
+from proxysync.model import Key
+from proxysync.model.position import Position
 from proxysync.values.fields import (
     Bool,
     HealthPath,
     Interval,
     Mode,
     Model,
+    Resolver,
     Skip,
     Statuses,
     Threshold,
+    Timeout,
 )
 from proxysync.values.invalid import InvalidValue
 
@@ -33,6 +39,21 @@ class Validation(Model):
     def _in_order(self, skip: frozenset[str]) -> list[str]:
         # A set's order differs from run to run, and digests are taken of the JSON.
         return sorted(skip)
+
+
+class ValidationSettings(Model):
+    """How all proxies are validated; timeouts are in seconds."""
+
+    mode: Mode = Field(
+        default="enforce",
+        description="enforce keeps a proxy out of NPM that fails, warn says so and goes on, "
+        "off probes nothing.",
+    )
+    tcp_timeout: Timeout = Field(default=5.0, description="How long connecting may take.")
+    http_timeout: Timeout = Field(default=10.0, description="How long an HTTP answer may take.")
+    resolver: Resolver | None = Field(
+        default=None, description="Ask this name server (IP or IP:port) instead of the system's."
+    )
 
 
 class HealthSettings(Model):
@@ -62,6 +83,9 @@ class Health(HealthSettings):
 NEVER_BLANK = {"certificate": "certificate", "access_list": "access list"}
 """Fields that protect a site, and how messages call them: to write nothing must not take it."""
 
+MERGED = ("health", "validation")
+"""Mappings of an entry whose keys are merged with those of `defaults` one by one."""
+
 
 def read_health(value: object) -> object:
     if value is False or value == "off":
@@ -69,3 +93,58 @@ def read_health(value: object) -> object:
     if isinstance(value, Mapping | Health):
         return value
     raise InvalidValue("must be off or a mapping such as {path: /health}, not {found}", value)
+
+
+class Defaults(Model):
+    """The fields of a kind that `defaults:` may set for all entries that have them."""
+
+
+class Entry(Model):
+    """One entry as it stands in the file."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether NPM is to serve it."""
+        return True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The domains that it answers to, as the file orders them."""
+        return ()
+
+    @property
+    def leads_to(self) -> str | None:
+        """Where visitors end up, as `status` shows it; None where it is nowhere else."""
+        return None
+
+    @property
+    def validation_mode(self) -> str | None:
+        """Its own `validation.mode`; None for that of the settings."""
+        return None
+
+    @property
+    def watched_as(self) -> "Health | None":
+        """How it is checked while it is live; None for not at all."""
+        return None
+
+    def with_settings(self, health: HealthSettings) -> Self:
+        """The entry with what it leaves to `settings.health`."""
+        del health
+        return self
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One entry, what identifies it, and where in the file it stands."""
+
+    key: Key
+    entry: Entry
+    source: Position
+
+    @property
+    def name(self) -> str:
+        return self.key.name
+
+    @property
+    def is_on(self) -> bool:
+        return self.entry.is_on

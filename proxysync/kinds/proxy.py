@@ -1,34 +1,36 @@
 """Proxy hosts: the kind `proxy`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from proxysync.kinds.base import Kind
-from proxysync.kinds.entry import Health, Validation, read_health
-from proxysync.kinds.references import (
-    UnknownReferenceError,
-    find_access_list,
-    find_certificate,
+from proxysync.kinds.base import Flaw, Served, UpstreamProbe
+from proxysync.kinds.entry import (
+    Health,
+    HealthSettings,
+    Resource,
+    Validation,
+    ValidationSettings,
+    read_health,
 )
-from proxysync.model import Desired, Fields, Key, Snapshot, Upstream
-from proxysync.model.position import Position
+from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind, like
+from proxysync.kinds.references import References
+from proxysync.model import Fields, Upstream
+from proxysync.probe.model import STEPS, Probe
 from proxysync.values import upstreams
 from proxysync.values.fields import (
     AccessListName,
     AdvancedConfig,
     Bool,
-    CertificateName,
-    Domains,
     LocationPath,
     LocationUpstream,
     Model,
-    Name,
     ProxyUpstream,
 )
 from proxysync.values.invalid import InvalidValue
+from proxysync.values.upstreams import location_path, prefix_of
 
 
 class Location(Model):
@@ -65,17 +67,9 @@ def _locations(value: object) -> tuple[object, ...]:
     )
 
 
-class Defaults(Model):
+class ProxyDefaults(HostDefaults):
     """The fields of a proxy that may be set for all of them."""
 
-    certificate: CertificateName = Field(
-        default=None,
-        description="A certificate in NPM, by its nice name or a domain that it covers; or none.",
-    )
-    force_ssl: Bool = Field(default=False, description="Redirect HTTP to HTTPS.")
-    http2: Bool = Field(default=False, description="Serve HTTP/2.")
-    hsts: Bool = Field(default=False, description="Tell browsers to come by HTTPS only.")
-    hsts_subdomains: Bool = Field(default=False, description="HSTS for all names below, too.")
     trust_forwarded_proto: Bool = Field(
         default=False, description="Believe X-Forwarded-Proto (NPM 2.14 and newer)."
     )
@@ -89,15 +83,11 @@ class Defaults(Model):
     access_list: AccessListName = Field(
         default=None, description="An access list in NPM, by its name; or none."
     )
-    advanced_config: AdvancedConfig = Field(
-        default="", description="nginx configuration for the host."
-    )
     locations: Annotated[tuple[Location, ...], BeforeValidator(_locations)] = Field(
         default=(),
         description="Paths that go to upstreams of their own.",
         examples=[[{"path": "/api", "upstream": "http://10.0.0.6:9000"}]],
     )
-    enabled: Bool = Field(default=True, description="Whether NPM serves it.")
     health: Annotated[Health, BeforeValidator(read_health)] = Field(
         default=Health(), description="How it is checked while it is live; off for not at all."
     )
@@ -106,48 +96,30 @@ class Defaults(Model):
     )
 
 
-class Entry(Defaults):
+class ProxyEntry(ProxyDefaults, HostEntry):
     """One proxy as it stands in the file."""
 
-    domains: Domains = Field(
-        description="The names that it answers to; *.example.com is possible.",
-        examples=[["media.example.com"]],
-    )
     upstream: ProxyUpstream = Field(
         description="Where it forwards to: scheme://host:port.", examples=[upstreams.EXAMPLE]
     )
 
-
-class Proxy(Entry):
-    """One proxy with its name and where in the file it stands."""
-
-    name: Name
-    source: Position = Position("")
+    @property
+    def leads_to(self) -> str:
+        return str(self.upstream)
 
     @property
-    def key(self) -> Key:
-        return Key(PROXY.name, self.name)
+    def validation_mode(self) -> str | None:
+        return self.validation.mode
+
+    @property
+    def watched_as(self) -> Health | None:
+        return self.health if self.enabled and self.health.enabled else None
+
+    def with_settings(self, health: HealthSettings) -> "ProxyEntry":
+        own = {field: getattr(self.health, field) for field in self.health.model_fields_set}
+        return self.model_copy(update={"health": Health(**{**dict(health), **own})})
 
 
-DEFAULTS: Fields = {
-    "domain_names": (),
-    "forward_scheme": "http",
-    "forward_host": "",
-    "forward_port": 80,
-    "certificate_id": 0,
-    "ssl_forced": False,
-    "http2_support": False,
-    "hsts_enabled": False,
-    "hsts_subdomains": False,
-    "trust_forwarded_proto": False,
-    "caching_enabled": False,
-    "block_exploits": False,
-    "allow_websocket_upgrade": False,
-    "access_list_id": 0,
-    "advanced_config": "",
-    "locations": (),
-    "enabled": True,
-}
 LOCATION_DEFAULTS: Fields = {
     "path": "/",
     "forward_scheme": "http",
@@ -157,171 +129,172 @@ LOCATION_DEFAULTS: Fields = {
     "advanced_config": "",
 }
 
-UNKNOWN = -1
-"""Stands for the id of a reference that cannot be told; never written to NPM."""
 
-DELETED_LIST = (
-    "NPM serves a host whose list was deleted to everybody, so take it down with `enabled: false` "
-    "until that is mended"
-)
+class ProxyKind(HostKind):
+    """A proxy host of NPM."""
+
+    name = "proxy"
+    section = "proxies"
+    label = "proxy host"
+    collection = "nginx/proxy-hosts"
+    right = "proxy_hosts"
+    right_label = "Proxy Hosts"
+    defaults_model = ProxyDefaults
+    entry_model = ProxyEntry
+    defaults: ClassVar[Fields] = {
+        "domain_names": (),
+        "forward_scheme": "http",
+        "forward_host": "",
+        "forward_port": 80,
+        "certificate_id": 0,
+        "ssl_forced": False,
+        "http2_support": False,
+        "hsts_enabled": False,
+        "hsts_subdomains": False,
+        "trust_forwarded_proto": False,
+        "caching_enabled": False,
+        "block_exploits": False,
+        "allow_websocket_upgrade": False,
+        "access_list_id": 0,
+        "advanced_config": "",
+        "locations": (),
+        "enabled": True,
+    }
+    optional: ClassVar[Mapping[str, str]] = {"trust_forwarded_proto": "2.14.0"}
+    free_text = frozenset({"advanced_config", "locations"})
+    references = frozenset({"certificate_id", "access_list_id"})
+    wire_names: ClassVar[Mapping[str, str]] = {
+        **WIRE_NAMES,
+        "access_list_id": "access_list",
+        "allow_websocket_upgrade": "websockets",
+        "caching_enabled": "cache_assets",
+        "forward_host": "upstream",
+        "forward_hostname": "upstream",
+        "forward_path": "upstream",
+        "forward_port": "upstream",
+        "forward_scheme": "upstream",
+    }
+
+    def wire(self, entry: ProxyEntry, references: References) -> Fields:
+        return {
+            **_forward(entry.upstream),
+            "trust_forwarded_proto": entry.trust_forwarded_proto,
+            "caching_enabled": entry.cache_assets,
+            "block_exploits": entry.block_exploits,
+            "allow_websocket_upgrade": entry.websockets,
+            "access_list_id": references.access_list(entry.access_list),
+            "locations": [_wire_location(location) for location in entry.locations],
+        }
+
+    def normalise(self, fields: Fields) -> Fields:
+        result = super().normalise(fields)
+        return {**result, "locations": [_location(item) for item in result["locations"]]}
+
+    def placeholder_definition(self, name: str) -> Fields:
+        return self.normalise(
+            {"domain_names": [name], "forward_host": "127.0.0.1", "forward_port": 9}
+        )
+
+    def resolved_at_start(self, fields: Fields) -> frozenset[str]:
+        """The names in locations; the main upstream's is resolved per request, as is a variable."""
+        hosts = (str(location["forward_host"]) for location in fields["locations"])
+        # NPM lets a location's host carry a path.
+        names = (host.strip().partition("/")[0].lower() for host in hosts)
+        return frozenset(name for name in names if name and "$" not in name)
+
+    def leads_to(self, fields: Fields) -> str:
+        return f"{fields['forward_scheme']}://{fields['forward_host']}:{fields['forward_port']}"
+
+    def served(self, fields: Fields, path: str = "/") -> Served:
+        locations = [one["path"] for one in fields.get("locations") or ()]
+        free = bool(fields.get("advanced_config"))
+        return replace(
+            super().served(fields, path),
+            upstream=Upstream(
+                fields["forward_scheme"], fields["forward_host"], fields["forward_port"]
+            ),
+            is_peculiar=free or "/" in locations,
+            is_plain=not free and not any(_covers(one, path) for one in locations),
+        )
+
+    def flaws(self, data: Mapping[str, Any]) -> Iterable[Flaw]:
+        first: dict[str, int] = {}
+        locations = data.get("locations")
+        for index, location in enumerate(locations if isinstance(locations, tuple) else ()):
+            path = location.get("path") if isinstance(location, Mapping) else None
+            try:
+                text = location_path(path)
+            except InvalidValue:
+                continue
+            here = ("locations", index, "path")
+            other = first.setdefault(prefix_of(text), index)
+            if other != index:
+                yield Flaw(
+                    here,
+                    f"is the same as that of locations[{other}]: nginx takes a path once only, "
+                    "with ^~ or without",
+                )
+            elif text.startswith("=") and data.get("cache_assets") is True:
+                yield Flaw(
+                    here,
+                    "is an exact one, in which nginx does not take what cache_assets adds",
+                    "leave out the =, or set cache_assets: false for this proxy",
+                )
+
+    def probes(self, resource: Resource, settings: ValidationSettings) -> list[UpstreamProbe]:
+        entry = resource.entry
+        assert isinstance(entry, ProxyEntry)
+        off = (entry.validation.mode or settings.mode) == "off"
+        skip = frozenset(STEPS[1:] if off else entry.validation.skip)
+        late = entry.validation.allow_unresolved
+        expect = entry.health.expect_status
+        common: dict[str, Any] = {
+            "tcp_timeout": settings.tcp_timeout,
+            "http_timeout": settings.http_timeout,
+            "resolver": settings.resolver,
+            "host_header": entry.domains[0].replace("*.", "wildcard."),
+        }
+        main = Probe(
+            upstream=entry.upstream,
+            path=entry.health.path,
+            expect=expect.matches if expect else None,
+            expect_text=str(expect) if expect else "",
+            skip=skip,
+            **common,
+        )
+        dns = frozenset({"dns"})
+        return [
+            UpstreamProbe(None, entry.upstream, main),
+            *(
+                UpstreamProbe(
+                    location.path,
+                    location.upstream,
+                    Probe(
+                        upstream=location.upstream,
+                        path=location.upstream.path or "/",
+                        skip=skip - dns,
+                        resolved_at_start=not late,
+                        **common,
+                    ),
+                    fatal=frozenset() if late else dns,
+                    forgiven=dns if late else frozenset(),
+                )
+                for location in entry.locations
+            ),
+        ]
 
 
-def normalise(fields: Fields) -> Fields:
-    """The form that NPM means to store.
-
-    Domains lower-case and sorted, 0/1 as booleans, `locations` a list of complete items, and
-    TLS flags only with what they need: none without a certificate, HSTS only with forced
-    TLS. NPM stores some of these otherwise, but nginx then serves the same.
-    """
-    result = {name: _like(fields.get(name), default) for name, default in DEFAULTS.items()}
-    result["domain_names"] = sorted({domain.lower() for domain in result["domain_names"]})
-    result["locations"] = [_location(item) for item in result["locations"]]
-    if not result["certificate_id"]:
-        result["ssl_forced"] = result["http2_support"] = False
-    result["hsts_enabled"] = result["hsts_enabled"] and result["ssl_forced"]
-    result["hsts_subdomains"] = result["hsts_subdomains"] and result["hsts_enabled"]
-    return result
-
-
-def _like(value: Any, default: Any) -> Any:
-    """`value` in the type of `default`, tolerant of how versions of NPM write the same thing."""
-    if value is None:
-        return list(default) if isinstance(default, tuple) else default
-    if isinstance(default, bool):
-        return bool(value)
-    if isinstance(default, int):
-        return int(value) if str(value).isdigit() else value
-    return list(value) if isinstance(default, tuple) else value
+PROXY = ProxyKind()
 
 
 def _location(item: Mapping[str, Any]) -> Fields:
-    return {name: _like(item.get(name), default) for name, default in LOCATION_DEFAULTS.items()}
+    return {name: like(item.get(name), default) for name, default in LOCATION_DEFAULTS.items()}
 
 
-def _claims(fields: Fields) -> frozenset[str]:
-    return frozenset(fields["domain_names"])
-
-
-def _with_claims(fields: Fields, claims: frozenset[str]) -> Fields:
-    return {**fields, "domain_names": sorted(claims)}
-
-
-def _stand_in(domain: str, in_use: AbstractSet[str]) -> str | None:
-    """`.example.com`: nginx then serves example.com, and whatever is below it.
-
-    There is none where it would draw visitors away from a host that serves those below.
-    """
-    if domain.startswith(".") or "*" in domain or {f".{domain}", f"*.{domain}"} & in_use:
-        return None
-    return f".{domain}"
-
-
-def _stands_for(domain: str) -> str:
-    return domain.removeprefix(".")
-
-
-def _idle(domain: str) -> Fields:
-    return normalise({"domain_names": [domain], "forward_host": "127.0.0.1", "forward_port": 9})
-
-
-def _resolved_at_start(fields: Fields) -> frozenset[str]:
-    """The names in locations; the main upstream's is resolved per request, as is a variable."""
-    hosts = (str(location["forward_host"]) for location in fields["locations"])
-    # NPM lets a location's host carry a path.
-    names = (host.strip().partition("/")[0].lower() for host in hosts)
-    return frozenset(name for name in names if name and "$" not in name)
-
-
-PROXY = Kind(
-    name="proxy",
-    collection="nginx/proxy-hosts",
-    defaults=DEFAULTS,
-    optional={"trust_forwarded_proto": "2.14.0"},
-    free_text=frozenset({"advanced_config", "locations"}),
-    references=frozenset({"certificate_id", "access_list_id"}),
-    normalise=normalise,
-    claims=_claims,
-    with_claims=_with_claims,
-    stand_in=_stand_in,
-    stands_for=_stands_for,
-    idle=_idle,
-    resolved_at_start=_resolved_at_start,
-)
-
-
-def desired(proxy: Proxy, snapshot: Snapshot) -> Desired:
-    """What the entry means on this server.
-
-    A certificate or access list that NPM does not have, a list that lets everybody in, or a
-    field that this version does not know, becomes the `problem`. What is off needs no problem
-    solved to be taken down, but what it refers to must not be lost either: it is `unknown`.
-    """
-    problems: list[str] = []
-    missing: dict[str, str] = {}
-    fields = normalise(
-        {
-            "domain_names": proxy.domains,
-            **_forward(proxy.upstream),
-            "certificate_id": _id(
-                find_certificate,
-                proxy.certificate,
-                snapshot.certificates,
-                missing,
-                "certificate_id",
-            ),
-            "ssl_forced": proxy.force_ssl,
-            "http2_support": proxy.http2,
-            "hsts_enabled": proxy.hsts,
-            "hsts_subdomains": proxy.hsts_subdomains,
-            "trust_forwarded_proto": proxy.trust_forwarded_proto,
-            "caching_enabled": proxy.cache_assets,
-            "block_exploits": proxy.block_exploits,
-            "allow_websocket_upgrade": proxy.websockets,
-            "access_list_id": _id(
-                find_access_list,
-                proxy.access_list,
-                snapshot.access_lists,
-                missing,
-                "access_list_id",
-            ),
-            "advanced_config": proxy.advanced_config,
-            "locations": [_wire_location(location) for location in proxy.locations],
-            "enabled": proxy.enabled,
-        }
-    )
-    if proxy.enabled:
-        problems += missing.values()
-        if "access_list_id" in missing:
-            problems.append(DELETED_LIST)
-    if proxy.enabled and any(
-        a.npm_id == fields["access_list_id"] and a.is_empty for a in snapshot.access_lists
-    ):
-        problems.append(
-            f'access list "{proxy.access_list}" has neither users nor clients, and NPM serves a '
-            "host with such a list to everybody; give it some in NPM, or take it out of the entry"
-        )
-    accepted = snapshot.accepted.get(PROXY.name, frozenset(DEFAULTS))
-    for field, since in PROXY.optional.items():
-        if field not in accepted and fields[field] != DEFAULTS[field]:
-            problems.append(f"this NPM does not know {field}; it came with NPM {since}")
-    unknown = {} if proxy.enabled else missing
-    return Desired(proxy.key, fields, "; ".join(problems) or None, unknown)
-
-
-def _id(
-    find: Callable[[str, Sequence[Any]], int],
-    name: str | None,
-    known: Sequence[Any],
-    missing: dict[str, str],
-    field: str,
-) -> int:
-    if name is None:
-        return 0
-    try:
-        return find(name, known)
-    except UnknownReferenceError as error:
-        missing[field] = str(error)
-        return UNKNOWN
+def _covers(location: str, path: str) -> bool:
+    """Whether a location may answer for this path; an expression may for any."""
+    prefix = location.removeprefix("^~ ").removeprefix("= ")
+    return location.startswith("~") or path.startswith(prefix)
 
 
 def _forward(upstream: Upstream) -> Fields:

@@ -1,9 +1,21 @@
 """Certificates and access lists by name: NPM's ids never appear in the file."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from proxysync.model import AccessList, Certificate, Fields, Snapshot
+
+CERTIFICATE = "certificate_id"
+ACCESS_LIST = "access_list_id"
+
+UNKNOWN = -1
+"""Stands for the id of a reference that cannot be told; never written to NPM."""
+
+DELETED_LIST = (
+    "NPM serves a host whose list was deleted to everybody, so take it down with `enabled: false` "
+    "until that is mended"
+)
 
 
 class UnknownReferenceError(LookupError):
@@ -39,12 +51,92 @@ def find_access_list(name: str, access_lists: Sequence[AccessList]) -> int:
     return _only("access list", name, found, known, "give each its own name in NPM")
 
 
-def surroundings(fields: Fields, snapshot: Snapshot) -> str:
+class References:
+    """Finds what entries refer to in one reading of NPM, and keeps what is `missing`, and why.
+
+    `advice` says what to do about it where a site would stand open meanwhile.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.missing: dict[str, str] = {}
+        self._list_name: str | None = None
+
+    def certificate(self, name: str | None) -> int:
+        """The id of a certificate; 0 for none, UNKNOWN where it cannot be told."""
+        return self._id(find_certificate, name, self._snapshot.certificates, CERTIFICATE)
+
+    def access_list(self, name: str | None) -> int:
+        """The id of an access list; 0 for none, UNKNOWN where it cannot be told."""
+        self._list_name = name
+        return self._id(find_access_list, name, self._snapshot.access_lists, ACCESS_LIST)
+
+    @property
+    def advice(self) -> list[str]:
+        return [DELETED_LIST] if ACCESS_LIST in self.missing else []
+
+    def open_lists(self, fields: Fields) -> list[str]:
+        """Why the access list among these fields would protect nothing."""
+        used = fields.get(ACCESS_LIST)
+        if not any(a.npm_id == used and a.is_empty for a in self._snapshot.access_lists):
+            return []
+        problem = (
+            f'access list "{self._list_name}" has neither users nor clients, and NPM serves a '
+            "host with such a list to everybody; give it some in NPM, or take it out of the entry"
+        )
+        return [problem]
+
+    def _id(
+        self,
+        find: Callable[[str, Sequence[Any]], int],
+        name: str | None,
+        known: Sequence[Any],
+        field: str,
+    ) -> int:
+        if name is None:
+            return 0
+        try:
+            return find(name, known)
+        except UnknownReferenceError as error:
+            self.missing[field] = str(error)
+            return UNKNOWN
+
+
+def reference_fingerprint(fields: Fields, snapshot: Snapshot) -> str:
     """What a definition refers to, as NPM has it: another text means that it may fare otherwise."""
-    certificates = [c for c in snapshot.certificates if c.npm_id == fields.get("certificate_id")]
-    lists = [a for a in snapshot.access_lists if a.npm_id == fields.get("access_list_id")]
+    certificates = [c for c in snapshot.certificates if c.npm_id == fields.get(CERTIFICATE)]
+    lists = [a for a in snapshot.access_lists if a.npm_id == fields.get(ACCESS_LIST)]
     parts = [[c.domains, c.expires_on] for c in certificates], [a.clients for a in lists]
     return json.dumps(parts)
+
+
+def reference_names(snapshot: Snapshot) -> dict[tuple[str, int], str]:
+    """What a field and an id in it mean to a person: the certificate's name, say."""
+    names = {(CERTIFICATE, c.npm_id): c.nice_name for c in snapshot.certificates}
+    return names | {(ACCESS_LIST, a.npm_id): a.name for a in snapshot.access_lists}
+
+
+def gone_references(fields: Fields, snapshot: Snapshot) -> list[str]:
+    """What a definition refers to and NPM does not have, each as a part of a sentence."""
+    there = (
+        ("certificate", CERTIFICATE, {c.npm_id for c in snapshot.certificates}),
+        ("access list", ACCESS_LIST, {a.npm_id for a in snapshot.access_lists}),
+    )
+    return [
+        f"it had {what} #{fields[field]}, which is gone from NPM"
+        for what, field, ids in there
+        if fields.get(field) and fields[field] not in ids
+    ]
+
+
+def certificates_in_use(definitions: Iterable[Fields]) -> frozenset[int]:
+    """The certificates that these definitions refer to."""
+    return frozenset(fields.get(CERTIFICATE) or 0 for fields in definitions) - {0}
+
+
+def access_list_in(fields: Fields) -> int:
+    """The id of the access list that protects a host; 0 where none does."""
+    return int(fields.get(ACCESS_LIST) or 0)
 
 
 def _only(what: str, name: str, ids: Sequence[int], known: Mapping[int, str], advice: str) -> int:

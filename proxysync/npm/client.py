@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from proxysync.kinds import KINDS, RESERVED_SUFFIX, Kind
+from proxysync.kinds.unmanaged import UNMANAGED
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snapshot
 from proxysync.model.flight import Flight
 from proxysync.npm import wire
@@ -17,36 +17,13 @@ from proxysync.npm.errors import (
     NpmNotFoundError,
     NpmRightsError,
     NpmUnconfirmedError,
-    address_hint,
 )
 from proxysync.npm.flight import Recorder, changes, recorded
+from proxysync.npm.server import Server, missing_right, read_server, read_version
 from proxysync.npm.session import Session
-
-OTHER_HOLDERS = {
-    "nginx/redirection-hosts": "redirection host",
-    "nginx/dead-hosts": "404 host",
-}
-"""Hosts of kinds that we do not manage, but whose domains are taken all the same."""
-
 
 OnCreated = Callable[[int, str | None], object]
 """Hears of a new object's id and of NPM's text for when it was made."""
-
-
-@dataclass(frozen=True)
-class Server:
-    """What is known of a server for as long as it runs.
-
-    `version` is None where NPM does not know its own (a source checkout says 2.0.0).
-    `sees_all` is False for an account that sees only its own objects. With `serves_disabled` it
-    serves a host that is disabled from the start.
-    """
-
-    version: tuple[int, int, int] | None
-    accepted: Mapping[str, frozenset[str]]
-    may_write: bool
-    sees_all: bool
-    serves_disabled: bool
 
 
 class NpmClient:
@@ -72,40 +49,24 @@ class NpmClient:
     def server(self) -> Server:
         """Version, accepted fields and rights, read once.
 
-        Raises NpmRightsError if the account may not even look at proxy hosts.
+        Raises NpmRightsError if the account may not even look at what it is to manage.
         """
         if self._server is None:
-            version = self._version()
-            user = self._session.get("/users/me?expand=permissions")
-            rights = _rights(user)
-            if rights.get("proxy_hosts") not in ("view", "manage"):
-                raise NpmRightsError(
-                    f"the account at {self.url} may not see proxy hosts",
-                    hint="In NPM, open Users, Edit Permissions, and set Proxy Hosts to Manage.",
-                )
-            self._server = Server(
-                version=version,
-                accepted={kind.name: self._accepted(kind, version) for kind in KINDS.values()},
-                may_write=rights["proxy_hosts"] == "manage",
-                sees_all=rights.get("visibility") == "all",
-                serves_disabled=version is None or version < (2, 12, 0),
-            )
+            self._server = read_server(self._session)
         return self._server
 
     def version(self) -> tuple[int, int, int] | None:
         """The server's version as it is now; another one than before forgets what was read."""
-        version = self._version()
+        version = read_version(self._session)
         if self._server is not None and self._server.version != version:
             self.forget_server()
         return version
 
     def require_write(self) -> None:
         """Raises NpmRightsError if the account may look but not write."""
-        if not self.server().may_write:
-            raise NpmRightsError(
-                f"the account at {self.url} may see proxy hosts but not change them",
-                hint="In NPM, open Users, Edit Permissions, and set Proxy Hosts to Manage.",
-            )
+        denied = self.server().may_only_see
+        if denied:
+            raise missing_right(self.url, denied[0], "see {} but not change them")
 
     def blind_spot(self) -> str | None:
         """What the account cannot see, and what to do about it; None if it sees all."""
@@ -130,18 +91,17 @@ class NpmClient:
             for kind in KINDS.values()
             for row in self._list(kind.collection)
         ]
-        others = {what: self._list_if_allowed(path) for path, what in OTHER_HOLDERS.items()}
-        held = {
-            domain: f"{what} #{row.get('id')}"
-            for what, rows in others.items()
-            for row in rows
-            for domain in wire.read_domains(row)
-        }
-        streams = self._list_if_allowed("nginx/streams")
-        elsewhere = [row for rows in (*others.values(), streams) for row in rows]
+        others = [
+            (kind, row) for kind in UNMANAGED for row in self._list_if_allowed(kind.collection)
+        ]
         self._last_snapshot = Snapshot(
             objects=tuple(live for live in lives if not _is_canary(live)),
-            held=held,
+            held={
+                domain: kind.call(row)
+                for kind, row in others
+                if kind.holds_domains
+                for domain in wire.read_domains(row)
+            },
             certificates=self.certificates(),
             access_lists=tuple(
                 wire.read_access_list(row, npm_id)
@@ -150,12 +110,11 @@ class NpmClient:
             ),
             accepted=server.accepted,
             canaries=tuple(live for live in lives if _is_canary(live)),
-            streams=_forwarding(streams),
+            streams={kind.call(row): host for kind, row in others if (host := kind.upstream(row))},
             certificates_elsewhere=frozenset(
                 npm_id
-                for row in elsewhere
-                if row.get("enabled", True)
-                and (npm_id := wire.read_id({"id": row.get("certificate_id")})) is not None
+                for kind, row in others
+                if (npm_id := wire.read_id({"id": kind.certificate(row)})) is not None
             ),
         )
         return self._last_snapshot
@@ -242,15 +201,15 @@ class NpmClient:
         It never disables: NPM goes on serving a host that is disabled by a PUT.
         """
         payload = wire.write_payload(fields, self._accepted_by(kind), marker, live.meta)
-        if payload.get("enabled") is False:
-            del payload["enabled"]
+        if payload.get(kind.switch) is False:
+            del payload[kind.switch]
         flight = Flight(kind.name, live.npm_id, changes(live, _sent(payload, fields)))
         path = f"/{kind.collection}/{live.npm_id}"
         return self._act(kind, flight, "PUT", path, payload, fields)
 
     def disable(self, kind: Kind, npm_id: int) -> Live:
         """Takes the object out of nginx."""
-        flight = Flight(kind.name, npm_id, {"enabled": False})
+        flight = Flight(kind.name, npm_id, {kind.switch: False})
         return self._act(kind, flight, "POST", f"/{kind.collection}/{npm_id}/disable")
 
     def delete(self, kind: Kind, npm_id: int) -> None:
@@ -288,7 +247,7 @@ class NpmClient:
     def _read_again(self, kind: Kind, npm_id: int, fields: Fields | None) -> Live:
         """The object after a write; `fields` are what was written, if anything but its state."""
         names = f" ({', '.join(sorted(kind.claims(fields)))})" if fields else ""
-        what = f"{kind.name} host #{npm_id}{names}"
+        what = f"{kind.label} #{npm_id}{names}"
         try:
             live = self.get(kind, npm_id)
         except NpmError as error:
@@ -334,51 +293,10 @@ class NpmClient:
         except NpmRightsError:
             return ()
 
-    def _version(self) -> tuple[int, int, int] | None:
-        health = self._session.get("/", public=True)
-        version = health.get("version") if isinstance(health, dict) else None
-        if not isinstance(version, dict):
-            raise NpmAddressError(
-                f"{self.url} does not answer as NPM's API does",
-                hint=address_hint(self.url),
-            )
-        if health.get("setup") is False:
-            raise NpmRightsError(
-                f"NPM at {self.url} has no user yet",
-                hint="Open that address in a browser and make the first user.",
-            )
-        numbers = [version.get(key) or 0 for key in ("major", "minor", "revision")]
-        if not all(type(number) is int for number in numbers):
-            return None
-        known = (numbers[0], numbers[1], numbers[2])
-        return None if known == (2, 0, 0) else known
-
-    def _accepted(self, kind: Kind, version: tuple[int, int, int] | None) -> frozenset[str]:
-        schema = self._session.get("/schema", public=True)
-        try:
-            body = schema["paths"][f"/{kind.collection}"]["post"]["requestBody"]
-            names = body["content"]["application/json"]["schema"]["properties"]
-            return frozenset(kind.defaults) & frozenset(names)
-        except (KeyError, TypeError):
-            newer = {
-                name
-                for name, since in kind.optional.items()
-                if version is None or version < tuple(int(part) for part in since.split("."))
-            }
-            return frozenset(kind.defaults) - newer
-
 
 def _sent(payload: Mapping[str, Any], fields: Fields) -> Fields:
     """What a reading shows once NPM has taken the payload."""
     return {name: value for name, value in fields.items() if name in payload}
-
-
-def _forwarding(streams: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    return {
-        f"stream #{row.get('id')} (port {row.get('incoming_port')})": str(row["forwarding_host"])
-        for row in streams
-        if row.get("enabled", True) and row.get("forwarding_host")
-    }
 
 
 def _expect_row(row: Any) -> None:
@@ -393,18 +311,6 @@ def _is_canary(live: Live) -> bool:
     names = KINDS[live.kind].claims(live.fields)
     marked = live.marker is not None and live.marker.canary
     return marked and all(name.endswith(RESERVED_SUFFIX) for name in names)
-
-
-def _rights(user: Any) -> Mapping[str, str]:
-    """The account's rights; an administrator may do everything, whatever the list says."""
-    if not isinstance(user, dict):
-        return {}
-    rights = user.get("permissions")
-    listed = rights if isinstance(rights, dict) else {}
-    roles = user.get("roles")
-    if isinstance(roles, list) and "admin" in roles:
-        return {"visibility": "all", **listed, "proxy_hosts": "manage"}
-    return listed
 
 
 def _id_of(row: Any) -> int:

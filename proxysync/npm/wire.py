@@ -26,7 +26,7 @@ def read_live(kind: Kind, row: Any) -> Live:
     """A row of a list or of a single GET. Raises NpmAnswerError for what is none."""
     npm_id = read_id(row)
     if npm_id is None:
-        raise NpmAnswerError(f"NPM's list of {kind.name} hosts has a row without an id")
+        raise NpmAnswerError(f"NPM's list of {kind.label}s has a row without an id")
     stored = row.get("meta")
     meta = stored if isinstance(stored, dict) else {}
     online, refusal = meta.get("nginx_online"), meta.get("nginx_err")
@@ -97,7 +97,7 @@ def _read_fields(kind: Kind, npm_id: int, row: Mapping[str, Any]) -> Fields:
     except (AttributeError, TypeError, ValueError):
         wrong = [name for name, like in kind.defaults.items() if isinstance(like, tuple)]
     raise NpmAnswerError(
-        f"NPM's {kind.name} host #{npm_id} has unusable values in {', '.join(wrong)}",
+        f"NPM's {kind.label} #{npm_id} has unusable values in {', '.join(wrong)}",
         hint="Save or delete this host in NPM; until then NPM is left as it is.",
     )
 

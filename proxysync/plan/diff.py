@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from proxysync.kinds import KINDS, Kind
+from proxysync.kinds import KINDS, Kind, is_enabled
 from proxysync.kinds.domains import reached
 from proxysync.model import Applied, Desired, Fields, Key, Live
 from proxysync.plan.match import Match, Owned, claims_of
@@ -118,7 +118,7 @@ class Draft:
 
     def __str__(self) -> str:
         """How another entry's reason calls this one."""
-        number = f" ({self.kind.name} host #{self.live.npm_id})" if self.live else ""
+        number = f" ({self.kind.label} #{self.live.npm_id})" if self.live else ""
         return f'"{self.name}"{number}'
 
 
@@ -269,7 +269,7 @@ def _report(draft: Draft) -> Draft:
 
 def _reason(draft: Draft, match: Match, last: Fields | None) -> str:
     if match.adopts:
-        return f"taken over: {draft.kind.name} host #{match.adopts.npm_id} holds its domains"
+        return f"taken over: {draft.kind.label} #{match.adopts.npm_id} holds its domains"
     if match.owned and _renamed(match):
         return f"renamed from {match.owned.name}"
     if not draft.drift:
@@ -316,14 +316,14 @@ def _resend(draft: Draft, row: Applied | None, live: Live, *, unserved: bool) ->
     why = None
     if row is not None and row.unconfirmed:
         why = UNCONFIRMED
-    elif draft.have == draft.want and live.online is False and live.fields.get("enabled", True):
+    elif draft.have == draft.want and live.online is False and is_enabled(live):
         error = (live.nginx_error or "NPM does not say why").strip().split("\n")[0].strip()
         why = f"nginx does not serve it: {error}"
     elif draft.have == draft.want and _disabled_by_another(row, live):
         why = "disabled in NPM, which may go on serving it; it is disabled again"
-    elif row is None and live.online is None and live.fields.get("enabled", True):
+    elif row is None and live.online is None and is_enabled(live):
         why = UNTESTED
-    elif unserved and live.fields.get("enabled", True):
+    elif unserved and is_enabled(live):
         why = UNSERVED
     if why is None:
         return draft
@@ -332,8 +332,8 @@ def _resend(draft: Draft, row: Applied | None, live: Live, *, unserved: bool) ->
 
 def _disabled_by_another(row: Applied | None, live: Live) -> bool:
     """NPM goes on serving a host that was disabled by a PUT, and nothing tells it from others."""
-    was_enabled = row is not None and bool(row.fields.get("enabled"))
-    return was_enabled and not live.fields.get("enabled", True)
+    was_enabled = row is not None and is_enabled(row)
+    return was_enabled and not is_enabled(live)
 
 
 def _marker_change(live: Live, name: str, instance: str) -> FieldChange | None:
@@ -355,7 +355,7 @@ def _twins(owned: Owned) -> str:
     ids = sorted(live.npm_id for live in (owned.live, *owned.twins))
     numbers = " and ".join(f"#{npm_id}" for npm_id in ids)
     return (
-        f'{owned.live.kind} hosts {numbers} carry the same name "{owned.name}"; '
+        f'{KINDS[owned.live.kind].label}s {numbers} carry the same name "{owned.name}"; '
         "keep one and delete the others in NPM"
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from proxysync.kinds import KINDS
+from proxysync.kinds import KINDS, is_enabled
 from proxysync.model import Applied, Key, Live
 from proxysync.plan.match import Matching, same_host
 from proxysync.plan.model import Change
@@ -39,8 +39,9 @@ def _takes_down(change: Change) -> bool:
     if change.action == "delete":
         return True
     assert change.target is not None
-    was_enabled = change.live is not None and bool(change.live.fields.get("enabled"))
-    return change.action == "update" and was_enabled and not change.target.get("enabled", True)
+    was_enabled = change.live is not None and is_enabled(change.live)
+    stays = KINDS[change.kind].is_enabled(change.target)
+    return change.action == "update" and was_enabled and not stays
 
 
 def _hosts_are_missing(
@@ -80,8 +81,9 @@ def _loosened(changes: Sequence[Change]) -> list[str]:
 
 
 def _loosens(change: Change) -> bool:
-    enabled = change.fields.get("enabled")
-    lost = (change.fields.get(name) for name in KINDS[change.kind].references)
+    kind = KINDS[change.kind]
+    enabled = change.fields.get(kind.switch)
+    lost = (change.fields.get(name) for name in kind.references)
     return any(f is not None and f.old and not f.new for f in lost) or (
         enabled is not None and bool(enabled.new)
     )

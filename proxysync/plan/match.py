@@ -196,7 +196,7 @@ def _takeovers(
 
 def call(live: Live) -> str:
     """How messages call a host."""
-    return f"{live.kind} host #{live.npm_id}"
+    return f"{KINDS[live.kind].label} #{live.npm_id}"
 
 
 def claims_of(thing: Desired | Live) -> frozenset[str]:

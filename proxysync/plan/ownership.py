@@ -16,7 +16,7 @@ deleted only with a row that means this very host; without one it is an orphan.
 
 from dataclasses import dataclass
 
-from proxysync.kinds import RESERVED_SUFFIX
+from proxysync.kinds import RESERVED_SUFFIX, is_enabled
 from proxysync.model import Applied, Live
 from proxysync.plan.match import Match, Owned, call, claims_of
 from proxysync.plan.model import Hold, HoldKind
@@ -73,7 +73,7 @@ def why_not_taken(match: Match, live: Live, found: Rival) -> str | None:
 
 def _served(live: Live) -> frozenset[str]:
     """The names by which visitors reach the host: none while it is off, or between two names."""
-    if not live.fields.get("enabled", True):
+    if not is_enabled(live):
         return frozenset()
     return frozenset(name for name in claims_of(live) if not name.endswith(RESERVED_SUFFIX))
 

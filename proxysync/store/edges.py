@@ -5,9 +5,8 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
-from proxysync.model import clock
+from proxysync.model import Key, clock
 from proxysync.model.health import EdgeStanding, EdgeStatus
-from proxysync.model.key import Key
 from proxysync.store.database import Database
 from proxysync.store.events import LateLineError
 

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from proxysync.model import Key
 from proxysync.model.event import Event
-from proxysync.model.key import Key
 from proxysync.store.database import StateError
 from proxysync.store.events import EventLog, LateLineError
 

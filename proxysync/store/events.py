@@ -9,9 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from proxysync.model import clock
+from proxysync.model import Key, clock
 from proxysync.model.event import UNRECORDED, Event
-from proxysync.model.key import Key
 from proxysync.model.redact import redact
 from proxysync.model.text import clean
 from proxysync.store.bus import Bus, Subscription

@@ -4,11 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from proxysync.model import clock
+from proxysync.model import Key, clock
 from proxysync.model.event import Event
 from proxysync.model.figures import Figures, Uptime, summarise
 from proxysync.model.health import Check, Standing
-from proxysync.model.key import Key
 from proxysync.store import uptime
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable

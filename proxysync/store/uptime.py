@@ -7,9 +7,9 @@ the network was down), what was in between is unknown and belongs to no stretch.
 import sqlite3
 from datetime import UTC, datetime
 
+from proxysync.model import Key
 from proxysync.model.figures import Uptime
 from proxysync.model.health import Check
-from proxysync.model.key import Key
 from proxysync.store.database import Database
 
 LATE = 30_000

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxysync.apply.order import NO_NAMES, Part, Step, in_order, wanted
-from proxysync.kinds import PROXY
+from proxysync.kinds.proxy import PROXY
 from proxysync.model import Live
 from proxysync.plan.model import Change
 from tests.keys import key

@@ -14,7 +14,7 @@ from proxysync.apply.recovery_table import (
     promise_of,
     take_back,
 )
-from proxysync.kinds import PROXY
+from proxysync.kinds.proxy import PROXY
 from proxysync.model import Fields, Live, Marker, Snapshot
 from proxysync.store.journal import Entry
 from tests.keys import key

@@ -11,8 +11,9 @@ import trustme
 
 from proxysync.apply import site_check
 from proxysync.apply.order import NO_NAMES
-from proxysync.apply.promise import Before, Promise, is_served
+from proxysync.apply.promise import Before, Promise
 from proxysync.apply.site_check import SiteCheck
+from proxysync.kinds.domains import is_served
 from proxysync.probe.edge import Edge
 from tests.probe.servers import OK, Server, Talk, closed, read_request, serving
 

@@ -210,7 +210,7 @@ def test_reading_the_environment_imports_nothing_heavy() -> None:
         "import sys, proxysync.config.environment, proxysync.config;"
         f"assert not {heavy}, {heavy};"
         "from proxysync.config.load import load_text;"
-        "assert load_text('proxies: {}', 'p', {}).proxies == ();"
+        "assert load_text('proxies: {}', 'p', {}).resources == ();"
         "assert 'idna' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))

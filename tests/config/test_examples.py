@@ -11,7 +11,7 @@ from proxysync.config.json_schema import json_schema
 from proxysync.config.load import ConfigError, load, load_text
 from proxysync.config.models import AUTO, Settings
 from proxysync.kinds.entry import Health, Validation
-from proxysync.kinds.proxy import Entry, Location
+from proxysync.kinds.proxy import Location, ProxyEntry
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATHS = [
@@ -27,7 +27,7 @@ START = "proxies:\n  media:\n    domains: [media.example.com]\n    upstream: htt
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
 def test_an_example_loads_and_fits_the_schema(path: Path) -> None:
     config = load(path, {})
-    assert config.proxies
+    assert config.resources
     assert not config.maybe_truncated
     for file in config.files:
         VALIDATOR.validate(yaml.safe_load(file.read_text()))
@@ -49,7 +49,7 @@ def test_the_full_example_has_every_field_there_is() -> None:
         "http_timeout",
         "resolver",
     }
-    assert set(media) == set(Entry.model_fields)
+    assert set(media) == set(ProxyEntry.model_fields)
     assert set(media["health"]) == set(Health.model_fields)
     assert set(media["validation"]) == set(Validation.model_fields)
     assert set(media["locations"][0]) == set(Location.model_fields)
@@ -74,7 +74,7 @@ def test_every_field_has_a_description_for_editors() -> None:
 
     schema = json_schema()
     proxies = schema["properties"]["proxies"]["additionalProperties"]
-    assert check(proxies) == len(Entry.model_fields)
+    assert check(proxies) == len(ProxyEntry.model_fields)
     assert sum(check(definition) for definition in schema["$defs"].values()) > 10
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxysync.config.load import ConfigError, fingerprint, load, load_text
+from proxysync.kinds.proxy import ProxyEntry
 
 MEDIA = """\
 proxies:
@@ -33,11 +34,11 @@ def test_a_folder_works_like_one_file(tmp_path: Path) -> None:
         (tmp_path / ignored).write_text("][")
     (tmp_path / "sub.yaml").mkdir()
     config = load(tmp_path, {})
-    assert [proxy.name for proxy in config.proxies] == ["a", "b", "d"]
+    assert [proxy.name for proxy in config.resources] == ["a", "b", "d"]
     assert [path.name for path in config.files] == ["a.yaml", "b.yaml", "c.yaml", "d.yml"]
-    assert all(proxy.http2 for proxy in config.proxies)
+    assert all(isinstance(r.entry, ProxyEntry) and r.entry.http2 for r in config.resources)
     assert not config.settings.prune
-    assert config.proxies[2].source.file == str(tmp_path / "d.yml")
+    assert config.resources[2].source.file == str(tmp_path / "d.yml")
 
 
 def test_one_file_of_a_folder_that_may_be_cut_short_is_enough(tmp_path: Path) -> None:

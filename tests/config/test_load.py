@@ -7,9 +7,10 @@ import pytest
 from proxysync.config.errors import MAX_PROBLEMS
 from proxysync.config.load import ConfigError, load_text
 from proxysync.config.models import AUTO, Config, Settings
-from proxysync.kinds.entry import Health
-from proxysync.kinds.proxy import Proxy
+from proxysync.kinds.entry import Health, Resource
+from proxysync.kinds.proxy import ProxyEntry
 from proxysync.model import Upstream
+from proxysync.model.key import Key
 from proxysync.model.position import Position
 from proxysync.values.scalars import ExpectStatus, MaxDelete
 
@@ -33,12 +34,13 @@ def text(source: str, **given: str) -> Config:
     return load_text(source, "proxies.yaml", variables(given))
 
 
-def only(source: str, **environ: str) -> Proxy:
-    (proxy,) = text(source, **environ).proxies
-    return proxy
+def only(source: str, **environ: str) -> ProxyEntry:
+    (resource,) = text(source, **environ).resources
+    assert isinstance(resource.entry, ProxyEntry)
+    return resource.entry
 
 
-def media(*lines: str, **environ: str) -> Proxy:
+def media(*lines: str, **environ: str) -> ProxyEntry:
     """The proxy of the smallest file with these lines added to it."""
     return only(MEDIA + "".join(f"    {line}\n" for line in lines), **environ)
 
@@ -56,12 +58,11 @@ def message(source: str | bytes, **given: str) -> str:
 def test_the_least_file_gives_every_field_its_default() -> None:
     config = text(MEDIA)
     assert config.settings == Settings()
-    (proxy,) = config.proxies
-    assert proxy == Proxy(
-        name="media",
-        domains=("media.example.com",),
-        upstream=Upstream("http", "10.0.0.5", 8096),
-        source=Position("proxies.yaml", 2, 3),
+    (resource,) = config.resources
+    assert resource == Resource(
+        Key("proxy", "media"),
+        ProxyEntry(domains=("media.example.com",), upstream=Upstream("http", "10.0.0.5", 8096)),
+        Position("proxies.yaml", 2, 3),
     )
     assert not config.maybe_truncated
     assert config.files == ()
@@ -79,14 +80,14 @@ def test_the_defaults_are_those_of_the_design() -> None:
 
 
 def test_proxies_may_be_none_at_all_if_the_file_says_so() -> None:
-    assert text("proxies: {}\n").proxies == ()
+    assert text("proxies: {}\n").resources == ()
 
 
 def test_proxies_keep_the_order_of_the_file() -> None:
     source = "proxies:\n" + "".join(
         f"  {name}: {{domains: [{name}.example.com], upstream: http://x}}\n" for name in "zab"
     )
-    assert [proxy.name for proxy in text(source).proxies] == ["z", "a", "b"]
+    assert [proxy.name for proxy in text(source).resources] == ["z", "a", "b"]
 
 
 def test_a_model_cannot_be_changed_and_knows_no_other_field() -> None:
@@ -188,7 +189,7 @@ def test_keys_that_yaml_reads_as_something_else_are_names() -> None:
         f"  {name}: {{domains: [d{i}.example.com], upstream: http://x}}\n"
         for i, name in enumerate(("no", "8080", "1.5", "null"))
     )
-    assert [proxy.name for proxy in text(source).proxies] == ["no", "8080", "1.5", "null"]
+    assert [proxy.name for proxy in text(source).resources] == ["no", "8080", "1.5", "null"]
 
 
 @pytest.mark.parametrize("none", ["none", "None", "NONE", '"none"'])
@@ -287,7 +288,9 @@ def test_an_exact_location_may_stand_where_nothing_is_cached() -> None:
 def test_a_variable_is_replaced_and_a_secret_one_is_remembered_as_such() -> None:
     source = MEDIA + '    advanced_config: "set $key ${KEY}; # $host $${KEY} ${OTHER:-none} ${V}"\n'
     config = text(source, SECRET_KEY="s3cret-key", V="plain")
-    assert config.proxies[0].advanced_config == "set $key s3cret-key; # $host ${KEY} none plain"
+    (resource,) = config.resources
+    assert isinstance(resource.entry, ProxyEntry)
+    assert resource.entry.advanced_config == "set $key s3cret-key; # $host ${KEY} none plain"
     assert config.secrets == {"s3cret-key": "${KEY}"}
 
 
@@ -299,7 +302,7 @@ def test_a_variable_can_be_a_switch_or_a_number_but_never_structure() -> None:
     source = "settings:\n  max_delete: ${N}\n" + MEDIA + "    enabled: ${ON}\n"
     config = text(source, N="3", ON="false")
     assert config.settings.max_delete == MaxDelete(count=3)
-    assert config.proxies[0].enabled is False
+    assert config.resources[0].is_on is False
     injected = "a\n    enabled: false"
     proxy = media("advanced_config: ${X}", X=injected)
     assert (proxy.advanced_config, proxy.enabled) == (injected, True)
@@ -317,7 +320,7 @@ def test_a_variable_cannot_take_an_access_list_away() -> None:
 
 
 def test_variables_in_keys_comments_and_extensions_are_left_alone() -> None:
-    assert only("x-a: ${NOT_SET}  # ${NOT_SET}\n" + MEDIA).name == "media"
+    assert only("x-a: ${NOT_SET}  # ${NOT_SET}\n" + MEDIA).domains == ("media.example.com",)
 
 
 def test_a_variable_that_is_no_text_is_an_error() -> None:
@@ -350,7 +353,7 @@ def test_a_file_without_a_last_line_end_may_have_been_cut_short(
 
 def test_a_byte_order_mark_of_utf_8_is_accepted() -> None:
     config = load_text(b"\xef\xbb\xbf" + MEDIA.encode(), "proxies.yaml", {})
-    assert config.proxies[0].source.line == 2
+    assert config.resources[0].source.line == 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from proxysync.daemon.oversight import Oversight, names_at_start, npm_probe, tar
 from proxysync.health import latent
 from proxysync.health.monitor import Monitor
 from proxysync.health.target import Target
-from proxysync.kinds import PROXY
+from proxysync.kinds.proxy import PROXY
 from proxysync.model import Applied, Live, Marker, Snapshot, clock
 from proxysync.npm.client import NpmClient
 from proxysync.npm.session import Session

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxysync.config.load import load_text
-from proxysync.kinds.proxy import DEFAULTS, desired, normalise
+from proxysync.kinds.proxy import PROXY
 from proxysync.kinds.references import (
     UnknownReferenceError,
     find_access_list,
@@ -17,7 +17,7 @@ FLAGS = ("ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains")
 
 
 def flags(**fields: object) -> list[str]:
-    result = normalise({**dict.fromkeys(FLAGS, True), **fields})
+    result = PROXY.normalise({**dict.fromkeys(FLAGS, True), **fields})
     return [name for name in FLAGS if result[name]]
 
 
@@ -40,13 +40,13 @@ def test_tls_flags_stay_only_with_what_they_need(
 def test_what_versions_of_npm_write_differently_is_the_same() -> None:
     old = {"domain_names": ["B.example", "a.example"], "block_exploits": 1, "locations": None}
     new = {"domain_names": ["a.example", "b.example"], "block_exploits": True, "locations": []}
-    assert normalise(old) == normalise(new)
+    assert PROXY.normalise(old) == PROXY.normalise(new)
 
 
 def test_what_the_web_page_adds_to_a_location_does_not_matter() -> None:
     bare = {"path": "/x", "forward_scheme": "http", "forward_host": "h", "forward_port": 80}
     dressed = {**bare, "id": 1, "forward_path": "", "advanced_config": "", "forward_port": "80"}
-    assert normalise({"locations": [bare]}) == normalise({"locations": [dressed]})
+    assert PROXY.normalise({"locations": [bare]}) == PROXY.normalise({"locations": [dressed]})
 
 
 VALUES = st.none() | st.booleans() | st.integers(0, 9)
@@ -54,15 +54,18 @@ VALUES = st.none() | st.booleans() | st.integers(0, 9)
 
 @given(
     st.fixed_dictionaries(
-        {}, optional={name: VALUES for name, value in DEFAULTS.items() if isinstance(value, bool)}
+        {},
+        optional={
+            name: VALUES for name, value in PROXY.defaults.items() if isinstance(value, bool)
+        },
     ),
     st.lists(st.sampled_from(["a.example", "A.example", "*.b.example"])),
 )
 def test_normalising_twice_changes_nothing_more(
     switches: dict[str, object], domains: list[str]
 ) -> None:
-    once = normalise({**switches, "domain_names": domains, "certificate_id": 1})
-    assert normalise(once) == once
+    once = PROXY.normalise({**switches, "domain_names": domains, "certificate_id": 1})
+    assert PROXY.normalise(once) == once
 
 
 CERTIFICATES = (
@@ -126,11 +129,11 @@ def test_an_entry_is_not_served_with_a_list_that_lets_everybody_in(
         "proxies: {a: {domains: [a.example], upstream: 'http://h', access_list: lan, "
         f"enabled: {enabled}}}}}\n"
     )
-    (proxy,) = load_text(text, "f", {}).proxies
-    empty = desired(proxy, Snapshot((), access_lists=(AccessList(7, "lan", is_empty=True),)))
+    (proxy,) = load_text(text, "f", {}).resources
+    empty = PROXY.desired(proxy, Snapshot((), access_lists=(AccessList(7, "lan", is_empty=True),)))
     assert empty.fields["access_list_id"] == 7
     assert ("neither users nor clients" in (empty.problem or "")) is refused
-    filled = desired(proxy, Snapshot((), access_lists=(AccessList(7, "lan"),)))
+    filled = PROXY.desired(proxy, Snapshot((), access_lists=(AccessList(7, "lan"),)))
     assert filled.problem is None
 
 
@@ -140,7 +143,7 @@ def test_what_is_off_needs_no_certificate_and_no_list_but_does_not_lose_them() -
         "certificate: x.example, force_ssl: true, enabled: %s}}\n"
     )
     off, on = (
-        desired(load_text(text % enabled, "f", {}).proxies[0], Snapshot(()))
+        PROXY.desired(load_text(text % enabled, "f", {}).resources[0], Snapshot(()))
         for enabled in ("false", "true")
     )
     assert (off.problem, set(off.unknown)) == (None, {"certificate_id", "access_list_id"})
@@ -151,9 +154,9 @@ def test_what_is_off_needs_no_certificate_and_no_list_but_does_not_lose_them() -
 
 def test_a_field_that_the_server_does_not_know_is_a_problem_only_if_it_is_asked_for() -> None:
     text = "proxies: {a: {domains: [a.example], upstream: 'http://h', trust_forwarded_proto: %s}}"
-    old = Snapshot((), accepted={"proxy": frozenset(DEFAULTS) - {"trust_forwarded_proto"}})
+    old = Snapshot((), accepted={"proxy": frozenset(PROXY.defaults) - {"trust_forwarded_proto"}})
     problems = [
-        desired(load_text(text % value + "\n", "f", {}).proxies[0], old).problem
+        PROXY.desired(load_text(text % value + "\n", "f", {}).resources[0], old).problem
         for value in ("true", "false")
     ]
     assert problems == [

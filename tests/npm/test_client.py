@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from proxysync.kinds import PROXY
+from proxysync.kinds.proxy import PROXY
 from proxysync.model import Fields, Marker
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from proxysync.daemon.oversight import _in_use, names_at_start
 from proxysync.health.certificates import expiry_warnings
-from proxysync.kinds import PROXY
+from proxysync.kinds.proxy import PROXY
 from proxysync.model import Live, Marker
 from proxysync.npm import deadline, transport
 from proxysync.npm.client import NpmClient

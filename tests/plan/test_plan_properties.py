@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxysync.kinds import PROXY
+from proxysync.kinds.proxy import PROXY
 from proxysync.model import Applied, Desired, Key, Live
 from proxysync.plan.model import HOST, MARKER_FIELD, Plan
 from proxysync.plan.planner import make_plan

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxysync.kinds import PROXY
+from proxysync.kinds.proxy import PROXY
 from proxysync.model import Applied, Snapshot
 from proxysync.plan.model import FieldChange, HoldKind
 from proxysync.plan.planner import make_plan

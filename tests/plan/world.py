@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from proxysync.kinds import PROXY
+from proxysync.kinds.proxy import PROXY
 from proxysync.model import Applied, Desired, Fields, Live, Marker, Snapshot
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.policy import DeleteLimit, Policy

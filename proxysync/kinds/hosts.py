@@ -1,0 +1,168 @@
+"""What all kinds of hosts share: domains, TLS, and how nginx serves their names."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from proxysync.kinds.base import Kind, Served
+from proxysync.kinds.entry import Defaults, Entry, Resource
+from proxysync.kinds.references import References
+from proxysync.model import Desired, Fields, Snapshot
+from proxysync.values.fields import AdvancedConfig, Bool, CertificateName, Domains
+from proxysync.values.invalid import InvalidValue
+from proxysync.values.names import domain
+
+WIRE_NAMES = {
+    "certificate_id": "certificate",
+    "domain_names": "domains",
+    "hsts_enabled": "hsts",
+    "http2_support": "http2",
+    "ssl_forced": "force_ssl",
+}
+
+
+class HostDefaults(Defaults):
+    """The fields of a host that may be set for all of them."""
+
+    certificate: CertificateName = Field(
+        default=None,
+        description="A certificate in NPM, by its nice name or a domain that it covers; or none.",
+    )
+    force_ssl: Bool = Field(default=False, description="Redirect HTTP to HTTPS.")
+    http2: Bool = Field(default=False, description="Serve HTTP/2.")
+    hsts: Bool = Field(default=False, description="Tell browsers to come by HTTPS only.")
+    hsts_subdomains: Bool = Field(default=False, description="HSTS for all names below, too.")
+    advanced_config: AdvancedConfig = Field(
+        default="", description="nginx configuration for the host."
+    )
+    enabled: Bool = Field(default=True, description="Whether NPM serves it.")
+
+
+class HostEntry(HostDefaults, Entry):
+    """One host as it stands in the file."""
+
+    domains: Domains = Field(
+        description="The names that it answers to; *.example.com is possible.",
+        examples=[["media.example.com"]],
+    )
+
+    @property
+    def is_on(self) -> bool:
+        return self.enabled
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.domains
+
+
+class HostKind(Kind):
+    """A kind of host: an object that nginx serves by its domain names."""
+
+    free_text = frozenset({"advanced_config"})
+    references = frozenset({"certificate_id"})
+    wire_names: ClassVar[Mapping[str, str]] = WIRE_NAMES
+
+    @abstractmethod
+    def wire(self, entry: Any, references: References) -> Fields:
+        """The fields of its own that an entry asks for."""
+
+    def normalise(self, fields: Fields) -> Fields:
+        """Domains lower-case and sorted, 0/1 as booleans, and TLS flags only with what they need:
+        none without a certificate, HSTS only with forced TLS.
+
+        NPM stores some of these otherwise, but nginx then serves the same.
+        """
+        result = {name: like(fields.get(name), default) for name, default in self.defaults.items()}
+        result["domain_names"] = sorted({name.lower() for name in result["domain_names"]})
+        if not result["certificate_id"]:
+            result["ssl_forced"] = result["http2_support"] = False
+        result["hsts_enabled"] = result["hsts_enabled"] and result["ssl_forced"]
+        result["hsts_subdomains"] = result["hsts_subdomains"] and result["hsts_enabled"]
+        return result
+
+    def desired(self, resource: Resource, snapshot: Snapshot) -> Desired:
+        entry = resource.entry
+        assert isinstance(entry, HostEntry)
+        references = References(snapshot)
+        fields = self.normalise(
+            {
+                "domain_names": entry.domains,
+                "certificate_id": references.certificate(entry.certificate),
+                "ssl_forced": entry.force_ssl,
+                "http2_support": entry.http2,
+                "hsts_enabled": entry.hsts,
+                "hsts_subdomains": entry.hsts_subdomains,
+                "advanced_config": entry.advanced_config,
+                "enabled": entry.enabled,
+                **self.wire(entry, references),
+            }
+        )
+        missing = references.missing
+        problems: list[str] = []
+        if entry.enabled:
+            problems = [*missing.values(), *references.advice, *references.open_lists(fields)]
+        problems += self._not_known(fields, snapshot)
+        return Desired(
+            resource.key,
+            fields,
+            "; ".join(problems) or None,
+            {} if entry.enabled else missing,
+        )
+
+    def _not_known(self, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
+        accepted = snapshot.accepted.get(self.name, frozenset(self.defaults))
+        for field, since in self.optional.items():
+            if field not in accepted and fields[field] != self.defaults[field]:
+                yield f"this NPM does not know {field}; it came with NPM {since}"
+
+    def claims(self, fields: Fields) -> frozenset[str]:
+        return frozenset(fields["domain_names"])
+
+    def with_claims(self, fields: Fields, claims: frozenset[str]) -> Fields:
+        return {**fields, "domain_names": sorted(claims)}
+
+    def alias_for(self, name: str, in_use: AbstractSet[str]) -> str | None:
+        """`.example.com`: nginx then serves example.com, and whatever is below it.
+
+        There is none where it would draw visitors away from a host that serves those below.
+        """
+        if name.startswith(".") or "*" in name or {f".{name}", f"*.{name}"} & in_use:
+            return None
+        return f".{name}"
+
+    def canonical(self, name: str) -> str:
+        return name.removeprefix(".")
+
+    def served(self, fields: Fields, path: str = "/") -> Served:
+        del path
+        https = bool(fields["certificate_id"])
+        return Served(
+            names=self.claims(fields),
+            upstream=None,
+            https=https,
+            forced=https and bool(fields["ssl_forced"]),
+            is_peculiar=bool(fields["advanced_config"]),
+            is_plain=not fields["advanced_config"],
+        )
+
+    def holders_in_file(self, data: Mapping[str, Any]) -> Iterable[tuple[Sequence[str | int], str]]:
+        domains = data.get("domains")
+        for index, item in enumerate(domains if isinstance(domains, tuple | list) else [domains]):
+            try:
+                yield ("domains", index), domain(item)
+            except InvalidValue:
+                continue
+
+
+def like(value: Any, default: Any) -> Any:
+    """`value` in the type of `default`, tolerant of how versions of NPM write the same thing."""
+    if value is None:
+        return list(default) if isinstance(default, tuple) else default
+    if isinstance(default, bool):
+        return bool(value)
+    if isinstance(default, int):
+        return int(value) if str(value).isdigit() else value
+    return list(value) if isinstance(default, tuple) else value

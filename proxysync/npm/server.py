@@ -1,0 +1,100 @@
+"""What is known of a server for as long as it runs: version, fields that it knows, rights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proxysync.kinds import KINDS, Kind
+from proxysync.npm.errors import NpmAddressError, NpmRightsError, address_hint
+from proxysync.npm.session import Session
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server and what the account may do there.
+
+    `version` is None where NPM does not know its own (a source checkout says 2.0.0).
+    `accepted` are the fields that it knows, per kind; `may_only_see` are the kinds whose objects
+    the account may not change. `sees_all` is False for an account that sees only its own
+    objects. With `serves_disabled` NPM serves a host that is disabled from the start.
+    """
+
+    version: tuple[int, int, int] | None
+    accepted: Mapping[str, frozenset[str]]
+    may_only_see: tuple[Kind, ...]
+    sees_all: bool
+    serves_disabled: bool
+
+
+def read_server(session: Session) -> Server:
+    """Reads all of it. Raises NpmError."""
+    version = read_version(session)
+    rights = _rights(session.get("/users/me?expand=permissions"))
+    levels = {kind: rights.get(kind.right) for kind in KINDS.values()}
+    for kind, level in levels.items():
+        if level not in ("view", "manage"):
+            raise missing_right(session.url, kind, "not see {}")
+    schema = session.get("/schema", public=True)
+    return Server(
+        version=version,
+        accepted={kind.name: _accepted(kind, schema, version) for kind in KINDS.values()},
+        may_only_see=tuple(kind for kind, level in levels.items() if level == "view"),
+        sees_all=rights.get("visibility") == "all",
+        serves_disabled=version is None or version < (2, 12, 0),
+    )
+
+
+def missing_right(url: str, kind: Kind, what: str) -> NpmRightsError:
+    """The error of an account that may only do `what`, and how to let it do more."""
+    return NpmRightsError(
+        f"the account at {url} may {what.format(f'{kind.label}s')}",
+        hint=f"In NPM, open Users, Edit Permissions, and set {kind.right_label} to Manage.",
+    )
+
+
+def read_version(session: Session) -> tuple[int, int, int] | None:
+    """The server's version as it is now. Raises NpmError."""
+    health = session.get("/", public=True)
+    version = health.get("version") if isinstance(health, dict) else None
+    if not isinstance(version, dict):
+        raise NpmAddressError(
+            f"{session.url} does not answer as NPM's API does",
+            hint=address_hint(session.url),
+        )
+    if health.get("setup") is False:
+        raise NpmRightsError(
+            f"NPM at {session.url} has no user yet",
+            hint="Open that address in a browser and make the first user.",
+        )
+    numbers = [version.get(key) or 0 for key in ("major", "minor", "revision")]
+    if not all(type(number) is int for number in numbers):
+        return None
+    known = (numbers[0], numbers[1], numbers[2])
+    return None if known == (2, 0, 0) else known
+
+
+def _accepted(kind: Kind, schema: Any, version: tuple[int, int, int] | None) -> frozenset[str]:
+    try:
+        body = schema["paths"][f"/{kind.collection}"]["post"]["requestBody"]
+        names = body["content"]["application/json"]["schema"]["properties"]
+        return frozenset(kind.defaults) & frozenset(names)
+    except (KeyError, TypeError):
+        newer = {
+            name
+            for name, since in kind.optional.items()
+            if version is None or version < tuple(int(part) for part in since.split("."))
+        }
+        return frozenset(kind.defaults) - newer
+
+
+def _rights(user: Any) -> Mapping[str, str]:
+    """The account's rights; an administrator may do everything, whatever the list says."""
+    if not isinstance(user, dict):
+        return {}
+    rights = user.get("permissions")
+    listed = rights if isinstance(rights, dict) else {}
+    roles = user.get("roles")
+    if isinstance(roles, list) and "admin" in roles:
+        everything = {kind.right: "manage" for kind in KINDS.values()}
+        return {"visibility": "all", **listed, **everything}
+    return listed
