@@ -1,7 +1,7 @@
 """The way from a loaded file to an NPM in line with it: plan, validate, apply, remember."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from proxysync.kinds import KINDS
 from proxysync.kinds.entry import Resource
 from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Key, Snapshot, clock
+from proxysync.plan.adoption import only_adoptions
 from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import DeleteLimit, Failure, Policy
@@ -111,7 +112,7 @@ def build_plan(
         blocked=blocked or {},
         failures=_failures(state, snapshot),
     )
-    return _only_adoptions(plan, options.adopting) if options.adopting else plan
+    return only_adoptions(plan, options.adopting) if options.adopting else plan
 
 
 def _limit(settings: "Settings") -> DeleteLimit:
@@ -131,15 +132,6 @@ def _failures(state: State | None, snapshot: Snapshot) -> list[Failure]:
         for entry in (state.failures() if state else ())
         if not entry.retry and entry.surroundings == reference_fingerprint(entry.fields, snapshot)
     ]
-
-
-def _only_adoptions(plan: Plan, keys: frozenset[Key]) -> Plan:
-    changes = tuple(
-        change
-        for change in plan.changes
-        if change.key in keys and change.action in ("adopt", "conflict")
-    )
-    return replace(plan, changes=changes, records=(), forget=())
 
 
 def to_validate(config: "Config", plan: Plan) -> list[Resource]:

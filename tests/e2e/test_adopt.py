@@ -42,3 +42,30 @@ def test_a_host_of_another_type_cannot_be_adopted(small_world: World, services: 
     done = small_world.run("adopt", "one", "--yes")
     assert done.code == 1
     assert "redirection host" in done.out
+
+
+def test_a_takeover_takes_along_what_frees_the_domains_that_it_needs(
+    world: World, services: list[Toy]
+) -> None:
+    one, two, three = services
+    a, b, c, d = (domain(name) for name in "abcd")
+    world.write(
+        {
+            "two": {"domains": [b, c], "upstream": two.url},
+            "three": {"domains": [d], "upstream": three.url},
+        }
+    )
+    world.apply()
+    world.npm.add_host(a, port=three.port)
+    world.write(
+        {
+            "one": {"domains": [a, b], "upstream": one.url},
+            "two": {"domains": [c, d], "upstream": two.url},
+            "three": {"domains": [domain("e")], "upstream": three.url},
+            "new": {"domains": [domain("f")], "upstream": three.url},
+        }
+    )
+    done = world.run("adopt", "one", "--yes")
+    assert done.code == 0, done.out + done.err
+    hosts = {row["meta"]["proxysync"]["name"]: row["domain_names"] for row in world.npm.hosts()}
+    assert hosts == {"one": [a, b], "two": [c, d], "three": [domain("e")]}

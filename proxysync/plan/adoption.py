@@ -1,0 +1,33 @@
+"""What of a plan `adopt` carries out: the takeovers, and what frees the domains that they need."""
+
+from dataclasses import replace
+
+from proxysync.kinds import KINDS
+from proxysync.kinds.domains import reached
+from proxysync.model import Fields, Key
+from proxysync.plan.model import Change, Plan
+
+
+def only_adoptions(plan: Plan, keys: frozenset[Key]) -> Plan:
+    """The plan for these entries alone. Nothing is recorded or forgotten by the way."""
+    kept = [c for c in plan.changes if c.key in keys and c.action in ("adopt", "conflict")]
+    rest = [change for change in plan.to_make if change not in kept]
+    while freeing := [change for change in rest if any(_frees(change, other) for other in kept)]:
+        kept += freeing
+        rest = [change for change in rest if change not in freeing]
+    chosen = tuple(change for change in plan.changes if change in kept)
+    return replace(plan, changes=chosen, records=(), forget=())
+
+
+def _frees(change: Change, other: Change) -> bool:
+    """Whether a change gives away a name that the other takes."""
+    has, gets = (
+        _names(change, change.live.fields if change.live else None),
+        _names(change, change.target),
+    )
+    needs = _names(other, other.target) if other.is_open else frozenset[str]()
+    return bool((has - gets) & needs)
+
+
+def _names(change: Change, fields: Fields | None) -> frozenset[str]:
+    return frozenset() if fields is None else reached(KINDS[change.kind].claims(fields))
