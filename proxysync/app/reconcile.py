@@ -194,11 +194,11 @@ class Reconciler(Runner):
             looked_at &= {change.key for change in plan.changes}
         self._remember_blocked(config, verdicts, looked_at - set(blocked))
 
-        def again() -> Plan:
-            return build_plan(config, self._npm.snapshot(), self._state, options, blocked)
+        def replan(now: Snapshot) -> Plan:
+            return build_plan(config, now, self._state, options, blocked)
 
         plan, report = self._carry_out(
-            plan, again, config.settings, options.why, config.fingerprint
+            plan, snapshot, replan, config.settings, options.why, config.fingerprint
         )
         contest = Contest(self._npm, self._state, self._emit)
         plan = contest.follow(plan, report, config.fingerprint)
@@ -225,7 +225,7 @@ class Reconciler(Runner):
         # Held before the first write: a daemon must not put the file back in between.
         allowed = str(options.max_delete) if options.max_delete else None
         self._state.set_hold({fingerprint, self._journal.fingerprint}, run_id, allowed)
-        return self._go_back(run_id, settings, options, plan)
+        return self._go_back(run_id, settings, options, plan, snapshot)
 
     def continue_back(self, hold: Hold, settings: "Settings") -> Round:
         """Finishes a rollback that was cut off; what was changed in NPM since then stays.
@@ -237,17 +237,19 @@ class Reconciler(Runner):
         options = Options(max_delete=limit, keep_drift=True)
         snapshot, trouble = self._recovered(settings)
         plan = self._plan_back(hold.run_id, settings, options, snapshot)
-        done = self._go_back(hold.run_id, settings, options, plan)
+        done = self._go_back(hold.run_id, settings, options, plan, snapshot)
         if trouble is not None and done.report.error is None:
             raise trouble
         return done
 
-    def _go_back(self, run_id: int, settings: "Settings", options: Options, plan: Plan) -> Round:
-        def again() -> Plan:
-            return self._plan_back(run_id, settings, options, self._npm.snapshot())
+    def _go_back(
+        self, run_id: int, settings: "Settings", options: Options, plan: Plan, snapshot: Snapshot
+    ) -> Round:
+        def replan(now: Snapshot) -> Plan:
+            return self._plan_back(run_id, settings, options, now)
 
-        fingerprint = self._journal.fingerprint
-        plan, report = self._carry_out(plan, again, settings, why_back(run_id), fingerprint)
+        why, fingerprint = why_back(run_id), self._journal.fingerprint
+        plan, report = self._carry_out(plan, snapshot, replan, settings, why, fingerprint)
         return Round(plan, report=report)
 
     def _then(self, settings: "Settings") -> "Settings":

@@ -1,29 +1,40 @@
 """What of a plan may put a broken nginx right: then it has to come before all else."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from proxysync.apply.domain_move import HostId, host_id
 from proxysync.apply.order import held, takes_down, wanted
 from proxysync.kinds import KINDS
 from proxysync.model import Fields
 from proxysync.plan.model import Change, Plan
 
 
-def cure(plan: Plan, resolver: str | None) -> tuple[Plan, frozenset[int]]:
+@dataclass(frozen=True)
+class RecoveryPlan:
+    """What to carry out first; the hosts `disable_first` before they get their new definition.
+
+    NPM tests nginx before it writes that, and so with what breaks nginx still in place.
+    """
+
+    plan: Plan
+    disable_first: frozenset[HostId]
+
+
+def recovery_plan(plan: Plan, resolver: str | None) -> RecoveryPlan:
     """The part of the plan that takes out of nginx what may break it; empty if there is none.
 
     That is: whatever is deleted or disabled, and hosts with a name in a location that does not
-    resolve and that the plan drops. NPM tests nginx before it writes their new definition, so
-    that these, the second value, have to be disabled first.
+    resolve and that the plan drops.
     """
     from proxysync.health.latent import find_unresolved
 
     dropped = {change.key: _dropped(change) for change in plan.to_make}
     names = frozenset[str]().union(*dropped.values())
     gone = find_unresolved(names, resolver).keys() if names else set()
-    culprits = [change for change in plan.to_make if dropped[change.key] & gone]
-    changes = [c for c in plan.to_make if c in culprits or _only_takes_down(c, plan)]
-    ids = frozenset(change.npm_id for change in culprits if change.npm_id is not None)
-    return replace(plan, changes=tuple(changes), records=(), forget=()), ids
+    offenders = [change for change in plan.to_make if dropped[change.key] & gone]
+    changes = [c for c in plan.to_make if c in offenders or _only_takes_down(c, plan)]
+    hosts = frozenset(host_id(change.live) for change in offenders if change.live is not None)
+    return RecoveryPlan(replace(plan, changes=tuple(changes), records=(), forget=()), hosts)
 
 
 def _dropped(change: Change) -> frozenset[str]:

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from proxysync.app.recovery_plan import cure
+from proxysync.app.recovery_plan import recovery_plan
 from proxysync.apply import under_way
-from proxysync.apply.engine import Engine, Hooks
+from proxysync.apply.domain_move import HostId
+from proxysync.apply.engine import Engine
+from proxysync.apply.hooks import Hooks
+from proxysync.apply.host_writer import HostWriter
 from proxysync.apply.ledger import Emit
 from proxysync.apply.recovery import Recovery
 from proxysync.apply.report import Report
 from proxysync.apply.site_check import SiteCheck
-from proxysync.apply.write import Writer
 from proxysync.model import Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
@@ -58,40 +60,55 @@ class Runner:
     def _carry_out(
         self,
         plan: Plan,
-        again: Callable[[], Plan],
+        snapshot: Snapshot,
+        replan: Callable[[Snapshot], Plan],
         settings: "Settings",
         why: str,
         fingerprint: str,
     ) -> tuple[Plan, Report]:
-        """Rehearses, and runs the plan, or the one made `again` if something was refused."""
+        """Rehearses, and runs the plan, or a new one if something was refused."""
         engine = self._engine(settings)
-        try:
-            good = engine.rehearse(plan)
-        except NpmError as error:
-            self._mend(plan, settings, error, fingerprint)
-            plan = again()
-            good = engine.rehearse(plan)
-        if not good:
-            plan = again()
-        return plan, engine.run(plan, why=why, fingerprint=fingerprint)
+        rehearsal = engine.rehearse(plan, snapshot)
+        if rehearsal.error is not None:
+            self._recover_nginx(plan, snapshot, settings, rehearsal.error, fingerprint)
+            snapshot = self._npm.snapshot()
+            plan = replan(snapshot)
+            rehearsal = rehearsal.then(engine.rehearse(plan, snapshot))
+            if rehearsal.error is not None:
+                raise rehearsal.error
+        if not rehearsal.good:
+            snapshot = self._npm.snapshot()
+            plan = replan(snapshot)
+        report = engine.run(
+            plan, snapshot, why=why, fingerprint=fingerprint, refused=rehearsal.refused
+        )
+        return plan, report
 
-    def _mend(self, plan: Plan, settings: "Settings", error: NpmError, fingerprint: str) -> None:
-        """Carries out first what may be the cure of a broken nginx; raises where none is."""
+    def _recover_nginx(
+        self,
+        plan: Plan,
+        snapshot: Snapshot,
+        settings: "Settings",
+        error: NpmError,
+        fingerprint: str,
+    ) -> None:
+        """Carries out first what may put a broken nginx right; raises where nothing is known to."""
         if error.code != NpmUnconfirmedError.code:
             raise error
-        first, down_first = cure(plan, settings.validation.resolver)
-        if not first.to_make:
+        first = recovery_plan(plan, settings.validation.resolver)
+        if not first.plan.to_make:
             raise error
-        engine = self._engine(settings, down_first)
-        report = engine.run(first, why="mending nginx", fingerprint=fingerprint)
+        engine = self._engine(settings, first.disable_first)
+        report = engine.run(first.plan, snapshot, why="recovery", fingerprint=fingerprint)
         if not report.ok:
             raise report.error or error
 
-    def _engine(self, settings: "Settings", down_first: frozenset[int] = frozenset()) -> Engine:
-        writer = Writer(
-            self._npm, settings.instance, self._site_check(settings), down_first, self._state.id
-        )
-        return Engine(writer, self._state, self._journal, self._emit, self._hooks)
+    def _engine(
+        self, settings: "Settings", disable_first: frozenset[HostId] = frozenset()
+    ) -> Engine:
+        hosts = HostWriter(self._npm, settings.instance, self._state.id, disable_first)
+        sites = self._site_check(settings)
+        return Engine(self._npm, hosts, sites, self._state, self._journal, self._emit, self._hooks)
 
     def _site_check(self, settings: "Settings") -> SiteCheck:
         address = settings.edge(self._npm.url)

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from proxysync.apply.outcome import ApplyError, WriteOutcome
 from proxysync.apply.report import Outcome, Result
-from proxysync.apply.written import Refusal
-from proxysync.model import Applied, Key, Live
+from proxysync.kinds.references import reference_fingerprint
+from proxysync.model import Applied, Key, Live, Snapshot
 from proxysync.model.errors import ProxysyncError
 from proxysync.npm.errors import NpmUnconfirmedError
 from proxysync.plan.match import same_host
@@ -33,12 +34,12 @@ class Emit(Protocol):
 
 
 class Ledger:
-    """Keeps the state true to what was done. `surroundings` is what a change refers to in NPM."""
+    """Keeps the state true to what was done to an NPM that was like the `snapshot`."""
 
-    def __init__(self, state: State, emit: Emit, surroundings: Callable[[Change], str]) -> None:
+    def __init__(self, state: State, emit: Emit, snapshot: Snapshot) -> None:
         self._state = state
         self._emit = emit
-        self._surroundings = surroundings
+        self._snapshot = snapshot
 
     def doubt(self, change: Change, last: Applied | None, live: Live) -> None:
         """Until its change is done, a host that was released is not as anybody wants it."""
@@ -56,21 +57,6 @@ class Ledger:
             )
             self._state.record(row)
 
-    def remember(self, change: Change, live: Live | None) -> None:
-        if live is None:
-            self._state.forget([change.key])
-            return
-        assert change.desired is not None
-        row = Applied(
-            change.key,
-            live.npm_id,
-            change.desired,
-            live.created_on,
-            writer=live.writer,
-        )
-        self._state.record(row, replaces=old_name(change))
-        self._state.clear_failure(change.key)
-
     def last(self, change: Change) -> Applied | None:
         """What the state knows of the change's host, whatever it is called; or of one like it
         that is gone."""
@@ -80,7 +66,11 @@ class Ledger:
             return next((row for row in rows if row.key == change.key), None)
         return next((row for row in rows if same_host(row, live)), None)
 
-    def announce(self, change: Change, npm_id: int | None) -> None:
+    def done(self, outcome: WriteOutcome) -> Outcome:
+        """Remembers and announces a change that is complete."""
+        change, live = outcome.change, outcome.live
+        self._remember(change, live)
+        npm_id = live.npm_id if live else change.npm_id
         done = DONE_WORDS[change.action]
         self._emit(
             "info",
@@ -90,6 +80,7 @@ class Ledger:
             key=change.key,
             data={"npm_id": npm_id, "fields": sorted(change.fields), "drift": change.drift},
         )
+        return Outcome(change.key, change.action, npm_id, Result.DONE)
 
     def confirm(self, last: Applied | None, live: Live | None) -> None:
         """After a roll back it is known what nginx runs: what worked before, or nothing."""
@@ -101,27 +92,41 @@ class Ledger:
             worked = last.fields or live.fields
             self._state.record(replace(last, fields=worked, unconfirmed=False))
 
-    def refused(self, change: Change, refusal: Refusal) -> Outcome:
+    def not_taken(self, outcome: WriteOutcome, last: Applied | None) -> Outcome:
+        """A write that NPM has not taken, or may not have."""
+        change, error = outcome.change, outcome.error
+        assert error is not None
+        if isinstance(error, ApplyError):
+            if not error.retry:
+                self.confirm(last, error.live)
+            return self.refused(change, error)[0]
+        if isinstance(error, NpmUnconfirmedError):
+            return self.unconfirmed(change, error, last)
+        return outcome_of(change, Result.SKIPPED, error)
+
+    def refused(self, change: Change, error: ApplyError) -> tuple[Outcome, bool]:
+        """Remembers the refusal; whether it is new comes second."""
         entry = FailedEntry(
             key=change.key,
             fields=change.desired or {},
-            live=refusal.live.fields if refusal.live else None,
-            reason=refusal.message,
-            retry=refusal.retry,
-            surroundings=self._surroundings(change),
+            live=error.live.fields if error.live else None,
+            reason=error.message,
+            retry=error.retry,
+            surroundings=reference_fingerprint(change.desired or {}, self._snapshot),
         )
-        if entry not in self._state.failures():
+        is_new = entry not in self._state.failures()
+        if is_new:
             self._state.add_failure(entry)
-            hint = f" ({refusal.hint})" if refusal.hint else ""
+            hint = f" ({error.hint})" if error.hint else ""
             self._emit(
                 "error",
                 "apply",
                 "proxy.failed",
-                f"{change.action} of {change.name} failed: {refusal.message}{hint}",
+                f"{change.action} of {change.name} failed: {error.message}{hint}",
                 key=change.key,
-                data={"action": change.action, "npm_id": change.npm_id, "hint": refusal.hint},
+                data={"action": change.action, "npm_id": change.npm_id, "hint": error.hint},
             )
-        return outcome_of(change, Result.FAILED, refusal)
+        return outcome_of(change, Result.FAILED, error), is_new
 
     def unconfirmed(
         self, change: Change, error: NpmUnconfirmedError, last: Applied | None
@@ -144,6 +149,21 @@ class Ledger:
             )
             self._state.record(row, replaces=old_name(change))
         return outcome_of(change, Result.UNCONFIRMED, error)
+
+    def _remember(self, change: Change, live: Live | None) -> None:
+        if live is None:
+            self._state.forget([change.key])
+            return
+        assert change.desired is not None
+        row = Applied(
+            change.key,
+            live.npm_id,
+            change.desired,
+            live.created_on,
+            writer=live.writer,
+        )
+        self._state.record(row, replaces=old_name(change))
+        self._state.clear_failure(change.key)
 
 
 def outcome_of(change: Change, result: Result, error: ProxysyncError) -> Outcome:

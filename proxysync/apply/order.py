@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from proxysync.kinds import KINDS, RESERVED_SUFFIX
-from proxysync.model import Key
+from proxysync.model import Key, Snapshot
 from proxysync.plan.model import Change
 
 Names = frozenset[str]
@@ -22,17 +22,17 @@ class Part(StrEnum):
     """What of a change a step carries out."""
 
     WHOLE = "whole"
-    RELEASE = "release"
+    DETACH = "detach"
     TAKE = "take"
-    SETTLE = "settle"
+    FINISH = "finish"
 
 
 @dataclass(frozen=True)
 class Step:
     """One write of a change, or all of it.
 
-    RELEASE leaves the host `names` only. TAKE writes the change, with the stand-ins in `names`
-    on top. SETTLE ends a change that began with RELEASE; `names` are those that other hosts
+    DETACH leaves the host `names` only. TAKE writes the change, with the stand-ins in `names`
+    on top. FINISH ends a change that began with DETACH; `names` are those that other hosts
     should have taken by then. `begins` is the first step of those that are only right together.
     """
 
@@ -62,9 +62,15 @@ def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> 
     ]
 
 
+def names_in_use(snapshot: Snapshot) -> Names:
+    """All names in NPM, whoever holds them."""
+    lives = (KINDS[live.kind].claims(live.fields) for live in snapshot.objects)
+    return frozenset(snapshot.held).union(*lives)
+
+
 def takes_down(change: Change) -> bool:
     """Whether the host is deleted or disabled, and so taken out of nginx."""
-    return change.target is None or not change.target.get("enabled", True)
+    return change.target is None or not KINDS[change.kind].is_enabled(change.target)
 
 
 def held(change: Change) -> Names:
@@ -117,13 +123,13 @@ def _steps(group: Sequence[Change], in_use: AbstractSet[str]) -> list[Step]:
     for change in holders:
         left = held(change) - given[change.key] | stand_ins[change.key]
         left = left or frozenset({placeholder(change)})
-        steps.append(Step(change, Part.RELEASE, left))
+        steps.append(Step(change, Part.DETACH, left))
     for change in group:
         if not given[change.key]:
             steps.append(Step(change))
         elif wanted(change) - held(change):
             steps.append(Step(change, Part.TAKE, stand_ins[change.key]))
-    steps += [Step(change, Part.SETTLE, given[change.key]) for change in holders]
+    steps += [Step(change, Part.FINISH, given[change.key]) for change in holders]
     return steps
 
 
@@ -136,7 +142,7 @@ def _given(change: Change, group: Sequence[Change]) -> Names:
 
 def _stand_ins(change: Change, given: Names, in_use: AbstractSet[str]) -> Names:
     """What keeps these names served; nothing where the host does not serve, or none is free."""
-    if change.live is None or not change.live.fields.get("enabled"):
+    if change.live is None or not KINDS[change.kind].is_enabled(change.live.fields):
         return NO_NAMES
     kind = KINDS[change.kind]
     found = (kind.alias_for(name, in_use - held(change)) for name in given)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from proxysync.apply.canary import reload_nginx
-from proxysync.apply.definition import is_enabled
 from proxysync.apply.ledger import Emit
 from proxysync.apply.promise import Trouble
 from proxysync.apply.recovery_table import (
@@ -133,7 +132,7 @@ class Recovery:
         except NpmRejectedError:  # a name that it had is another host's by now
             fields = kind.with_claims(entry.before, kind.claims(live.fields))
             self._npm.update(kind, live, fields, old)
-        if not is_enabled(kind, entry.before):
+        if not kind.is_enabled(entry.before):
             self._npm.disable(kind, live.npm_id)
 
     def _remember_failure(

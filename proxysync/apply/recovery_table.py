@@ -17,7 +17,6 @@ After the CHECK_SITE: RECORD, or DELETE_NEW or RESTORE where visitors are worse 
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from proxysync.apply.definition import is_enabled
 from proxysync.apply.promise import Before, Promise, Trouble
 from proxysync.kinds import KINDS
 from proxysync.model import Live, Marker, Snapshot
@@ -46,7 +45,7 @@ def decide(entry: Entry, live: Live | None, marker: Marker) -> Action:
     """The table above; `marker` is the one that the write gave the host."""
     if live is None:
         return Action.RELOAD_NGINX if entry.action == "delete" else Action.LEAVE
-    enabled = is_enabled(KINDS[entry.kind], live.fields)
+    enabled = KINDS[entry.kind].is_enabled(live.fields)
     as_written = live.fields == entry.after
     # A new host that nginx refuses never worked, even if somebody has changed it since.
     if enabled and live.online is False and (as_written or not entry.before):

@@ -48,6 +48,14 @@ class SiteCheck:
         self.edge = edge
         self._proven = frozenset(proven)
 
+    def addresses(self, schemes: Iterable[str]) -> list[str]:
+        """Where sites are asked for by these schemes."""
+        return [self.edge.address(scheme) for scheme in schemes] if self.edge else []
+
+    def can_see(self, *, https: bool) -> bool:
+        """Whether a site can be asked for, which is on HTTPS or not."""
+        return self.edge is not None and self.edge.can_see(certificate=https)
+
     def before(self, names: Iterable[str]) -> Before:
         """How these names answer now."""
         wanted = sorted(set(names))

@@ -6,7 +6,8 @@ A write that arrives late would undo what was written since, and two at once tak
 import time
 from collections.abc import Sequence
 
-from proxysync.apply.engine import Hooks
+from proxysync.apply.hooks import Hooks
+from proxysync.kinds import KINDS
 from proxysync.model import Live, Snapshot
 from proxysync.npm import transport
 from proxysync.npm.client import NpmClient
@@ -71,4 +72,6 @@ def _left(open_: Sequence[Sent], seen: dict[int, float], start: float, snapshot:
 
 def _is_tested(live: Live | None) -> bool:
     """Whether NPM has written down what nginx thinks of it, which a write forgets at first."""
-    return live is not None and bool(live.fields.get("enabled")) and live.online is not None
+    if live is None or live.online is None:
+        return False
+    return KINDS[live.kind].is_enabled(live.fields)

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from proxysync.apply.engine import Hooks
+    from proxysync.apply.hooks import Hooks
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -48,7 +48,7 @@ class Interrupt:
 
 def hooks(progress: Callable[[str], object] = lambda _: None) -> "Hooks":
     """Hooks of a run that a signal ends between two changes."""
-    from proxysync.apply.engine import Hooks
+    from proxysync.apply.hooks import Hooks
     from proxysync.cli.terminal import note
 
     interrupt = Interrupt()

@@ -68,7 +68,7 @@ def _serve(
     from functools import partial
 
     from proxysync.app.reconcile import Reconciler
-    from proxysync.apply.engine import Hooks
+    from proxysync.apply.hooks import Hooks
     from proxysync.daemon.loop import Loop, Wake
     from proxysync.daemon.oversight import Oversight, npm_probe
     from proxysync.daemon.repairs import Repairs

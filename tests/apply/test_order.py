@@ -37,14 +37,14 @@ def carry_out(steps: Sequence[Step], start: Mapping[str, Names]) -> list[dict[st
     for step in steps:
         held = dict(moments[-1])
         name, wants = step.change.name, wanted(step.change)
-        if step.part is Part.RELEASE:
+        if step.part is Part.DETACH:
             wants = step.names
         elif step.part is Part.TAKE:
             wants |= step.names
         others = NO_NAMES.union(*(held[other] for other in held if other != name))
         assert not wants & others, f"{name} takes what another one holds"
         held.pop(name, None)
-        if step.change.target is not None or step.part is Part.RELEASE:
+        if step.change.target is not None or step.part is Part.DETACH:
             assert wants
             held[name] = wants
         moments.append(held)
@@ -84,7 +84,7 @@ def test_any_move_of_names_between_hosts_is_carried_out_without_a_clash(
     assert moments[-1] == new
     stay = served(old) & served(new)
     assert all(stay <= served(moment) for moment in moments), "a name is served by nobody"
-    whole = [step.change.name for step in steps if step.part in (Part.WHOLE, Part.SETTLE)]
+    whole = [step.change.name for step in steps if step.part in (Part.WHOLE, Part.FINISH)]
     assert sorted(whole) == sorted(change.name for change in changes)
 
 
@@ -119,12 +119,12 @@ def test_a_swap_of_two_names() -> None:
     x, y = frozenset({"x"}), frozenset({"y"})
     steps = in_order([change("a", x, y, 1), change("b", y, x, 2)])
     assert parts(steps) == [
-        ("a", "release"),
-        ("b", "release"),
+        ("a", "detach"),
+        ("b", "detach"),
         ("a", "take"),
         ("b", "take"),
-        ("a", "settle"),
-        ("b", "settle"),
+        ("a", "finish"),
+        ("b", "finish"),
     ]
     assert steps[0].names == frozenset({".x"})
 
@@ -153,8 +153,8 @@ def test_whoever_gives_and_takes_is_carried_out_together() -> None:
         change("giver", frozenset({"g", "moved"}), frozenset({"g"}), 2),
     ]
     assert parts(in_order(changes)) == [
-        ("giver", "release"),
+        ("giver", "detach"),
         ("taker", "whole"),
-        ("giver", "settle"),
+        ("giver", "finish"),
         ("other", "whole"),
     ]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from proxysync.apply.site_check import SiteCheck
-from proxysync.apply.write import Writer
 from proxysync.demo.toys import Toy
 from proxysync.health.schedule import phase
 from proxysync.sandbox.faults import Fault, FaultProxy
@@ -311,7 +310,7 @@ def kill_before_visitors_are_asked(world: World, monkeypatch: pytest.MonkeyPatch
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("proxysync.apply.write.Writer.check", die)
+        patch.setattr("proxysync.apply.site_check.SiteCheck.check", die)
         with pytest.raises(Killed):
             world.call("apply", "--yes")
 
@@ -461,14 +460,14 @@ def test_npm_that_loses_what_was_only_written_again_makes_the_entry_no_failure(
                 proxy.inject(Fault.ERROR_500_WITH_EFFECT, method="PUT")
             small_world.call("apply", "--yes")
     small_world.env["PROXYSYNC_NPM_URL"] = sandbox.url
-    check = Writer.check
+    check = SiteCheck.check
 
     def check_late(*arguments: Any) -> Any:
         sandbox.keep_old_file(small_world.npm.host("one")["id"], forward_port=1)
         return check(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "check", check_late)
+        patch.setattr(SiteCheck, "check", check_late)
         assert small_world.call("apply", "--yes").code == 1
     assert edge_of(small_world, "one") == "not_served"
     small_world.apply()

@@ -1,0 +1,233 @@
+"""One run of a plan: one step at a time, each one checked, one bad entry stopping no other."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from proxysync.apply.checked import Checked, Unchecked, sites_seen
+from proxysync.apply.domain_move import DomainMove
+from proxysync.apply.hooks import Hooks
+from proxysync.apply.ledger import Emit, Ledger, old_name, outcome_of
+from proxysync.apply.order import Part, Step
+from proxysync.apply.outcome import WriteOutcome, attempt
+from proxysync.apply.promise import Before, Findings, Trouble
+from proxysync.apply.report import Outcome, Report, Result
+from proxysync.apply.site_check import SiteCheck
+from proxysync.apply.step_writer import StepWriter, served_before
+from proxysync.model import Key, Snapshot
+from proxysync.npm.errors import NpmError, NpmUnconfirmedError
+from proxysync.plan.model import Change
+from proxysync.store.edges import EdgeTable
+from proxysync.store.journal import Journal, Row
+
+BATCH = 25
+"""Writes after which visitors are asked: a site that got worse must not wait for hundreds."""
+
+NOT_SERVED = (
+    "It is written again with the next run; if that does not help, read the log of NPM's nginx, "
+    "or restart NPM."
+)
+
+
+class PlanRun:
+    """Carries out the steps of one run.
+
+    Each step opens a row of the journal before it writes. The row is closed when it is known
+    how the step ended: at once where nobody can see the site, else after the next check.
+    """
+
+    def __init__(
+        self,
+        writer: StepWriter,
+        sites: SiteCheck,
+        ledger: Ledger,
+        journal: Journal,
+        edges: EdgeTable,
+        emit: Emit,
+        hooks: Hooks,
+        snapshot: Snapshot,
+        run_id: int,
+    ) -> None:
+        self._writer = writer
+        self._sites = sites
+        self._ledger = ledger
+        self._journal = journal
+        self._edges = edges
+        self._emit = emit
+        self._hooks = hooks
+        self._snapshot = snapshot
+        self._run_id = run_id
+        self._move = DomainMove()
+        self._before = Before()
+        self._unchecked: tuple[Unchecked, ...] = ()
+        self._ended: dict[int, tuple[Step, Outcome]] = {}
+        self._unseen: str | None = None
+
+    def carry_out(self, steps: Sequence[Step]) -> Report:
+        """A 5xx, a lost answer or an NPM that is away ends the run: NPM itself is then broken,
+        and each further write would do harm.
+        """
+        stopped: str | None = None
+        fatal: NpmError | None = None
+        for index, step in enumerate(steps):
+            if step.begins and self._hooks.stop():
+                stopped = "it was told to stop"
+                break
+            # A host may only let go of its names once others are seen to serve them.
+            if index % BATCH == 0 or step.part is Part.FINISH or self._looks_bad():
+                fatal = self._check_sites()
+            if index % BATCH == 0 and fatal is None:
+                batch = steps[index : index + BATCH]
+                names = served_before(batch, self._move, self._snapshot)
+                self._before = self._sites.before(names)
+            if fatal is None:
+                self._hooks.progress(f"{step.change.action} {step.change.name}")
+                fatal = self._carry_out(step)
+            if fatal is not None:
+                break
+        fatal = self._check_sites() or fatal
+        outcomes = tuple(outcome for _, (_, outcome) in sorted(self._ended.items()))
+        return Report(outcomes, fatal.message if fatal else stopped, fatal, self._unseen)
+
+    def _carry_out(self, step: Step) -> NpmError | None:
+        """Carries out a step; returns what ends the run."""
+        row = open_row(self._journal, self._run_id, step.change)
+        last = self._ledger.last(step.change)
+        if step.key in self._failed():
+            return self._clean_up(step, row)
+        outcome = attempt(
+            step.change,
+            lambda: self._writer.write(step, last, self._move, self._before, row),
+        )
+        if step.part is Part.DETACH and outcome.live is not None and outcome.error is None:
+            self._move = self._move.detach(outcome.live)
+            self._ledger.doubt(step.change, last, outcome.live)
+            row.close("released")
+            return None
+        self._move = self._move.after(outcome)
+        if outcome.error is not None:
+            self._close(step, row, self._ledger.not_taken(outcome, last), outcome)
+            return outcome.fatal
+        if self._sites.edge is not None and outcome.promise.is_visible:
+            self._unchecked += (Unchecked(step, row, outcome),)
+        else:
+            self._done(step, row, outcome)
+        return None
+
+    def _clean_up(self, step: Step, row: Row) -> NpmError | None:
+        """What is left to do for a change that has failed: its host gets its names back."""
+        if step.part is not Part.FINISH:
+            row.close("released")
+            return None
+        change, last = step.change, self._ledger.last(step.change)
+        outcome = attempt(change, lambda: self._writer.restore_domains(change, self._move))
+        self._move = self._move.after(outcome)
+        if outcome.error is None:
+            self._ledger.confirm(last, outcome.live)
+        if isinstance(outcome.error, NpmUnconfirmedError):
+            self._close(step, row, self._ledger.not_taken(outcome, last), outcome)
+        else:  # where somebody else was faster, the next plan sees how it is
+            row.close("released")
+        return outcome.fatal
+
+    def _close(self, step: Step, row: Row, ended: Outcome, outcome: WriteOutcome) -> None:
+        """Notes how a step ended.
+
+        The row stays open for recovery where the state does not know that it is in doubt.
+        """
+        if outcome.live is not None and step.change.live is None and outcome.fatal:
+            row.created(outcome.live.npm_id, outcome.live.created_on)
+        in_doubt = ended.result is Result.UNCONFIRMED and outcome.fatal is not None
+        if not in_doubt or _is_recorded(outcome):
+            row.close(str(ended.result), ended.message or step.change.reason)
+        self._ended[row.id] = step, ended
+
+    def _done(
+        self, step: Step, row: Row, outcome: WriteOutcome, trouble: Trouble | None = None
+    ) -> None:
+        """Ends a step that visitors are at least not worse off by; a TAKE has more to come."""
+        if step.part is Part.TAKE:
+            row.close("released")
+            return
+        ended = self._ledger.done(outcome)
+        if trouble is not None:
+            ended = replace(
+                ended, result=Result.UNCONFIRMED, message=trouble.message, hint=NOT_SERVED
+            )
+        self._close(step, row, ended, outcome)
+
+    def _failed(self) -> set[Key]:
+        """The entries that no further step is to be written for."""
+        return {step.key for step, o in self._ended.values() if o.result is Result.FAILED}
+
+    def _looks_bad(self) -> bool:
+        return self._sites.looks_bad([one.outcome.promise for one in self._unchecked])
+
+    def _check_sites(self) -> NpmError | None:
+        """Waits until nginx serves what was written, and undoes what does worse than before."""
+        unchecked, self._unchecked = self._unchecked, ()
+        if not unchecked:
+            return None
+        self._hooks.progress(f"waiting for nginx to serve {len(unchecked)} hosts")
+        findings = self._sites.check([one.outcome.promise for one in unchecked])
+        checked = [
+            Checked(one.step, one.row, one.outcome, trouble)
+            for one, trouble in zip(unchecked, findings.troubles, strict=True)
+        ]
+        self._tell(findings, checked)
+        fatal: NpmError | None = None
+        for one in checked:
+            if one.to_undo is None:
+                self._done(one.step, one.row, one.outcome, one.trouble)
+            else:
+                fatal = self._undo(one, one.to_undo) or fatal
+        return fatal
+
+    def _tell(self, findings: Findings, checked: Sequence[Checked]) -> None:
+        self._unseen = self._unseen or findings.unseen
+        self._edges.prove(self._sites.addresses(findings.proven))
+        self._edges.tell_unseen(self._emit, findings.unseen)
+        if findings.unseen is None:
+            self._edges.tell(self._emit, sites_seen(checked, self._edges.told()))
+
+    def _undo(self, one: Checked, trouble: Trouble) -> NpmError | None:
+        """Undoes a change that visitors are worse off by.
+
+        What cannot be put back now stays open in the journal, and is put back by the next run.
+        """
+        change, live = one.step.change, one.outcome.live
+        assert live is not None
+        self._move = self._move.without(live)
+        try:
+            error = self._writer.take_back(one.outcome, self._move, trouble.message)
+        except NpmError as away:
+            self._ended[one.row.id] = one.step, outcome_of(change, Result.UNCONFIRMED, away)
+            return away
+        undone = WriteOutcome(change, error.live, error)
+        self._move = self._move.after(undone)
+        self._close(one.step, one.row, self._ledger.not_taken(undone, one.outcome.last), undone)
+        return None
+
+
+def open_row(journal: Journal, run_id: int, change: Change) -> Row:
+    """Notes what is about to be done."""
+    live = change.live
+    return journal.open(
+        run_id,
+        key=change.key,
+        old_name=old_name(change) or change.name,
+        action=change.action,
+        npm_id=change.npm_id,
+        created_on=live.created_on if live else None,
+        before=live.fields if live else None,
+        after=change.target,
+    )
+
+
+def _is_recorded(outcome: WriteOutcome) -> bool:
+    """Whether the state knows of a write in doubt, so that the next plan repeats it.
+
+    It knows of no host that is gone but still served, and of none that is new and was not seen.
+    """
+    change = outcome.change
+    seen = isinstance(outcome.error, NpmUnconfirmedError) and outcome.live is not None
+    return change.target is not None and (change.live is not None or seen)

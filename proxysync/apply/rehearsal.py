@@ -1,0 +1,92 @@
+"""What is risky, tried on throwaway hosts before anything is touched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from proxysync.apply.after_refusal import after_rehearsal
+from proxysync.apply.canary import try_out
+from proxysync.apply.domain_move import DomainMove
+from proxysync.apply.host_writer import HostWriter, first_line
+from proxysync.apply.ledger import Ledger
+from proxysync.apply.order import held, wanted
+from proxysync.apply.outcome import ApplyError
+from proxysync.apply.report import Outcome
+from proxysync.kinds import KINDS
+from proxysync.model import Applied, Live, Marker
+from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmError, NpmNotFoundError, NpmRejectedError
+from proxysync.plan.model import Change, Plan
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What came of trying a plan: whether it is still `good`, and what is new among its refusals.
+
+    `error` is what NPM did to end it before all was tried.
+    """
+
+    good: bool = True
+    refused: tuple[tuple[Change, Outcome], ...] = ()
+    error: NpmError | None = None
+
+    def then(self, other: "Rehearsal") -> "Rehearsal":
+        """Another one after this one, whose refusals are still to be told."""
+        return Rehearsal(other.good, self.refused + other.refused, other.error)
+
+
+def rehearse(plan: Plan, npm: NpmClient, hosts: HostWriter, ledger: Ledger) -> Rehearsal:
+    """Tries what is risky.
+
+    What nginx refuses is remembered, so that the next plan leaves it out, and with it
+    whatever another entry would have given up for it.
+    """
+    rehearsal = Rehearsal()
+    for change in plan.to_make:
+        if change.live is None and not _takes_from_another(change, plan.to_make):
+            continue  # a new host that takes nothing away is its own canary
+        error = _try(change, npm, hosts, ledger.last(change))
+        if isinstance(error, NpmError):
+            return Rehearsal(rehearsal.good, rehearsal.refused, error)
+        if error is not None:
+            outcome, is_new = ledger.refused(change, error)
+            new = ((change, outcome),) if is_new else ()  # else the history has it already
+            rehearsal = Rehearsal(good=False, refused=rehearsal.refused + new)
+    return rehearsal
+
+
+def _try(
+    change: Change, npm: NpmClient, hosts: HostWriter, last: Applied | None
+) -> ApplyError | NpmError | None:
+    """What is wrong with the change; a live host that nginx rejects gets back what last worked."""
+    if change.target is None:
+        return None
+    try:
+        before = hosts.refetch(change, DomainMove()) if change.live else None
+        if not _is_risky(change, before):
+            return None
+        marker = Marker(change.name, hosts.instance, canary=True)
+        canary = try_out(npm, KINDS[change.kind], change.target, marker)
+        if canary.online is not False:
+            return None
+        reason = f"nginx refuses it: {first_line(canary.nginx_error)}"
+        action = after_rehearsal(before, last)
+        return hosts.carry_out(action, before, before, reason)
+    except (NpmRejectedError, NpmNotFoundError) as error:
+        return ApplyError(error.message, error.hint, live=change.live, retry=False)
+    except (ApplyError, NpmError) as error:
+        return error
+
+
+def _is_risky(change: Change, before: Live | None) -> bool:
+    """Whether it could make nginx reject a host that is live, and that it does not reject yet."""
+    assert change.target is not None
+    kind = KINDS[change.kind]
+    now = before.fields if before else kind.complete({})
+    if not (kind.is_enabled(now) and kind.is_enabled(change.target)):
+        return False
+    same = all(change.target.get(name) == now.get(name) for name in kind.risky)
+    return not same or not (before is None or before.online)
+
+
+def _takes_from_another(change: Change, changes: Sequence[Change]) -> bool:
+    return any(wanted(change) & held(other) for other in changes)

@@ -1,0 +1,152 @@
+"""The steps of a plan, written: a change as a whole, or its parts in a domain move."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from proxysync.apply.domain_move import DomainMove
+from proxysync.apply.host_writer import HostWriter, PreparedWrite
+from proxysync.apply.order import NO_NAMES, Names, Part, Step, held, placeholder
+from proxysync.apply.outcome import ApplyError, WriteOutcome
+from proxysync.apply.promise import Before, Promise
+from proxysync.apply.protection import check_protection
+from proxysync.apply.site_check import SiteCheck
+from proxysync.kinds import KINDS
+from proxysync.kinds.domains import is_served
+from proxysync.model import Applied, Fields, Live, Snapshot
+from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmRejectedError
+from proxysync.plan.model import Change
+from proxysync.store.journal import Row
+
+
+class StepWriter:
+    """Writes the steps of plans; raises ApplyError for an entry's own failure, else NpmError."""
+
+    def __init__(self, npm: NpmClient, hosts: HostWriter, sites: SiteCheck) -> None:
+        self._npm = npm
+        self._hosts = hosts
+        self._sites = sites
+
+    def write(
+        self, step: Step, last: Applied | None, move: DomainMove, before: Before, row: Row
+    ) -> WriteOutcome:
+        """Carries the step out, and returns what NPM then has.
+
+        `last` is what was last applied, and `before` how the sites answered before any write.
+        The row of the journal gets what must be known of the write should we be killed in it.
+        """
+        change = step.change
+        if step.part is Part.DETACH:
+            return self._detach(change, step.names, move)
+        elsewhere = NO_NAMES
+        if step.part is Part.FINISH:
+            self._require_taken(change, step.names, move)
+            if move.is_finished(change, self._hosts.marker(change)):
+                return WriteOutcome(change, move.now(change))
+            elsewhere = step.names & before.served
+        aliases = step.names if step.part is Part.TAKE else NO_NAMES
+        prepared = self._prepare(change, aliases, last, move, before)
+        promise = prepared.promise
+        row.promise(promise.before.responding, protected=promise.protected and promise.is_visible)
+        outcome = self._hosts.write(prepared, move, row.created)
+        return replace(outcome, promise=replace(outcome.promise, elsewhere=elsewhere))
+
+    def restore_domains(self, change: Change, move: DomainMove) -> WriteOutcome:
+        """Puts a detached host back as it was, with those of its names that no other host has."""
+        kind = KINDS[change.kind]
+        now = self._hosts.refetch(change, move)
+        fields = move.restored(change, now)
+        if fields != now.fields:
+            now = self._npm.update(kind, now, fields, now.marker)
+        return WriteOutcome(change, now)
+
+    def take_back(self, outcome: WriteOutcome, move: DomainMove, trouble: str) -> ApplyError:
+        """See `HostWriter.take_back`."""
+        return self._hosts.take_back(outcome, move, trouble)
+
+    def _detach(self, change: Change, names: Names, move: DomainMove) -> WriteOutcome:
+        """Leaves the change's host only these names, so that other hosts can take the rest."""
+        kind = KINDS[change.kind]
+        live = self._hosts.refetch(change, move)
+        if kind.claims(live.fields) == names:  # an earlier run was killed after it
+            return WriteOutcome(change, live)
+        try:
+            fields = kind.with_claims(live.fields, names)
+            live = self._npm.update(kind, live, fields, live.marker)
+        except NpmRejectedError:  # an old NPM takes no aliases
+            own = names & held(change) or frozenset({placeholder(change)})
+            live = self._npm.update(kind, live, kind.with_claims(live.fields, own), live.marker)
+        return WriteOutcome(change, live)
+
+    def _require_taken(self, change: Change, given: Names, move: DomainMove) -> None:
+        """Raises ApplyError if another host could not take what was given: the host keeps it."""
+        missing = move.not_taken(change, given)
+        if missing:
+            raise ApplyError(
+                f"{change.name} keeps {', '.join(missing)}, which no other host could take",
+                "Fix the entry that asks for it; the next run goes on from there.",
+                live=self.restore_domains(change, move).live,
+                retry=True,
+                restored=True,
+            )
+
+    def _prepare(
+        self,
+        change: Change,
+        aliases: Names,
+        last: Applied | None,
+        move: DomainMove,
+        before: Before,
+    ) -> PreparedWrite:
+        """The write with all that has to be looked up for it first."""
+        target = move.with_aliases(change, aliases)
+        if target is None:
+            return PreparedWrite(change, None, self._hosts.refetch(change, move))
+        kind = KINDS[change.kind]
+        protected = check_protection(self._npm, kind, target, change.live)
+        now = self._hosts.refetch(change, move) if change.live else None
+        promise = self._promise(change, target, move, before, protected=protected)
+        return PreparedWrite(change, target, now, promise, last)
+
+    def _promise(
+        self,
+        change: Change,
+        target: Fields,
+        move: DomainMove,
+        before: Before,
+        *,
+        protected: bool,
+    ) -> Promise:
+        kind = KINDS[change.kind]
+        served = kind.served(target)
+        names = (
+            visited(change, target, move) if self._sites.can_see(https=served.https) else NO_NAMES
+        )
+        return Promise(
+            names,
+            before=Before(before.served & names, before.responding & names),
+            protected=protected,
+            https=served.https,
+            peculiar=served.is_peculiar,
+        )
+
+
+def visited(change: Change, target: Fields, move: DomainMove) -> Names:
+    """The names by which only this host will answer, once it is written."""
+    kind = KINDS[change.kind]
+    return move.visited(change, kind.claims(target)) if kind.is_enabled(target) else NO_NAMES
+
+
+def served_before(steps: Sequence[Step], move: DomainMove, snapshot: Snapshot) -> Names:
+    """The names of these steps that visitors may get an answer for now, from whomever."""
+    targets = [(step.change, step.change.target) for step in steps]
+    names = NO_NAMES.union(
+        *(visited(c, target, move) for c, target in targets if target is not None)
+    )
+    up = [live for live in snapshot.objects if _is_up(live)]
+    served = NO_NAMES.union(*(KINDS[live.kind].claims(live.fields) for live in up))
+    return frozenset(name for name in names if is_served(name, served))
+
+
+def _is_up(live: Live) -> bool:
+    return KINDS[live.kind].is_enabled(live.fields) and live.online is not False
