@@ -6,6 +6,7 @@ Not for code that runs in an event loop itself; that awaits `check.check`.
 import asyncio
 import contextlib
 import resource
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from proxysync.probe.outcome import STOPPED
 
 CONCURRENCY = 1000
 STOP_POLL = 0.1
+STAGGER = 0.01
+CROWD_WITHIN = 0.5
+"""Seconds between the first connections to one upstream, and within which all have begun: many
+small servers let only five wait at a time, and who comes on top of them comes again after 1 s."""
+
 _SPARE_FILES = 32
 
 OnResult = Callable[[int, Result], None]
@@ -36,10 +42,11 @@ def probe_many(
 ) -> list[Result]:
     """Checks all upstreams at once; the results stand in the order of `probes`.
 
-    At most `concurrency` are under way, fewer if the process may not open so many files.
-    `on_result` hears of each result with its index as it comes; what it raises ends the run.
-    Once `stop` gives true the rest is abandoned within STOP_POLL seconds: such a result is
-    not ok, and its http step says so; `on_result` does not hear of it.
+    Those that lead to one upstream begin one after the other, STAGGER seconds apart. At most
+    `concurrency` are under way, fewer if the process may not open so many files. `on_result` hears
+    of each result with its index as it comes; what it raises ends the run. Once `stop` gives true
+    the rest is abandoned within STOP_POLL seconds: such a result is not ok, and its http step says
+    so; `on_result` does not hear of it.
     """
     at_once, names_at_once = limits(concurrency)
     run = _Run(probes, on_result)
@@ -56,14 +63,16 @@ def limits(concurrency: int = CONCURRENCY) -> tuple[int, int]:
 
 class _Run:
     def __init__(self, probes: Sequence[Probe], on_result: OnResult | None) -> None:
-        self._todo = iter(enumerate(probes))
+        self._todo = iter(zip(range(len(probes)), probes, _pauses(probes), strict=True))
         self._on_result = on_result
+        self._start = 0.0
         self.results = [_stopped()] * len(probes)
 
     async def all(self, at_once: int, names_at_once: int, stop: Stop | None) -> None:
         if stop and stop():
             return
         names = Names(names_at_once)
+        self._start = asyncio.get_running_loop().time()
         count = min(at_once, len(self.results))
         workers = asyncio.gather(*(self._work(names) for _ in range(count)))
         while not workers.done():
@@ -75,11 +84,23 @@ class _Run:
             await workers
 
     async def _work(self, names: Names) -> None:
-        for index, probe in self._todo:
+        loop = asyncio.get_running_loop()
+        for index, probe, pause in self._todo:
+            await asyncio.sleep(self._start + pause - loop.time())
             result = await check(probe, names)
             self.results[index] = result
             if self._on_result:
                 self._on_result(index, result)
+
+
+def _pauses(probes: Sequence[Probe]) -> list[float]:
+    """Seconds after the start of the run before which each of them does not begin."""
+    peers = [(probe.upstream.host, probe.upstream.port) for probe in probes]
+    crowds, before, pauses = Counter(peers), Counter[tuple[str, int]](), list[float]()
+    for peer in peers:
+        pauses.append(before[peer] * min(STAGGER, CROWD_WITHIN / crowds[peer]))
+        before[peer] += 1
+    return pauses
 
 
 def _stopped() -> Result:

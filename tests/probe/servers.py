@@ -133,6 +133,26 @@ def full() -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def small() -> Iterator[int]:
+    """A port of a server that takes one connection after the other, while at most five wait."""
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    read_request(connection)
+                    connection.sendall(OK)
+
+    with socket.create_server(("127.0.0.1", 0), backlog=5) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+@contextlib.contextmanager
 def closed() -> Iterator[int]:
     """A port that is taken, and that nothing listens on."""
     with socket.socket() as taken:

@@ -14,7 +14,7 @@ from proxysync.probe.engine import probe_many
 from proxysync.probe.model import Result
 from proxysync.probe.names import Names
 from tests.probe.asking import failed, probe, statuses
-from tests.probe.servers import OK, answering, closed, full, hanging
+from tests.probe.servers import OK, answering, closed, full, hanging, small
 
 
 def test_results_stand_in_the_order_of_the_probes() -> None:
@@ -70,6 +70,16 @@ def test_500_upstreams_behind_a_firewall_take_no_longer_than_one() -> None:
 
     assert {failed(result, "tcp").detail for result in results} == {f"127.0.0.1:{port}: timed out"}
     assert took < 1 + 3
+
+
+def test_20_sites_of_one_small_server_do_not_crowd_it() -> None:
+    with small() as port:
+        start = time.monotonic()
+        results = probe_many([probe(port)] * 20)
+        took = time.monotonic() - start
+
+    assert all(result.ok for result in results)
+    assert took < 1.0, "a connection that found the queue full is tried again after 1 s"
 
 
 def test_no_more_are_under_way_than_allowed() -> None:
