@@ -39,7 +39,7 @@ def main() -> int:
     bare, applied, silent = [], [], 0
     for _ in range(ROUNDS):
         npm.clean()
-        bare.append(timed(lambda: [npm.add_host(domain(n), port=service.port) for n in names]))
+        bare.append(timed(lambda: [post(npm, domain(name), service.port) for name in names]))
         npm.clean()
         with tempfile.TemporaryDirectory() as folder:
             world = World(Path(folder), npm)
@@ -57,6 +57,12 @@ def main() -> int:
     ratio = statistics.median(applied) / statistics.median(bare)
     print(f"apply takes {more:.2f} s more than the bare POSTs, {ratio:.2f} times as long")
     return 1 if more > ALLOWANCE or silent else 0
+
+
+def post(npm: Npm, name: str, port: int) -> None:
+    """Makes a host, and asks no more of it."""
+    forward = {"forward_scheme": "http", "forward_host": "127.0.0.1", "forward_port": port}
+    npm.call("POST", "/nginx/proxy-hosts", {"domain_names": [name], **forward})
 
 
 def timed(act: Callable[[], object]) -> float:
