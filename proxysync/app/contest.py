@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from proxysync.apply.ledger import Emit
 from proxysync.apply.report import Report, Result
 from proxysync.kinds import KINDS
+from proxysync.model.event import Emit, NewEvent
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError
 from proxysync.plan.model import HOST, Change, HoldKind, Plan
@@ -39,14 +39,9 @@ class Contest:
             return change
         reason = f"{change.hold.reason}; {self._who(change)}"
         if self._state.contests.tell(change.key):
-            self._emit(
-                "error",
-                "plan",
-                "proxy.contested",
-                f"{change.name} is left as it is: {reason}",
-                key=change.key,
-                data={"npm_id": change.npm_id, "fields": sorted(change.fields)},
-            )
+            message = f"{change.name} is left as it is: {reason}"
+            data = {"npm_id": change.npm_id, "fields": sorted(change.fields)}
+            self._emit(NewEvent("proxy.contested", message, change.key, data))
         return replace(change, hold=replace(change.hold, reason=reason))
 
     def _who(self, change: Change) -> str:

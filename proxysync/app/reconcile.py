@@ -14,6 +14,7 @@ from proxysync.kinds import KINDS
 from proxysync.kinds.entry import Resource
 from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Key, Snapshot, clock
+from proxysync.model.event import NewEvent
 from proxysync.plan.adoption import only_adoptions
 from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
@@ -311,25 +312,15 @@ class Reconciler(Runner):
                 pause = min(FIRST_RETRY * 2 ** min(tries, 10), LONGEST_RETRY)
                 self._state.block(verdict.key, digest, verdict.reason, verdict.hint, pause)
                 if not same:
-                    self._tell("error", "proxy.blocked", "is blocked", verdict)
+                    self._tell("proxy.blocked", "is blocked", verdict)
             elif not verdict.ok:
-                self._tell("warn", "proxy.suspect", f"will be {APPLIED_ANYWAY}", verdict)
+                self._tell("proxy.suspect", f"will be {APPLIED_ANYWAY}", verdict)
             elif before is not None:
-                self._emit(
-                    "info",
-                    "validation",
-                    "proxy.unblocked",
-                    f"{verdict.name} passes validation now",
-                    key=verdict.key,
-                )
+                message = f"{verdict.name} passes validation now"
+                self._emit(NewEvent("proxy.unblocked", message, verdict.key))
         self._state.unblock(unblocked)
 
-    def _tell(self, severity: str, event: str, what: str, verdict: Verdict) -> None:
-        self._emit(
-            severity,
-            "validation",
-            event,
-            f"{verdict.name} {what}: {verdict.reason}",
-            key=verdict.key,
-            data={"hint": verdict.hint, "result": verdict.to_json()},
-        )
+    def _tell(self, event: str, what: str, verdict: Verdict) -> None:
+        message = f"{verdict.name} {what}: {verdict.reason}"
+        data = {"hint": verdict.hint, "result": verdict.to_json()}
+        self._emit(NewEvent(event, message, verdict.key, data))

@@ -9,11 +9,11 @@ from proxysync.apply.domain_move import HostId
 from proxysync.apply.engine import Engine
 from proxysync.apply.hooks import Hooks
 from proxysync.apply.host_writer import HostWriter
-from proxysync.apply.ledger import Emit
 from proxysync.apply.recovery import Recovery
 from proxysync.apply.report import Report
 from proxysync.apply.site_check import SiteCheck
 from proxysync.model import Snapshot
+from proxysync.model.event import Emit
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import Plan

@@ -16,7 +16,7 @@ from proxysync.store.state import BlockedEntry, Hold
 if TYPE_CHECKING:
     from proxysync.config.models import Config
     from proxysync.model.event import Event
-    from proxysync.store.health import HealthStore, Notice
+    from proxysync.store.health import ActiveAlert, HealthStore
     from proxysync.store.state import State
 
 
@@ -198,12 +198,12 @@ def overdue(proxy: ProxyStatus, now: datetime) -> bool:
     return (now - checked).total_seconds() > 2 * proxy.interval + LEEWAY
 
 
-def warnings(notices: "Mapping[str, Notice]") -> list[dict[str, Any]]:
-    """What was said once and still holds of NPM and the network, for `status`."""
-    by_message = {notice.message: notice for notice in notices.values()}
+def warnings(alerts: "Mapping[str, ActiveAlert]") -> list[dict[str, Any]]:
+    """The active alerts of NPM and the network, for `status`."""
+    by_message = {alert.message: alert for alert in alerts.values()}
     return [
-        {"event": notice.event, "message": notice.message, "since": to_text(notice.since)}
-        for notice in by_message.values()
+        {"event": alert.event, "message": alert.message, "since": to_text(alert.since)}
+        for alert in by_message.values()
     ]
 
 

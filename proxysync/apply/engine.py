@@ -4,7 +4,7 @@ from collections.abc import Sequence, Set
 
 from proxysync.apply.hooks import Hooks
 from proxysync.apply.host_writer import HostWriter
-from proxysync.apply.ledger import Emit, Ledger
+from proxysync.apply.ledger import Ledger
 from proxysync.apply.order import in_order, names_in_use
 from proxysync.apply.plan_run import PlanRun, open_row
 from proxysync.apply.rehearsal import Rehearsal, rehearse
@@ -12,6 +12,7 @@ from proxysync.apply.report import Outcome, Report, Result
 from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.step_writer import StepWriter
 from proxysync.model import Snapshot
+from proxysync.model.event import Emit
 from proxysync.npm.client import NpmClient
 from proxysync.plan.model import Change, Plan
 from proxysync.store.journal import Journal

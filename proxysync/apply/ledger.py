@@ -1,36 +1,24 @@
 """What the state and the events say of a write, once it is known how it ended."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
 
 from proxysync.apply.outcome import ApplyError, WriteOutcome
 from proxysync.apply.report import Outcome, Result
 from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Applied, Key, Live, Snapshot
 from proxysync.model.errors import ProxysyncError
+from proxysync.model.event import Emit, NewEvent
 from proxysync.npm.errors import NpmUnconfirmedError
 from proxysync.plan.match import same_host
 from proxysync.plan.model import Change
 from proxysync.store.state import FailedEntry, State
 
-DONE_WORDS = {"create": "created", "update": "updated", "delete": "deleted", "adopt": "adopted"}
-
-
-class Emit(Protocol):
-    """How events are raised; see `store.events.EventLog.emit`."""
-
-    def __call__(
-        self,
-        severity: str,
-        source: str,
-        event: str,
-        message: str,
-        *,
-        key: Key | None = None,
-        data: Mapping[str, Any] | None = None,
-        also: Callable[[], object] = ...,
-    ) -> object: ...
+DONE_EVENTS = {
+    "create": "proxy.created",
+    "update": "proxy.updated",
+    "delete": "proxy.deleted",
+    "adopt": "proxy.adopted",
+}
 
 
 class Ledger:
@@ -71,15 +59,10 @@ class Ledger:
         change, live = outcome.change, outcome.live
         self._remember(change, live)
         npm_id = live.npm_id if live else change.npm_id
-        done = DONE_WORDS[change.action]
-        self._emit(
-            "info",
-            "apply",
-            f"proxy.{done}",
-            f"{change.name} {done}: {change.reason}",
-            key=change.key,
-            data={"npm_id": npm_id, "fields": sorted(change.fields), "drift": change.drift},
-        )
+        event = DONE_EVENTS[change.action]
+        message = f"{change.name} {event.partition('.')[2]}: {change.reason}"
+        data = {"npm_id": npm_id, "fields": sorted(change.fields), "drift": change.drift}
+        self._emit(NewEvent(event, message, change.key, data))
         return Outcome(change.key, change.action, npm_id, Result.DONE)
 
     def confirm(self, last: Applied | None, live: Live | None) -> None:
@@ -118,14 +101,9 @@ class Ledger:
         if is_new:
             self._state.add_failure(entry)
             hint = f" ({error.hint})" if error.hint else ""
-            self._emit(
-                "error",
-                "apply",
-                "proxy.failed",
-                f"{change.action} of {change.name} failed: {error.message}{hint}",
-                key=change.key,
-                data={"action": change.action, "npm_id": change.npm_id, "hint": error.hint},
-            )
+            message = f"{change.action} of {change.name} failed: {error.message}{hint}"
+            data = {"action": change.action, "npm_id": change.npm_id, "hint": error.hint}
+            self._emit(NewEvent("proxy.failed", message, change.key, data))
         return outcome_of(change, Result.FAILED, error), is_new
 
     def unconfirmed(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from proxysync.apply.checked import Checked, Unchecked, sites_seen
 from proxysync.apply.domain_move import DomainMove
 from proxysync.apply.hooks import Hooks
-from proxysync.apply.ledger import Emit, Ledger, old_name, outcome_of
+from proxysync.apply.ledger import Ledger, old_name, outcome_of
 from proxysync.apply.order import Part, Step
 from proxysync.apply.outcome import WriteOutcome, attempt
 from proxysync.apply.promise import Before, Findings, Trouble
@@ -14,6 +14,7 @@ from proxysync.apply.report import Outcome, Report, Result
 from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.step_writer import StepWriter, served_before
 from proxysync.model import Key, Snapshot
+from proxysync.model.event import Emit
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import Change
 from proxysync.store.edges import EdgeTable

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from proxysync.apply.canary import reload_nginx
-from proxysync.apply.ledger import Emit
 from proxysync.apply.promise import Trouble
 from proxysync.apply.recovery_table import (
     Action,
@@ -17,6 +16,7 @@ from proxysync.apply.site_check import SiteCheck
 from proxysync.kinds import KINDS
 from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Applied, Key, Live, Marker, Snapshot
+from proxysync.model.event import Emit, NewEvent
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmRejectedError
 from proxysync.store.journal import Entry, Journal
@@ -75,14 +75,9 @@ class Recovery:
             row.created(live.npm_id, live.created_on)
         outcome = self._act(entry, live, action, snapshot)
         row.close(outcome, "recovered after an interruption")
-        self._emit(
-            "warn",
-            "apply",
-            "apply.recovered",
-            f"{entry.action} of {entry.name} had been interrupted: {outcome}",
-            key=entry.key,
-            data={"action": entry.action, "npm_id": entry.npm_id, "outcome": outcome},
-        )
+        message = f"{entry.action} of {entry.name} had been interrupted: {outcome}"
+        data = {"action": entry.action, "npm_id": entry.npm_id, "outcome": outcome}
+        self._emit(NewEvent("apply.recovered", message, entry.key, data))
 
     def _act(self, entry: Entry, live: Live | None, action: Action, snapshot: Snapshot) -> str:
         """Does it, and returns how the write ended."""

@@ -179,6 +179,7 @@ def open_store(env: "Environment", bus: "Bus | None" = None) -> "Store":
 
     The events go over `bus`, too, if there are listeners to them already.
     """
+    from proxysync.model.event import NewEvent
     from proxysync.store.database import open_for_writing
     from proxysync.store.events import EventLog
     from proxysync.store.journal import Journal
@@ -187,12 +188,9 @@ def open_store(env: "Environment", bus: "Bus | None" = None) -> "Store":
     database, set_aside = open_for_writing(env.state_dir / "state.db")
     events = EventLog(database, env.state_dir / "events.jsonl", bus=bus)
     if set_aside:
-        events.emit(
-            "error",
-            "daemon",
-            "state.damaged",
+        message = (
             f"the state was damaged and is set aside as {set_aside}; ownership is rebuilt from "
-            "the markers in NPM",
-            data={"path": str(set_aside)},
+            "the markers in NPM"
         )
+        events.emit(NewEvent("state.damaged", message, data={"path": str(set_aside)}))
     return Store(database, State(database), Journal(database), events)

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from proxysync.cli.flags import add_format
+from proxysync.model.event import SEVERITIES, SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +27,13 @@ POLL = 0.25
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--severity",
-        choices=("info", "warn", "error"),
-        default="info",
+        choices=SEVERITIES,
+        default=SEVERITIES[0],
         help="only these and graver ones (default: info)",
     )
     parser.add_argument(
         "--source",
-        choices=("config", "plan", "validation", "apply", "health", "npm", "daemon"),
+        choices=SOURCES,
         help="only what this part of proxysync says",
     )
     parser.add_argument("--kind", metavar="KIND", help="only what is about entries of this kind")

@@ -65,7 +65,6 @@ def _serve(
 ) -> None:
     """Works until told to stop."""
     import os
-    from functools import partial
 
     from proxysync.app.reconcile import Reconciler
     from proxysync.apply.hooks import Hooks
@@ -76,12 +75,13 @@ def _serve(
     from proxysync.daemon.threads import told_to
     from proxysync.daemon.watch import FileWatcher
     from proxysync.health.monitor import Monitor
+    from proxysync.model.event import NewEvent
     from proxysync.store.event_queue import EventQueue
     from proxysync.store.health import HealthStore
 
     events = EventQueue(store.events)
     message = f"keeping {npm.url} in line with {env.file}"
-    events.emit("info", "daemon", "daemon.started", message)
+    events.emit(NewEvent("daemon.started", message))
     repairs = Repairs()
 
     def on_edge(seen: Mapping["Key", "EdgeStatus"]) -> None:
@@ -90,8 +90,11 @@ def _serve(
 
     health = HealthStore(store.database)
     monitor = Monitor(health, store.events, npm=npm_probe(npm.url), on_edge=on_edge)
-    note = partial(events.emit, "info", "daemon", "daemon.waiting")
-    hooks = Hooks(stop=stop, note=note, pause=stop.wait)
+    hooks = Hooks(
+        stop=stop,
+        note=lambda message: events.emit(NewEvent("daemon.waiting", message)),
+        pause=stop.wait,
+    )
     service = Service(
         env.file,
         env.state_dir,
@@ -111,7 +114,7 @@ def _serve(
         with monitor:
             Loop(service, watcher, stop, inbox).run()
             store.database.be_brief()
-        events.emit("info", "daemon", "daemon.stopped", "told to stop")
+        events.emit(NewEvent("daemon.stopped", "told to stop"))
         service.tend()
     store.database.close()
 

@@ -118,7 +118,7 @@ class View:
         from proxysync.store.database import damage_told
 
         with damage_told(DATABASE):
-            found = warnings(self._health.notices()) if self._health else []
+            found = warnings(self._health.active_alerts()) if self._health else []
             found += held(self._state.hold() if self._state else None, self._fingerprint)
             return found + self._present
 

@@ -14,7 +14,7 @@ from proxysync.health.certificates import expiry_warnings, keys_of
 from proxysync.health.monitor import Monitor
 from proxysync.health.target import Site, Target
 from proxysync.health.verdicts import NETWORK
-from proxysync.health.writer import Saying, Writer
+from proxysync.health.writer import Writer
 from proxysync.kinds import KINDS, Kind, is_enabled
 from proxysync.kinds.base import Served
 from proxysync.kinds.domains import is_served
@@ -193,30 +193,23 @@ def _in_use(snapshot: Snapshot) -> list[Certificate]:
 
 def _tell_expiry(writer: Writer, certificates: Sequence[Certificate]) -> None:
     current = {key for certificate in certificates for key in keys_of(certificate)}
-    said = writer.notices()
-    writer.take_back(*(k for k in said if k.startswith(CERTIFICATE) and k not in current))
-    for warning in expiry_warnings(certificates, said, clock.now()):
-        saying = Saying(
-            warning.severity,
-            "npm",
-            warning.event,
-            warning.message,
-            data={"hint": warning.hint, "days_left": warning.days_left},
-        )
-        writer.say_once(saying, *warning.keys)
+    active = writer.active_alerts()
+    writer.end_alerts(*(k for k in active if k.startswith(CERTIFICATE) and k not in current))
+    for warning in expiry_warnings(certificates, active, clock.now()):
+        writer.fire(warning.event, *warning.keys)
 
 
 def _tell_gone(
     writer: Writer, names: Mapping[str, Sequence[str]], unresolved: Mapping[str, str]
 ) -> None:
-    if NETWORK in writer.notices():
+    if NETWORK in writer.active_alerts():
         return  # without a network no name resolves
     for name, reason in unresolved.items():
-        writer.say_once(latent.gone(name, names[name], reason), latent.PREFIX + name)
-    said = [key.removeprefix(latent.PREFIX) for key in writer.notices() if _is_latent(key)]
+        writer.fire(latent.gone(name, names[name], reason), latent.PREFIX + name)
+    said = [key.removeprefix(latent.PREFIX) for key in writer.active_alerts() if _is_latent(key)]
     for name in said:
         if name not in unresolved:
-            writer.say_over(latent.over(name, in_use=name in names), latent.PREFIX + name)
+            writer.resolve(latent.over(name, in_use=name in names), latent.PREFIX + name)
 
 
 def _is_latent(key: str) -> bool:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proxysync.app.reconcile import Options, Reconciler, Round
 from proxysync.apply.lock import LockedError, write_lock
@@ -11,14 +11,16 @@ from proxysync.config.load import ConfigError, load
 from proxysync.config.load import fingerprint as fingerprint_of
 from proxysync.config.source import is_detached
 from proxysync.config.variables import have_changed
+from proxysync.daemon.alerts import Alerts
 from proxysync.daemon.backoff import Backoff
 from proxysync.daemon.oversight import Oversight
 from proxysync.daemon.repairs import Repairs
 from proxysync.daemon.vanished import PATIENCE, Vanished
 from proxysync.model import Key, clock
+from proxysync.model.event import NewEvent
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
-from proxysync.plan.model import HoldKind
+from proxysync.plan.model import Change, HoldKind
 from proxysync.store.database import Database, StateError
 from proxysync.store.event_queue import EventQueue
 from proxysync.store.state import Hold, State
@@ -34,6 +36,12 @@ STATE_ERRORS = (StateError, LockedError, OSError)
 
 DEFAULT_RESYNC = 300.0
 """Seconds between two looks at NPM while no file has been read yet."""
+
+
+ENTRY = "entry "
+"""How the topics of the alerts about one entry begin."""
+
+HELD_EVENTS = {HoldKind.DRIFT: "proxy.drift", HoldKind.WAITING: "proxy.waiting"}
 
 
 class Service:
@@ -72,7 +80,7 @@ class Service:
         self._config: Config | None = None
         self._seen: str | None = None
         self._vanished = Vanished()
-        self._said: dict[str, str] = {}
+        self._alerts = Alerts(events.emit)
         self._backoff = Backoff()
         self._state_backoff = Backoff()
         self._tend_at = 0.0
@@ -90,38 +98,30 @@ class Service:
             return False
         self._seen = seen
         if asked:
-            self._said.pop("config", None)
+            self._alerts.end("config")
         try:
             config = load(self._path, self._environ)
         except ConfigError as error:
-            self._say(
-                "config",
-                "error",
-                "config.invalid",
-                f"{error}\nThe last good file stays in force." if self._config else str(error),
-                data={"problems": error.to_json()},
-            )
+            kept = "\nThe last good file stays in force." if self._config else ""
+            data = {"problems": error.to_json()}
+            self._alerts.fire("config", NewEvent("config.invalid", f"{error}{kept}", data=data))
             return False
-        self._said.pop("config", None)
+        self._alerts.end("config")
         if waits := self._vanished.waits(self._config, config):
             self._wait_for(waits)
             return True
-        self._said.pop("missing", None)
+        self._alerts.end("missing")
         same = self._config is not None and self._config.fingerprint == config.fingerprint
         if asked and same and not rotated:
             message = f"{self._path} has not changed: {len(config.resources)} proxies are in force"
-            self._events.emit("info", "config", "config.unchanged", message)
+            self._events.emit(NewEvent("config.unchanged", message))
             return False
         self._config = config
         self._why = "edit" if self._why != "start" else "start"
         self._events.mask(config.secrets)
-        self._events.emit(
-            "info",
-            "config",
-            "config.loaded",
-            f"{self._path} is in force: {len(config.resources)} proxies",
-            data={"fingerprint": config.fingerprint, "proxies": len(config.resources)},
-        )
+        message = f"{self._path} is in force: {len(config.resources)} proxies"
+        loaded = {"fingerprint": config.fingerprint, "proxies": len(config.resources)}
+        self._events.emit(NewEvent("config.loaded", message, data=loaded))
         return True
 
     def _wait_for(self, files: tuple[Path, ...]) -> None:
@@ -132,7 +132,7 @@ class Service:
             f"{names} is gone. What it said stays in force for {PATIENCE:.0f} s; if it is not back "
             "by then, its entries count as removed"
         )
-        self._say("missing", "warn", "config.missing", message, source="config")
+        self._alerts.fire("missing", NewEvent("config.missing", message))
 
     def reconcile(self) -> float | None:
         """One round; NPM or the state being away or broken is no end, only a later try."""
@@ -171,7 +171,7 @@ class Service:
             blind_spot, version = self._npm.blind_spot(), self._npm.version()
         except LockedError as error:
             if not self._stop():
-                self._say("lock", "error", error.code, str(error), source="daemon")
+                self._alerts.fire("lock", NewEvent(error.code, str(error)))
             return None
         except NpmError as error:
             return self._trouble(error)
@@ -180,9 +180,9 @@ class Service:
             return self._trouble(done.report.error)
         self._well(version)
         if blind_spot:
-            self._say("visibility", "warn", "npm.visibility", blind_spot, source="npm")
+            self._alerts.fire("visibility", NewEvent("npm.visibility", blind_spot))
         else:
-            self._said.pop("visibility", None)
+            self._alerts.end("visibility")
         if hold is not None:
             self._tell_refused(done)
             return None
@@ -209,17 +209,14 @@ class Service:
     def tend(self) -> None:
         """Sees to the state folder and to the file; cheap as long as all is well."""
         if is_detached(self._path):
-            self._say(
-                "detached",
-                "warn",
-                "config.detached",
+            message = (
                 f"{self._path} was replaced outside of this container, which goes on seeing the "
-                "old file: edits do not arrive any more",
-                source="config",
-                data={"hint": "Mount the folder that holds the file, not the file itself."},
+                "old file: edits do not arrive any more"
             )
+            data = {"hint": "Mount the folder that holds the file, not the file itself."}
+            self._alerts.fire("detached", NewEvent("config.detached", message, data=data))
         else:
-            self._said.pop("detached", None)
+            self._alerts.end("detached")
         if time.monotonic() < self._tend_at:
             return
         try:
@@ -230,31 +227,23 @@ class Service:
     def watching(self, reason: str | None) -> None:
         """Hears why the file cannot be watched, or that it is watched again."""
         if reason is not None:
-            self._say(
-                "watch",
-                "warn",
-                "config.polled",
+            message = (
                 f"the system does not let us watch {self._path} ({reason}): it is looked at every "
-                "2 seconds instead",
-                source="config",
-                data={
-                    "hint": "Raise fs.inotify.max_user_watches and fs.inotify.max_user_instances "
-                    "with sysctl."
-                },
+                "2 seconds instead"
             )
-        elif self._said.pop("watch", None) is not None:
-            self._events.emit("info", "config", "config.watched", f"{self._path} is watched again")
+            hint = (
+                "Raise fs.inotify.max_user_watches and fs.inotify.max_user_instances with sysctl."
+            )
+            self._alerts.fire("watch", NewEvent("config.polled", message, data={"hint": hint}))
+        else:
+            again = NewEvent("config.watched", f"{self._path} is watched again")
+            self._alerts.resolve("watch", again)
 
     def failed(self, error: Exception) -> None:
         """Tells of an error that nobody has foreseen, once for each kind of it in a row."""
-        self._say(
-            "fault",
-            "error",
-            "daemon.fault",
-            f"proxysync itself failed, and goes on: {type(error).__name__}: {error}",
-            source="daemon",
-            data={"hint": "This is a bug. Please report it."},
-        )
+        message = f"proxysync itself failed, and goes on: {type(error).__name__}: {error}"
+        data = {"hint": "This is a bug. Please report it."}
+        self._alerts.fire("fault", NewEvent("daemon.fault", message, data=data))
 
     def _see_to_state(self) -> None:
         """Makes the state whole again if it was lost, and records what had to wait.
@@ -264,28 +253,21 @@ class Service:
         if self._database.is_lost():
             self._relock()
             restored = self._database.restore()
-            self._events.emit("error", "daemon", "state.restored", restored)
+            self._events.emit(NewEvent("state.restored", restored))
         self._events.flush()
         self._state_backoff.reset()
-        if self._said.pop("state", None) is not None:
-            message = "the state can be written again; nothing that happened is missing"
-            self._events.emit("info", "daemon", "state.back", message)
+        message = "the state can be written again; nothing that happened is missing"
+        self._alerts.resolve("state", NewEvent("state.back", message))
         late = self._events.late_lines
         if late is not None:
-            self._say("lines", "error", "events.late", str(late), source="daemon")
+            self._alerts.fire("lines", NewEvent("events.late", str(late)))
         else:
-            self._said.pop("lines", None)
+            self._alerts.end("lines")
 
     def _state_trouble(self, error: Exception) -> float:
         """Says once that NPM is left alone: what cannot be remembered must not be done."""
-        if "state" not in self._said:
-            self._say(
-                "state",
-                "error",
-                "state.unusable",
-                f"NPM is left as it is, for the state cannot be used: {error}",
-                source="daemon",
-            )
+        message = f"NPM is left as it is, for the state cannot be used: {error}"
+        self._alerts.fire("state", NewEvent("state.unusable", message), cause="unusable")
         return self._state_backoff.next()
 
     def _secrets_rotated(self) -> bool:
@@ -303,33 +285,32 @@ class Service:
         fingerprint = self._config.fingerprint if self._config else None
         hold = self._state.hold() if fingerprint is None else self._state.hold_against(fingerprint)
         if hold is None:
-            self._said.pop("hold", None)
+            self._alerts.end("hold")
             return None
         message = (
             f"NPM is left as it was rolled back to (before run {hold.run_id}) until the content "
             "of the file changes or `proxysync resume` is given"
         )
-        self._say("hold", "warn", "daemon.held", message, source="daemon")
+        self._alerts.fire("hold", NewEvent("daemon.held", message))
         return hold
 
     def _waiting(self, message: str) -> None:
-        self._events.emit("info", "daemon", "daemon.waiting", message)
+        self._events.emit(NewEvent("daemon.waiting", message))
 
     def _trouble(self, error: NpmError) -> float:
         if isinstance(error, NpmStoppedError):
             return 0.0  # that is not NPM's fault, and there will be no next try
         if not isinstance(error, NpmUnconfirmedError):
             self._npm.forget_server()
-        if self._said.get("npm") != error.code:
-            self._said["npm"] = error.code
-            self._events.emit("error", "npm", error.code, str(error))
+        self._alerts.fire("npm", NewEvent(error.code, str(error)), cause=error.code)
         return self._backoff.next()
 
     def _well(self, version: tuple[int, int, int] | None) -> None:
-        self._said.pop("lock", None)
+        self._alerts.end("lock")
         self._backoff.reset()
-        if self._said.pop("npm", None) is not None:
-            self._events.emit("info", "npm", "npm.back", f"NPM at {self._npm.url} is well again")
+        if self._alerts.resolve(
+            "npm", NewEvent("npm.back", f"NPM at {self._npm.url} is well again")
+        ):
             self._oversight.look_soon()
         if self._version is not None and version != self._version:
             self._oversight.look_soon()
@@ -337,60 +318,38 @@ class Service:
 
     def _tell_refused(self, done: Round) -> None:
         if done.plan.refused:
-            self._say("plan", "error", "plan.refused", done.plan.refused)
+            self._alerts.fire("plan", NewEvent("plan.refused", done.plan.refused))
         else:
-            self._said.pop("plan", None)
+            self._alerts.end("plan")
 
     def _tell(self, done: Round) -> None:
         self._tell_refused(done)
-        current = set()
-        for change in done.plan.changes:
-            topic = f"proxy {change.key.qualified}"
-            if change.action == "conflict":
+        plan, current = done.plan, set()
+        for change in plan.changes:
+            event = _change_event(change)
+            if event is not None:
+                topic = f"{ENTRY}{change.key.qualified}"
                 current.add(topic)
-                self._say(
-                    topic,
-                    "error",
-                    "proxy.conflict",
-                    f"{change.name}: {change.reason}",
-                    key=change.key,
-                    source="plan",
-                )
-            elif change.hold and change.hold.kind in (HoldKind.DRIFT, HoldKind.WAITING):
-                current.add(topic)
-                self._say(
-                    topic,
-                    "warn",
-                    f"proxy.{change.hold.kind}",
-                    f"{change.name} is left as it is: {change.hold.reason}",
-                    key=change.key,
-                    source="plan",
-                )
-        for note in done.plan.notes:
-            topic = f"proxy {note.key.qualified} {note.message}"
+                self._alerts.fire(topic, event)
+        for note in plan.notes:
+            topic = f"{ENTRY}{note.key.qualified} {note.message}"
             current.add(topic)
-            message = f"{note.name}: {note.message}"
-            self._say(topic, "warn", "proxy.warning", message, key=note.key, source="plan")
-        for topic in [t for t in self._said if t.startswith("proxy ") and t not in current]:
-            del self._said[topic]
+            event = NewEvent("proxy.warning", f"{note.name}: {note.message}", note.key)
+            self._alerts.fire(topic, event)
+        self._alerts.keep_only(ENTRY, current)
 
     def _next_try(self) -> float | None:
         now = clock.now()
         waits = [entry.wait(now) for entry in self._state.blocked()]
         return max(0.5, min(waits)) if waits else None
 
-    def _say(
-        self,
-        topic: str,
-        severity: str,
-        event: str,
-        message: str,
-        *,
-        key: Key | None = None,
-        data: dict[str, Any] | None = None,
-        source: str | None = None,
-    ) -> None:
-        """Raises the event unless it would repeat what was said last about `topic`."""
-        if self._said.get(topic) != message:
-            self._said[topic] = message
-            self._events.emit(severity, source or topic, event, message, key=key, data=data)
+
+def _change_event(change: Change) -> NewEvent | None:
+    """What to say of a change that cannot be made, and of which nobody else says it."""
+    if change.action == "conflict":
+        return NewEvent("proxy.conflict", f"{change.name}: {change.reason}", change.key)
+    event = HELD_EVENTS.get(change.hold.kind) if change.hold else None
+    if event is None or change.hold is None:
+        return None
+    message = f"{change.name} is left as it is: {change.hold.reason}"
+    return NewEvent(event, message, change.key)

@@ -5,24 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from proxysync.model import Certificate
+from proxysync.model.event import NewEvent, Severity
 
 PREFIX = "certificate "
-"""How the keys begin under which it is remembered what was said of a certificate."""
+"""How the keys of the alerts of a certificate begin."""
 
-STAGES = ((0, "error"), (7, "error"), (21, "warn"))
+STAGES: tuple[tuple[int, Severity], ...] = ((0, "error"), (7, "error"), (21, "warn"))
 """Days that are left when something is said, and how loud; the most urgent one first."""
 
 
 @dataclass(frozen=True)
 class ExpiryWarning:
-    """Something to say about a certificate; `keys` are what is said by it, once and for all."""
+    """The event of a certificate that expires, and the `keys` of the alerts that it fires."""
 
     keys: tuple[str, ...]
-    severity: str
-    event: str
-    message: str
-    hint: str
-    days_left: int
+    event: NewEvent
 
 
 def expiry_warnings(
@@ -64,15 +61,17 @@ def _warning(
     days_left = max(0, int(left))
     when = "expired" if expired else f"expires in {_days(days_left)},"
     name = certificate.nice_name or ", ".join(certificate.domains)
-    return ExpiryWarning(
-        keys=tuple(_key(certificate, days) for days, _ in reached),
-        severity=reached[0][1],
-        event="npm.certificate_expired" if expired else "npm.certificate_expiring",
-        message=f"certificate {name} (#{certificate.npm_id}) {when} on {moment:%Y-%m-%d}; "
+    event = NewEvent(
+        "npm.certificate_expired" if expired else "npm.certificate_expiring",
+        f"certificate {name} (#{certificate.npm_id}) {when} on {moment:%Y-%m-%d}; "
         "live hosts use it",
-        hint="Renew it in NPM under Certificates, or see there why renewing fails.",
-        days_left=days_left,
+        data={
+            "hint": "Renew it in NPM under Certificates, or see there why renewing fails.",
+            "days_left": days_left,
+        },
+        severity=reached[0][1],
     )
+    return ExpiryWarning(tuple(_key(certificate, days) for days, _ in reached), event)
 
 
 def _key(certificate: Certificate, days: int) -> str:

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from proxysync.health.writer import Saying
+from proxysync.model.event import NewEvent
 from proxysync.probe.names import Names, Unresolved, literal
 
 SECOND_TRY = 3.0
 """Seconds after which a name that did not resolve is looked up again before it counts."""
 
 PREFIX = "latent "
-"""How the keys begin under which it is remembered what was said of a name."""
+"""How the key of the alert of a name begins."""
 
 
 def find_unresolved(names: Iterable[str], resolver: str | None) -> dict[str, str]:
@@ -35,12 +35,10 @@ async def _unresolved(names: Sequence[str], resolver: str | None) -> dict[str, s
     }
 
 
-def gone(name: str, holders: Sequence[str], reason: str) -> Saying:
-    """What to say of a name that no longer resolves; `holders` are the hosts that use it."""
+def gone(name: str, holders: Sequence[str], reason: str) -> NewEvent:
+    """The event of a name that no longer resolves; `holders` are the hosts that use it."""
     used_by = ", ".join(holders)
-    return Saying(
-        "error",
-        "npm",
+    return NewEvent(
         "npm.latent_outage",
         f"{name} does not resolve ({reason}), and nginx needs it to start: it is used by "
         f"{used_by}; the next restart of NPM takes all sites down",
@@ -53,11 +51,9 @@ def gone(name: str, holders: Sequence[str], reason: str) -> Saying:
     )
 
 
-def over(name: str, *, in_use: bool) -> Saying:
-    """What to say of a name that was gone and is no trouble any more."""
-    return Saying(
-        "info",
-        "npm",
+def over(name: str, *, in_use: bool) -> NewEvent:
+    """The event of a name that was gone and is no trouble any more."""
+    return NewEvent(
         "npm.latent_outage_over",
         f"{name} resolves again" if in_use else f"{name} is not used any more",
         data={"name": name},

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from proxysync.health.target import Seen, Target
-from proxysync.health.writer import Finding, Saying, Writer
+from proxysync.health.writer import Finding, Writer
 from proxysync.model import Key
 from proxysync.model.clock import in_words, now
+from proxysync.model.event import NewEvent, Severity
 from proxysync.model.health import Change, Check, Standing, judge
 from proxysync.probe.model import Probe
 
@@ -19,7 +20,7 @@ WITNESSES = 8
 """How many others are looked at before a target is called unhealthy."""
 
 NETWORK = "network"
-"""The key under which it is remembered that the network is down."""
+"""The key of the alert that the network is down."""
 
 Look = Callable[[Probe], Awaitable[Seen]]
 
@@ -153,12 +154,12 @@ class Verdicts:
         before = self._standing(target.key)
         after, change = judge(before, check, target.rules)
         self._standings[target.key] = after
-        saying = None
+        event = None
         if change is not None:
-            saying = _changed(target, change)
+            event = _changed(target, change)
         elif after.stale and not before.stale:
-            saying = _stale(target, after)
-        self._writer.put(Finding(target.key, after, replace(check, lasts=target.interval), saying))
+            event = _stale(target, after)
+        self._writer.put(Finding(target.key, after, replace(check, lasts=target.interval), event))
 
     def _go_down(self) -> None:
         self._down_since = now()
@@ -167,14 +168,14 @@ class Verdicts:
             if standing.status != "unhealthy":
                 # What failed for this reason must not count when it is over.
                 self._standings[key] = replace(standing, streak=max(0, standing.streak))
-        saying = _network_down(len(self._targets))
-        self._writer.put(lambda writer: writer.say_once(saying, NETWORK))
+        event = _network_down(len(self._targets))
+        self._writer.put(lambda writer: writer.fire(event, NETWORK))
 
     def _come_back(self, reached: str) -> None:
         assert self._down_since is not None
-        saying = _network_back(reached, (now() - self._down_since).total_seconds())
+        event = _network_back(reached, (now() - self._down_since).total_seconds())
         self._down_since = None
-        self._writer.put(lambda writer: writer.say_over(saying, NETWORK))
+        self._writer.put(lambda writer: writer.resolve(event, NETWORK))
 
     def _standing(self, key: Key) -> Standing:
         return self._standings.get(key, Standing())
@@ -192,18 +193,17 @@ def witnesses(targets: Sequence[Target], most: int = WITNESSES) -> list[Target]:
     return (first + rest)[:most]
 
 
-def _changed(target: Target, change: Change) -> Saying | None:
+def _changed(target: Target, change: Change) -> NewEvent | None:
     """Nothing for one that turns out to be healthy at its first check: that is no news."""
     check, key = change.check, target.key
+    severity: Severity
     if change.after == "unhealthy":
         severity, message = "warn", f"{key} is unhealthy: {check.detail}"
     elif change.before == "unknown":
         return None
     else:
         severity, message = "info", f"{key} is healthy again after {in_words(change.lasted or 0)}"
-    return Saying(
-        severity,
-        "health",
+    return NewEvent(
         "health.changed",
         message,
         key,
@@ -216,15 +216,14 @@ def _changed(target: Target, change: Change) -> Saying | None:
             "latency_ms": check.latency_ms,
             "lasted_seconds": None if change.lasted is None else round(change.lasted, 3),
         },
+        severity,
     )
 
 
-def _stale(target: Target, standing: Standing) -> Saying:
+def _stale(target: Target, standing: Standing) -> NewEvent:
     assert standing.since is not None
     lasted = (now() - standing.since).total_seconds()
-    return Saying(
-        "warn",
-        "health",
+    return NewEvent(
         "health.stale",
         f"{target.key} has been unhealthy for {in_words(lasted)} without a break",
         target.key,
@@ -236,10 +235,8 @@ def _stale(target: Target, standing: Standing) -> Saying:
     )
 
 
-def _network_down(targets: int) -> Saying:
-    return Saying(
-        "warn",
-        "health",
+def _network_down(targets: int) -> NewEvent:
+    return NewEvent(
         "health.network_down",
         f"every check fails at once ({targets} proxies): this machine's own network seems to be "
         "down; every status is kept as it was",
@@ -250,10 +247,8 @@ def _network_down(targets: int) -> Saying:
     )
 
 
-def _network_back(reached: str, lasted: float) -> Saying:
-    return Saying(
-        "info",
-        "health",
+def _network_back(reached: str, lasted: float) -> NewEvent:
+    return NewEvent(
         "health.network_back",
         f"the network is back after {in_words(lasted)}: {reached} answers",
         data={"lasted_seconds": round(lasted, 3)},

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from proxysync.model import Key, clock
+from proxysync.model.event import NewEvent
 from proxysync.model.health import Check, EdgeStatus, Standing
 from proxysync.store.database import StateError
 from proxysync.store.events import EventLog, LateLineError
-from proxysync.store.health import HealthStore, Notice, Record
+from proxysync.store.health import ActiveAlert, HealthStore, Record
 
 PAUSE = 1.0
 """Seconds between two batches; one that holds an event is not waited for."""
@@ -32,25 +32,13 @@ DISK = (OSError, StateError)
 
 
 @dataclass(frozen=True)
-class Saying:
-    """An event to be raised."""
-
-    severity: str
-    source: str
-    event: str
-    message: str
-    key: Key | None = None
-    data: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
 class Finding:
-    """Where a target stands now, the check behind it, and what is to be said of it."""
+    """Where a target stands now, the check behind it, and the event that this raises."""
 
     key: Key
     standing: Standing
     check: Check
-    saying: Saying | None = None
+    event: NewEvent | None = None
 
 
 OnEdge = Callable[[Mapping[Key, EdgeStatus]], object]
@@ -88,53 +76,43 @@ class Writer:
     def put(self, item: Finding | Job) -> None:
         self._queue.put(item)
 
-    def say(self, saying: Saying, also: Callable[[], object] = lambda: None) -> None:
+    def emit(self, event: NewEvent, also: Callable[[], object] | None = None) -> None:
         """Raises the event now, and writes with it what `also` writes; for jobs."""
         with suppress(LateLineError):
-            self._events.emit(
-                saying.severity,
-                saying.source,
-                saying.event,
-                saying.message,
-                key=saying.key,
-                data=saying.data,
-                also=also,
-            )
+            self._events.emit(event, also=also)
 
     def fault(self, error: Exception) -> None:
         """Tells of an error that nobody has foreseen, once for each text; for any thread."""
-        saying = Saying(
-            "error",
-            "health",
+        event = NewEvent(
             "health.failed",
             f"a part of the health checks failed: {type(error).__name__}: {error}",
             data={"hint": "This is a bug; the checks go on. Please report it."},
         )
-        if saying.message not in self._faults and len(self._faults) < MOST_FAULTS:
-            self._faults.add(saying.message)
-            self.put(lambda writer: writer.say(saying))
+        if event.message not in self._faults and len(self._faults) < MOST_FAULTS:
+            self._faults.add(event.message)
+            self.put(lambda writer: writer.emit(event))
 
-    def notices(self) -> dict[str, Notice]:
-        """What was said and still holds; for jobs."""
-        return self._store.notices()
+    def active_alerts(self) -> dict[str, ActiveAlert]:
+        """Those that were fired and not resolved; for jobs."""
+        return self._store.active_alerts()
 
-    def say_once(self, saying: Saying, *keys: str) -> None:
-        """Raises the event unless all of `keys` were said before; for jobs."""
-        said = self._store.notices()
-        if all(key in said for key in keys):
+    def fire(self, event: NewEvent, *keys: str) -> None:
+        """Raises the event unless the alerts of all of `keys` are active; for jobs."""
+        active = self._store.active_alerts()
+        if all(key in active for key in keys):
             return
         now = clock.now()
-        notices = [Notice(key, saying.event, saying.message, now) for key in keys]
-        self.say(saying, lambda: self._store.note(notices))
+        alerts = [ActiveAlert(key, event.event, event.message, now) for key in keys]
+        self.emit(event, lambda: self._store.activate(alerts))
 
-    def say_over(self, saying: Saying, key: str) -> None:
-        """Raises the event that ends what was said under `key`, if it was; for jobs."""
-        if key in self._store.notices():
-            self.say(saying, lambda: self._store.take_back([key]))
+    def resolve(self, event: NewEvent, key: str) -> None:
+        """Raises the event that ends the alert of `key`, if that is active; for jobs."""
+        if key in self._store.active_alerts():
+            self.emit(event, lambda: self._store.end_alerts([key]))
 
-    def take_back(self, *keys: str) -> None:
-        """These may be said again; for jobs."""
-        self._store.take_back(keys)
+    def end_alerts(self, *keys: str) -> None:
+        """These may fire again, and no event tells of it; for jobs."""
+        self._store.end_alerts(keys)
 
     def edge(
         self,
@@ -175,7 +153,7 @@ class Writer:
                 self._attempt(self._events.prune)
 
     def _collect(self) -> None:
-        """Waits for a batch, no longer than until something is to be said."""
+        """Waits for a batch, no longer than until an event is to be raised."""
         end = time.monotonic() + PAUSE
         while True:
             try:
@@ -184,7 +162,7 @@ class Writer:
                 return
             if item is not None:
                 self._todo.append(item)
-            if not isinstance(item, Finding) or item.saying is not None:
+            if not isinstance(item, Finding) or item.event is not None:
                 end = 0.0
 
     def _write(self) -> None:
@@ -209,11 +187,11 @@ class Writer:
 
     def _take(self, finding: Finding) -> None:
         record = Record(finding.key, finding.standing, finding.check)
-        if finding.saying is None:
+        if finding.event is None:
             self._records.append(record)
         else:
             self._write_records()  # those before it come first
-            self.say(finding.saying, lambda: self._store.save([record]))
+            self.emit(finding.event, lambda: self._store.save([record]))
 
     def _write_records(self) -> None:
         if not self._records:

@@ -6,21 +6,19 @@ from datetime import datetime
 from functools import partial
 
 from proxysync.model import Key, clock
+from proxysync.model.event import Emit, NewEvent
 from proxysync.model.health import EdgeStanding, EdgeStatus
 from proxysync.store.database import Database
 from proxysync.store.events import LateLineError
-
-Emit = Callable[..., object]
-"""See `store.events.EventLog.emit`."""
 
 Seen = tuple[EdgeStatus, str | None]
 """A status, and why it is not served or not known."""
 
 PREFIX = "edge "
-"""Begins the key of the notice that a proxy is not served."""
+"""Begins the key of the alert that a proxy is not served."""
 
 UNSEEN = "edge"
-"""The key of the notice that the edge cannot be seen from here."""
+"""The key of the alert that the edge cannot be seen from here."""
 
 HINT = (
     "It is written again by itself. If that does not help, look whether NPM's nginx reloads: its "
@@ -70,13 +68,12 @@ class EdgeTable:
         for key, seen in found.items():
             status, detail = seen
             if status == "not_served" and key not in told:
-                message = f"{key} is not served: {detail}"
-                note = partial(self._note, _notice(key), "edge.not_served", message, {key: seen})
                 data = {"detail": detail, "hint": HINT}
-                _raise(emit, "error", "edge.not_served", message, key, data, note)
+                lost = NewEvent("edge.not_served", f"{key} is not served: {detail}", key, data)
+                _raise(emit, lost, partial(self._activate, _alert(key), lost, {key: seen}))
             elif status == "served" and key in told:
-                drop = partial(self._drop, _notice(key), {key: seen})
-                _raise(emit, "info", "edge.served", f"{key} is served again", key, {}, drop)
+                back = NewEvent("edge.served", f"{key} is served again", key)
+                _raise(emit, back, partial(self._end, _alert(key), {key: seen}))
             else:
                 quiet[key] = seen
         self.save(quiet)
@@ -84,43 +81,43 @@ class EdgeTable:
     def told(self) -> frozenset[Key]:
         """The proxies of which it was said that they are not served, and not yet that they are."""
         rows = self._database.query(
-            "SELECT key FROM notice WHERE target = ? AND event = 'edge.not_served'", self._target
+            "SELECT key FROM active_alert WHERE target = ? AND event = 'edge.not_served'",
+            self._target,
         )
         return frozenset(Key.parse(str(row["key"]).removeprefix(PREFIX)) for row in rows)
 
     def tell_unseen(self, emit: Emit, why: str | None) -> None:
         """Raises an event, once, if the edge cannot be seen from here, and one when it can be."""
         rows = self._database.query(
-            "SELECT 1 FROM notice WHERE target = ? AND key = ?", self._target, UNSEEN
+            "SELECT 1 FROM active_alert WHERE target = ? AND key = ?", self._target, UNSEEN
         )
         if bool(rows) == (why is not None):
             return
         if why is None:
-            message = "NPM's sites can be seen from here again"
-            drop = partial(self._drop, UNSEEN, {})
-            _raise(emit, "info", "edge.reachable", message, None, {}, drop)
+            back = NewEvent("edge.reachable", "NPM's sites can be seen from here again")
+            _raise(emit, back, partial(self._end, UNSEEN, {}))
             return
         message = (
             f"nobody can tell from here whether nginx serves what NPM says: {why}. "
             "Name NPM's sites in settings.verify, as {url: http://10.0.0.2}, or turn it off"
         )
-        note = partial(self._note, UNSEEN, "edge.unreachable", message, {})
-        _raise(emit, "warn", "edge.unreachable", message, None, {"reason": why}, note)
+        event = NewEvent("edge.unreachable", message, data={"reason": why})
+        _raise(emit, event, partial(self._activate, UNSEEN, event, {}))
 
-    def _note(self, notice: str, event: str, message: str, found: Mapping[Key, Seen]) -> None:
+    def _activate(self, alert: str, event: NewEvent, found: Mapping[Key, Seen]) -> None:
         """Remembers that this was said, with what was seen; for within an event."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?)",
-                (self._target, notice, event, message, clock.to_text(clock.now())),
+                "INSERT OR REPLACE INTO active_alert VALUES (?, ?, ?, ?, ?)",
+                (self._target, alert, event.event, event.message, clock.to_text(clock.now())),
             )
             self.save(found)
 
-    def _drop(self, notice: str, found: Mapping[Key, Seen]) -> None:
+    def _end(self, alert: str, found: Mapping[Key, Seen]) -> None:
         """Forgets what was said; for within an event."""
         with self._database.transaction() as connection:
             connection.execute(
-                "DELETE FROM notice WHERE target = ? AND key = ?", (self._target, notice)
+                "DELETE FROM active_alert WHERE target = ? AND key = ?", (self._target, alert)
             )
             self.save(found)
 
@@ -139,8 +136,8 @@ class EdgeTable:
                     (self._target, key.kind, key.name),
                 )
                 connection.execute(
-                    "DELETE FROM notice WHERE target = ? AND key = ?",
-                    (self._target, _notice(key)),
+                    "DELETE FROM active_alert WHERE target = ? AND key = ?",
+                    (self._target, _alert(key)),
                 )
 
     def proven(self) -> frozenset[str]:
@@ -159,7 +156,7 @@ class EdgeTable:
             )
 
 
-def _notice(key: Key) -> str:
+def _alert(key: Key) -> str:
     return PREFIX + key.qualified
 
 
@@ -167,14 +164,6 @@ def _moment(text: str | None) -> datetime | None:
     return clock.from_text(text) if text else None
 
 
-def _raise(
-    emit: Emit,
-    severity: str,
-    event: str,
-    message: str,
-    key: Key | None,
-    data: Mapping[str, object],
-    also: Callable[[], object],
-) -> None:
+def _raise(emit: Emit, event: NewEvent, also: Callable[[], object]) -> None:
     with suppress(LateLineError):
-        emit(severity, "edge", event, message, key=key, data=data, also=also)
+        emit(event, also=also)

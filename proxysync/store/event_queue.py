@@ -3,10 +3,8 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from proxysync.model import Key
-from proxysync.model.event import Event
+from proxysync.model.event import Event, NewEvent
 from proxysync.store.database import StateError
 from proxysync.store.events import EventLog, LateLineError
 
@@ -32,17 +30,7 @@ class EventQueue:
     def mask(self, secrets: Mapping[str, str]) -> None:
         self._log.mask(secrets)
 
-    def emit(
-        self,
-        severity: str,
-        source: str,
-        event: str,
-        message: str,
-        *,
-        key: Key | None = None,
-        data: Mapping[str, Any] | None = None,
-        also: Callable[[], object] | None = None,
-    ) -> None:
+    def emit(self, event: NewEvent, /, *, also: Callable[[], object] | None = None) -> None:
         """Records an event, now or later.
 
         What `also` writes is committed with it or not at all, so such an event cannot wait:
@@ -51,7 +39,7 @@ class EventQueue:
         if also is not None:
             self.flush()
         with self._lock:
-            made = self._log.make(severity, source, event, message, key=key, data=data)
+            made = self._log.make(event)
             if also is not None:
                 self._record(made, announced=False, also=also)
                 return
@@ -75,16 +63,15 @@ class EventQueue:
                 self._record(self._waiting[0], announced=True)
                 self._waiting.popleft()
             if self._lost:
-                lost = self._lost
-                message = f"{lost} events are lost: the state could not be written for too long"
-                self._record(
-                    self._log.make("error", "daemon", "events.lost", message, data={"lost": lost}),
-                    announced=False,
+                message = (
+                    f"{self._lost} events are lost: the state could not be written for too long"
                 )
+                event = NewEvent("events.lost", message, data={"lost": self._lost})
+                self._record(self._log.make(event), announced=False)
                 self._lost = 0
 
     def _record(
-        self, event: Event, *, announced: bool, also: Callable[[], object] = lambda: None
+        self, event: Event, *, announced: bool, also: Callable[[], object] | None = None
     ) -> None:
         try:
             self._log.record(event, also, announced=announced)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from proxysync.model import Key, clock
-from proxysync.model.event import UNRECORDED, Event
+from proxysync.model.catalogue import type_of
+from proxysync.model.event import UNRECORDED, Event, NewEvent
 from proxysync.model.redact import redact
 from proxysync.model.text import clean
 from proxysync.store.bus import Bus, Subscription
@@ -86,46 +87,29 @@ class EventLog:
         """What this process emits from now on, in order; at most `size` events wait."""
         return self._bus.subscribe(size)
 
-    def emit(
-        self,
-        severity: str,
-        source: str,
-        event: str,
-        message: str,
-        *,
-        key: Key | None = None,
-        data: Mapping[str, Any] | None = None,
-        also: Callable[[], object] = lambda: None,
-    ) -> Event:
-        """Records one event and returns it with its id and time.
+    def emit(self, event: NewEvent, /, *, also: Callable[[], object] | None = None) -> Event:
+        """Records one event and returns it with its id and time; see `model.event.Emit`.
 
-        What `also` writes to the same database is committed with the event or not at all.
         Raises StateError if it cannot be written, because the disk is full, say, and
         LateLineError if only its line cannot be.
         """
-        made = self.make(severity, source, event, message, key=key, data=data)
-        return self.record(made, also)
+        return self.record(self.make(event), also)
 
-    def make(
-        self,
-        severity: str,
-        source: str,
-        event: str,
-        message: str,
-        *,
-        key: Key | None = None,
-        data: Mapping[str, Any] | None = None,
-    ) -> Event:
-        """The event of this moment, masked, and not yet recorded."""
-        text = _writable(json.dumps(redact(data or {}, self._secrets), ensure_ascii=False))
+    def make(self, new: NewEvent) -> Event:
+        """The event of this moment, masked, and not yet recorded.
+
+        Raises ValueError for one that the catalogue does not know as it is.
+        """
+        kind = type_of(new)
+        text = _writable(json.dumps(redact(dict(new.data), self._secrets), ensure_ascii=False))
         return Event(
             UNRECORDED,
             clock.to_text(clock.now()),
-            severity,
-            source,
-            event,
-            None if key is None else Key(key.kind, _writable(key.name)),
-            _writable(redact(message, self._secrets)),
+            kind.severity_of(new),
+            kind.source,
+            new.event,
+            None if new.key is None else Key(new.key.kind, _writable(new.key.name)),
+            _writable(redact(new.message, self._secrets)),
             json.loads(text),
         )
 
@@ -136,7 +120,7 @@ class EventLog:
     def record(
         self,
         event: Event,
-        also: Callable[[], object] = lambda: None,
+        also: Callable[[], object] | None = None,
         *,
         announced: bool = False,
     ) -> Event:
@@ -162,7 +146,7 @@ class EventLog:
             raise LateLineError(error.message, hint=error.hint, passing=error.passing) from error
         return recorded
 
-    def _insert(self, event: Event, also: Callable[[], object]) -> int:
+    def _insert(self, event: Event, also: Callable[[], object] | None) -> int:
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO event_log (ts, severity, source, event, kind, name, message, data)"
@@ -178,7 +162,8 @@ class EventLog:
                     json.dumps(event.data, ensure_ascii=False),
                 ),
             )
-            also()
+            if also is not None:
+                also()
         return int(cursor.lastrowid or 0)
 
     def prune(self) -> int:

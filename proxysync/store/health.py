@@ -1,4 +1,4 @@
-"""What health checks found: where each proxy stands, what was said, and the history."""
+"""What health checks found: where each proxy stands, active alerts, and the history."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Notice:
-    """Something that was said once and holds on; it is said again only after it was taken back."""
+class ActiveAlert:
+    """An alert that was fired and goes on; it fires again only after it was resolved."""
 
     key: str
     event: str
@@ -113,32 +113,30 @@ class HealthStore:
                 [(self._target, key.kind, key.name) for key in keys],
             )
 
-    def notices(self) -> dict[str, Notice]:
-        """What was said and still holds, the oldest first."""
+    def active_alerts(self) -> dict[str, ActiveAlert]:
+        """By their keys, the oldest first."""
         rows = self._database.query(
-            "SELECT * FROM notice WHERE target = ? ORDER BY since, key", self._target
+            "SELECT * FROM active_alert WHERE target = ? ORDER BY since, key", self._target
         )
         return {
-            row["key"]: Notice(
+            row["key"]: ActiveAlert(
                 row["key"], row["event"], row["message"], clock.from_text(row["since"])
             )
             for row in rows
         }
 
-    def note(self, notices: Iterable[Notice]) -> None:
+    def activate(self, alerts: Iterable[ActiveAlert]) -> None:
         with self._database.transaction() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?)",
-                [
-                    (self._target, n.key, n.event, n.message, clock.to_text(n.since))
-                    for n in notices
-                ],
+                "INSERT OR REPLACE INTO active_alert VALUES (?, ?, ?, ?, ?)",
+                [(self._target, a.key, a.event, a.message, clock.to_text(a.since)) for a in alerts],
             )
 
-    def take_back(self, keys: Iterable[str]) -> None:
+    def end_alerts(self, keys: Iterable[str]) -> None:
+        """These may fire again."""
         with self._database.transaction() as connection:
             connection.executemany(
-                "DELETE FROM notice WHERE target = ? AND key = ?",
+                "DELETE FROM active_alert WHERE target = ? AND key = ?",
                 [(self._target, key) for key in keys],
             )
 

@@ -189,7 +189,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (target, address)
     ) STRICT;
 
-    CREATE TABLE notice (
+    CREATE TABLE active_alert (
         target TEXT NOT NULL,
         key TEXT NOT NULL,
         event TEXT NOT NULL,

@@ -11,7 +11,7 @@ from proxysync.apply.lock import write_lock
 from proxysync.daemon.oversight import Oversight
 from proxysync.daemon.service import Service
 from proxysync.health.monitor import Monitor
-from proxysync.model.event import UNRECORDED, Event
+from proxysync.model.event import UNRECORDED, Event, NewEvent
 from proxysync.npm.client import NpmClient
 from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
@@ -62,6 +62,10 @@ class Stage:
     def said(self) -> list[str]:
         rows = self.database.query("SELECT event FROM event_log ORDER BY id")
         return [row["event"] for row in rows]
+
+    def messages(self) -> list[str]:
+        rows = self.database.query("SELECT message FROM event_log ORDER BY id")
+        return [row["message"] for row in rows]
 
     def load(self, text: str, *, asked: bool = False) -> bool:
         self.file.write_text(text)
@@ -159,15 +163,15 @@ def test_what_cannot_be_recorded_is_recorded_later_in_order_and_with_its_time(
     connection = stage.database._connection
     monkeypatch.setattr(stage.database, "_connection", Unwritable())
     for number in range(5):
-        queue.emit("info", "daemon", f"daemon.{number}", "x")
+        queue.emit(NewEvent("daemon.waiting", str(number)))
     with pytest.raises(StateError):
         queue.flush()
     with pytest.raises(StateError):
-        queue.emit("info", "edge", "never", "what goes with it", also=pytest.fail)
+        queue.emit(NewEvent("edge.served", "what goes with it"), also=pytest.fail)
     monkeypatch.setattr(stage.database, "_connection", connection)
-    queue.emit("info", "daemon", "daemon.5", "x")
+    queue.emit(NewEvent("daemon.waiting", "5"))
     queue.flush()
-    assert stage.said() == [f"daemon.{number}" for number in range(6)]
+    assert stage.messages() == [str(number) for number in range(6)]
     told = [heard.get(0) for _ in range(6)]
     assert [event.id for event in told if isinstance(event, Event)] == [UNRECORDED] * 6
     times = [row["ts"] for row in stage.database.query("SELECT ts FROM event_log ORDER BY id")]
@@ -182,10 +186,11 @@ def test_of_too_many_that_wait_the_oldest_are_lost_and_counted(
     connection = stage.database._connection
     monkeypatch.setattr(stage.database, "_connection", Unwritable())
     for number in range(5):
-        queue.emit("info", "daemon", f"daemon.{number}", "x")
+        queue.emit(NewEvent("daemon.waiting", str(number)))
     monkeypatch.setattr(stage.database, "_connection", connection)
     queue.flush()
-    assert stage.said() == ["daemon.2", "daemon.3", "daemon.4", "events.lost"]
+    assert stage.messages()[:3] == ["2", "3", "4"]
+    assert stage.said() == ["daemon.waiting"] * 3 + ["events.lost"]
 
 
 class Unwritable:

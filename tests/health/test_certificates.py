@@ -19,13 +19,13 @@ def certificate(days: float, npm_id: int = 7) -> Certificate:
 
 def test_a_certificate_on_its_way_to_the_end_is_told_three_times() -> None:
     expires = NOW + timedelta(days=30)
-    told: list[tuple[int, str, str]] = []
+    told: list[tuple[int, str | None, str]] = []
     said: set[str] = set()
     for hours in range(0, 24 * 32, 6):
         now = NOW + timedelta(hours=hours)
         text = f"{expires:%Y-%m-%dT%H:%M:%SZ}"
         for warning in expiry_warnings([Certificate(7, "wild", (), text)], said, now):
-            told.append((round((expires - now).days), warning.severity, warning.event))
+            told.append((round((expires - now).days), warning.event.severity, warning.event.event))
             said.update(warning.keys)
     assert told == [
         (21, "warn", "npm.certificate_expiring"),
@@ -36,14 +36,14 @@ def test_a_certificate_on_its_way_to_the_end_is_told_three_times() -> None:
 
 def test_one_seen_late_is_told_once_at_its_gravest() -> None:
     (warning,) = expiry_warnings([certificate(3.7)], (), NOW)
-    assert (warning.severity, warning.days_left) == ("error", 3)
-    assert "certificate wild (#7) expires in 3 days, on 2026-02-04" in warning.message
+    assert (warning.event.severity, warning.event.data["days_left"]) == ("error", 3)
+    assert "certificate wild (#7) expires in 3 days, on 2026-02-04" in warning.event.message
     assert expiry_warnings([certificate(3.7)], warning.keys, NOW) == []
 
 
 def test_a_renewed_one_begins_anew() -> None:
     (warning,) = expiry_warnings([certificate(-1)], (), NOW)
-    assert "expired on 2026-01-30" in warning.message
+    assert "expired on 2026-01-30" in warning.event.message
     assert expiry_warnings([certificate(89)], warning.keys, NOW) == []
     assert len(expiry_warnings([certificate(20)], warning.keys, NOW)) == 1
 

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+from proxysync.model.event import NewEvent
 from proxysync.model.health import Check, Standing
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
-from proxysync.store.health import HealthStore, Notice, Record
+from proxysync.store.health import ActiveAlert, HealthStore, Record
 from tests.keys import key
 
 NOW = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
@@ -41,10 +42,10 @@ def test_where_a_proxy_stands_is_remembered_until_it_is_forgotten(store: HealthS
 
 def test_targets_do_not_see_each_other(database: Database) -> None:
     HealthStore(database, "home").save([Record(key("media"), STANDING)])
-    HealthStore(database, "home").note([Notice("network", "e", "m", NOW)])
+    HealthStore(database, "home").activate([ActiveAlert("network", "e", "m", NOW)])
     other = HealthStore(database, "office")
     assert other.standings() == {}
-    assert other.notices() == {}
+    assert other.active_alerts() == {}
     assert other.uptimes(NOW) == {}
 
 
@@ -113,17 +114,17 @@ def test_rolling_up_can_be_stopped_and_goes_on_the_next_time(store: HealthStore)
 
 
 def test_notices_are_kept_until_taken_back(store: HealthStore) -> None:
-    notice = Notice("latent nas.lan", "npm.latent_outage", "gone", NOW)
-    store.note([notice])
-    assert store.notices() == {notice.key: notice}
-    store.take_back([notice.key])
-    assert store.notices() == {}
+    alert = ActiveAlert("latent nas.lan", "npm.latent_outage", "gone", NOW)
+    store.activate([alert])
+    assert store.active_alerts() == {alert.key: alert}
+    store.end_alerts([alert.key])
+    assert store.active_alerts() == {}
 
 
 def test_the_last_events_of_a_proxy_come_newest_first(store: HealthStore, events: EventLog) -> None:
     for number in range(7):
-        events.emit("info", "apply", "proxy.updated", str(number), key=key("media"))
-    events.emit("info", "apply", "proxy.updated", "other", key=key("wiki"))
+        events.emit(NewEvent("proxy.updated", str(number), key=key("media")))
+    events.emit(NewEvent("proxy.updated", "other", key=key("wiki")))
     assert [event.message for event in store.last_events(key("media"))] == list("65432")
 
 

@@ -38,7 +38,7 @@ class Scene:
     def _start(self) -> None:
         self.writer = Writer(self.store, self.events)
         self.writer.start()
-        down = self.store.notices().get(NETWORK)
+        down = self.store.active_alerts().get(NETWORK)
         self.verdicts = Verdicts(
             self.store.standings(),
             self.writer,
@@ -117,7 +117,7 @@ def test_all_that_fail_together_keep_their_status_and_it_is_said_once(
         made.check(*ALL, at_once=at_once)
     assert words(store) == [("health.network_down", None), ("health.network_back", None)]
     assert {standing.status for standing in store.standings().values()} == {"healthy"}
-    assert store.notices() == {}
+    assert store.active_alerts() == {}
 
 
 def test_when_the_network_is_back_those_that_stay_ill_are_told(

@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 
 from proxysync.health import writer as module
-from proxysync.health.writer import Finding, Saying, Writer
+from proxysync.health.writer import Finding, Writer
 from proxysync.model.clock import now
+from proxysync.model.event import NewEvent
 from proxysync.model.health import Check, Standing
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 from tests.keys import key
 
-DOWN = Saying("warn", "health", "health.network_down", "down")
-BACK = Saying("info", "health", "health.network_back", "back")
-ILL = Saying("warn", "health", "health.changed", "ill", key("media"), {"to": "unhealthy"})
+DOWN = NewEvent("health.network_down", "down")
+BACK = NewEvent("health.network_back", "back")
+ILL = NewEvent("health.changed", "ill", key("media"), {"to": "unhealthy"}, "warn")
 
 
 class Killed(BaseException):
@@ -57,9 +58,9 @@ def dying_at(connection: sqlite3.Connection, step: int) -> Any:
 
 
 JOBS: dict[str, Callable[[Writer], object]] = {
-    "network_down": lambda writer: writer.say_once(DOWN, "network"),
-    "network_back": lambda writer: writer.say_over(BACK, "network"),
-    "certificate": lambda writer: writer.say_once(DOWN, "certificate 1 7", "certificate 1 21"),
+    "network_down": lambda writer: writer.fire(DOWN, "network"),
+    "network_back": lambda writer: writer.resolve(BACK, "network"),
+    "certificate": lambda writer: writer.fire(DOWN, "certificate 1 7", "certificate 1 21"),
     "changed": lambda writer: writer._take(finding()),
 }
 
@@ -72,11 +73,11 @@ def test_a_kill_at_any_statement_leaves_both_the_event_and_its_rows_or_neither(
     before = job == "network_back"
 
     def rows() -> tuple[int, bool]:
-        said = database.query("SELECT id FROM event_log WHERE event != 'health.first'")
-        return len(said), bool(store.notices() or store.standings()) != before
+        said = database.query("SELECT id FROM event_log WHERE event != 'health.failed'")
+        return len(said), bool(store.active_alerts() or store.standings()) != before
 
     if before:
-        writer.say_once(Saying("warn", "health", "health.first", "down"), "network")
+        writer.fire(NewEvent("health.failed", "down"), "network")
     whole, step = database._connection, 0
     while rows()[0] == 0:
         database._connection = dying_at(whole, step)
@@ -107,7 +108,7 @@ def test_what_is_recorded_is_not_said_again_because_its_line_has_to_wait(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         writer.put(finding())
-        writer.put(lambda writer: writer.say_once(DOWN, "network"))
+        writer.put(lambda writer: writer.fire(DOWN, "network"))
         writer.stop()
     said = [row["event"] for row in database.query("SELECT event FROM event_log ORDER BY id")]
     assert said == ["health.changed", "health.network_down"]

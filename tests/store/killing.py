@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
+from proxysync.model.event import NewEvent
 from proxysync.store.database import open_for_writing
 from proxysync.store.events import EventLog, Retention
 
@@ -32,7 +33,7 @@ def killed_at_each_step(folder: Path) -> int:
     through a rotation with all older files in place; returns how many it were."""
     log = open_log(folder)
     for _ in range(8):
-        log.emit("info", "daemon", "busy", "x" * 2000)
+        log.emit(NewEvent("daemon.waiting", "x" * 2000))
     assert len(list(folder.glob("events.jsonl*"))) == SMALL.older_files + 1
     for step in count(1):
         survived = ended(fork(lambda step=step: emit_and_die(folder, step)))  # type: ignore[misc]
@@ -56,7 +57,7 @@ def emit_and_die(folder: Path, step: int) -> None:
 
     sys.addaudithook(die)
     for _ in range(3):
-        log.emit("info", "daemon", "busy", "x" * 2000)
+        log.emit(NewEvent("daemon.waiting", "x" * 2000))
 
 
 def killed_at_random(folder: Path, rounds: int) -> dict[str, int]:
@@ -87,7 +88,7 @@ def emit_for_ever(folder: Path, ready: int) -> NoReturn:
     log = open_log(folder)
     os.write(ready, b".")
     for number in count():
-        log.emit("info", "daemon", "busy", "x" * (number * 37 % 500))
+        log.emit(NewEvent("daemon.waiting", "x" * (number * 37 % 500)))
     raise AssertionError
 
 
@@ -132,7 +133,7 @@ def mended(folder: Path) -> list[int]:
     """The same after a start, when SQLite and the files must agree and no line is torn."""
     database, _ = open_for_writing(folder / "state.db")
     log = EventLog(database, folder / "events.jsonl", retention=SMALL)
-    log.emit("info", "daemon", "daemon.started", "x")
+    log.emit(NewEvent("daemon.started", "x"))
     assert (folder / "events.jsonl").read_bytes().endswith(b"\n")
     ids = look(folder)
     rows = database.query("SELECT id FROM event_log WHERE id >= ? ORDER BY id", ids[0])

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import pytest
 
 from proxysync.model import clock
-from proxysync.model.event import Event
+from proxysync.model.event import Event, NewEvent
 from proxysync.store import event_file
 from proxysync.store.bus import Gap
 from proxysync.store.database import Database, StateError, open_for_writing
@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def say(log: EventLog, message: str = "x") -> Event:
-    return log.emit("info", "daemon", "said", message)
+    return log.emit(NewEvent("daemon.waiting", message))
 
 
 def files(path: Path) -> list[Path]:
@@ -255,10 +255,10 @@ def test_a_full_disk_is_a_sentence_and_once_there_is_room_nothing_is_missing(
 
 def test_a_name_that_is_no_text_is_recorded_all_the_same(database: Database, path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
-    event = EventLog(database, path).emit(
-        "warn", "config", "x", name, key=key(name), data={name: 1}
-    )
-    assert (event.message, event.key, event.data) == ("caf?", key("caf?"), {"caf?": 1})
+    new = NewEvent("config.invalid", name, key(name), {"problems": [{name: 1}]})
+    event = EventLog(database, path).emit(new)
+    assert (event.message, event.key) == ("caf?", key("caf?"))
+    assert event.data == {"problems": [{"caf?": 1}]}
     assert json.loads(path.read_text()) == event.to_json()
 
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import pytest
 
-from proxysync.model.event import SEVERITIES
+from proxysync.model.event import SEVERITIES, NewEvent
 from proxysync.store.database import Database, open_for_writing
 from proxysync.store.events import EventLog, Retention
 from tests.keys import key
@@ -91,10 +91,10 @@ def home(tmp_path: Path) -> Home:
 def log(home: Home) -> Iterator[EventLog]:
     """A log with four events, open as a daemon has it."""
     database, log = home.open()
-    log.emit("info", "daemon", "daemon.started", "up")
-    log.emit("warn", "health", "health.changed", "media is ill", key=key("media"))
-    log.emit("error", "apply", "apply.failed", "films:\n\033[31mrefused", key=key("films"))
-    log.emit("info", "health", "health.changed", "media is well", key=key("media"))
+    log.emit(NewEvent("daemon.started", "up"))
+    log.emit(NewEvent("health.changed", "media is ill", key("media"), severity="warn"))
+    log.emit(NewEvent("proxy.failed", "films:\n\033[31mrefused", key("films")))
+    log.emit(NewEvent("health.changed", "media is well", key("media"), severity="info"))
     yield log
     database.close()
 
@@ -224,7 +224,7 @@ def test_follow_shows_the_newest_then_what_comes_across_rotations_until_interrup
     with home.following("--limit", "2", "--format", "json") as process:
         assert [json.loads(line(process.stdout))["id"] for _ in range(2)] == [3, 4]
         for number in range(5, 10):
-            log.emit("info", "daemon", "x", "x" * 400)
+            log.emit(NewEvent("daemon.waiting", "x" * 400))
             assert json.loads(line(process.stdout))["id"] == number
         assert (home.state / "events.jsonl.2").exists()
         process.send_signal(signal.SIGINT)
@@ -234,7 +234,7 @@ def test_follow_shows_the_newest_then_what_comes_across_rotations_until_interrup
 
 def test_follow_survives_a_database_that_is_damaged_and_replaced(home: Home) -> None:
     database, log = home.open()
-    log.emit("error", "apply", "apply.failed", "refused")
+    log.emit(NewEvent("proxy.failed", "refused"))
     with home.following("--severity", "warn", "--limit", "1") as process:
         assert "refused" in line(process.stdout)
         database.close()
@@ -244,8 +244,8 @@ def test_follow_survives_a_database_that_is_damaged_and_replaced(home: Home) -> 
         assert "cannot be read" in line(process.stderr)
         assert "hint:" in line(process.stderr)
         database, log = home.open()
-        log.emit("info", "daemon", "daemon.started", "up again")
-        log.emit("error", "npm", "npm.unreachable", "away")
+        log.emit(NewEvent("daemon.started", "up again"))
+        log.emit(NewEvent("npm.unavailable", "away"))
         assert line(process.stdout).split()[2:] == ["error", "npm", "-", "away"]
         database.close()
 
@@ -254,7 +254,7 @@ def test_follow_waits_where_there_is_no_state_yet(home: Home) -> None:
     with home.following("--format", "json") as process:
         home.state.mkdir()
         database, log = home.open()
-        log.emit("info", "daemon", "daemon.started", "up")
+        log.emit(NewEvent("daemon.started", "up"))
         assert json.loads(line(process.stdout))["message"] == "up"
         database.close()
 

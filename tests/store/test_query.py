@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxysync.model import Key, clock
-from proxysync.model.event import SEVERITIES, Event
+from proxysync.model.event import SEVERITIES, Event, NewEvent
 from proxysync.store.database import Database, StateError, open_for_reading, open_for_writing
 from proxysync.store.events import EventLog
 from proxysync.store.query import EventQuery, Follower, select, select_after
@@ -155,9 +155,12 @@ def open_log(path: Path) -> tuple[Database, EventLog]:
     return database, EventLog(database, path.with_name("events.jsonl"))
 
 
+OF_SEVERITY = {"info": "daemon.waiting", "warn": "daemon.held", "error": "daemon.fault"}
+
+
 def say(log: EventLog, *messages: str, severity: str = "info") -> None:
     for message in messages:
-        log.emit(severity, "daemon", "x", message)
+        log.emit(NewEvent(OF_SEVERITY[severity], message))
 
 
 def messages(events: list[Event]) -> list[str]:

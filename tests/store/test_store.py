@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from proxysync.model import Applied, clock
-from proxysync.model.event import Event
+from proxysync.model.event import Event, NewEvent
 from proxysync.model.health import Check, Standing
 from proxysync.store.bus import Bus
 from proxysync.store.database import Database, StateError, open_for_reading, open_for_writing
@@ -163,10 +163,9 @@ def test_events_go_to_both_places_with_the_same_ids_and_to_listeners(
     bus = Bus()
     listener = bus.subscribe(10)
     events = EventLog(database, path, bus=bus)
-    events.emit("info", "daemon", "daemon.started", "up")
-    events.emit(
-        "warn", "health", "health.changed", "ill", key=key("media"), data={"to": "unhealthy"}
-    )
+    events.emit(NewEvent("daemon.started", "up"))
+    data = {"to": "unhealthy"}
+    events.emit(NewEvent("health.changed", "ill", key("media"), data, "warn"))
     rows = [dict(row) for row in database.query("SELECT id, event, kind, name FROM event_log")]
     assert rows == [{k: line[k] for k in ("id", "event", "kind", "name")} for line in lines(path)]
     assert lines(path)[1] == {
@@ -187,7 +186,8 @@ def test_events_go_to_both_places_with_the_same_ids_and_to_listeners(
 def test_a_value_that_came_from_a_variable_is_masked(database: Database, tmp_path: Path) -> None:
     events = EventLog(database, tmp_path / "events.jsonl")
     events.mask({"hunter2": "${TOKEN}"})
-    events.emit("info", "apply", "x", "set hunter2", data={"deep": [{"hunter2": "a hunter2 b"}]})
+    data = {"problems": [{"hunter2": "a hunter2 b"}]}
+    events.emit(NewEvent("config.invalid", "set hunter2", data=data))
     assert "hunter2" not in (tmp_path / "events.jsonl").read_text()
     assert lines(tmp_path / "events.jsonl")[0]["message"] == "set ${TOKEN}"
 
@@ -198,19 +198,19 @@ def test_a_torn_last_line_is_mended_and_what_is_missing_is_added(
     path = tmp_path / "events.jsonl"
     events = EventLog(database, path)
     for number in range(3):
-        events.emit("info", "daemon", "x", str(number))
+        events.emit(NewEvent("daemon.waiting", str(number)))
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
-    EventLog(database, path).emit("info", "daemon", "x", "3")
+    EventLog(database, path).emit(NewEvent("daemon.waiting", "3"))
     assert [line["id"] for line in lines(path)] == [1, 2, 3, 4]
     assert path.read_bytes().startswith(whole)
 
 
 def test_ids_go_on_after_the_database_was_lost(database: Database, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    EventLog(database, path).emit("info", "daemon", "x", "old")
+    EventLog(database, path).emit(NewEvent("daemon.waiting", "old"))
     fresh, _ = open_for_writing(tmp_path / "new" / "state.db")
-    assert EventLog(fresh, path).emit("info", "daemon", "x", "new").id == 2
+    assert EventLog(fresh, path).emit(NewEvent("daemon.waiting", "new")).id == 2
     fresh.close()
     assert [line["id"] for line in lines(path)] == [1, 2]
 
@@ -218,6 +218,7 @@ def test_ids_go_on_after_the_database_was_lost(database: Database, tmp_path: Pat
 BUSY = """
     import sys
     from pathlib import Path
+    from proxysync.model.event import NewEvent
     from proxysync.store.database import open_for_writing
     from proxysync.store.events import EventLog
     folder = Path(sys.argv[1])
@@ -225,7 +226,7 @@ BUSY = """
     events = EventLog(database, folder / "events.jsonl")
     print("ready", flush=True)
     while True:
-        events.emit("info", "daemon", "busy", "x" * 500)
+        events.emit(NewEvent("daemon.waiting", "x" * 500))
 """
 
 
