@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from proxysync.apply.report import Report, Result
+from proxysync.apply.report import ChangeResult, Report
 from proxysync.kinds import KINDS
 from proxysync.model.event import Emit, NewEvent
 from proxysync.npm.client import NpmClient
@@ -28,7 +28,7 @@ class Contest:
         return replace(plan, changes=tuple(map(self._named, plan.changes)))
 
     def _count(self, plan: Plan, report: Report, fingerprint: str) -> None:
-        done = {(o.key, o.action) for o in report.outcomes if o.result is Result.DONE}
+        done = {(o.key, o.action) for o in report.outcomes if o.result is ChangeResult.DONE}
         for change in plan.to_make:
             fields = change.undoes & {*change.fields, HOST}
             if fields and (change.key, change.action) in done:

@@ -9,7 +9,7 @@ from proxysync.app.contest import Contest
 from proxysync.app.rollback import plan_back, why_back
 from proxysync.app.runner import Runner
 from proxysync.app.validate import Verdict, count_upstreams, definition_digest, validate
-from proxysync.apply.report import Report, Result
+from proxysync.apply.report import ChangeResult, Report
 from proxysync.kinds import KINDS
 from proxysync.kinds.entry import Resource
 from proxysync.kinds.references import reference_fingerprint
@@ -64,7 +64,7 @@ class Round:
     @property
     def warned(self) -> tuple[Verdict, ...]:
         """What failed validation and was applied all the same, for the file asks for that."""
-        done = {o.key for o in self.report.outcomes if o.result is Result.DONE}
+        done = {o.key for o in self.report.outcomes if o.result is ChangeResult.DONE}
         return tuple(v for v in self.verdicts if v.warns and v.key in done)
 
     @property

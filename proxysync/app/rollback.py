@@ -10,7 +10,7 @@ from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
-from proxysync.store.journal import Entry
+from proxysync.store.journal import JournalEntry
 
 CARRIED_OUT = frozenset({"done", "released", "unconfirmed", "half done", None})
 """Outcomes of writes that have, or may have, changed NPM; None where nobody knows yet."""
@@ -26,7 +26,7 @@ def why_back(run_id: int) -> str:
 
 def plan_back(
     run_id: int,
-    entries: Sequence[Entry],
+    entries: Sequence[JournalEntry],
     applied: Sequence[Applied],
     snapshot: Snapshot,
     policy: Policy,
@@ -54,7 +54,7 @@ def plan_back(
 
 
 def names_before(
-    entries: Sequence[Entry], applied: Sequence[Applied], snapshot: Snapshot
+    entries: Sequence[JournalEntry], applied: Sequence[Applied], snapshot: Snapshot
 ) -> dict[Key, tuple[Fields, Host]]:
     """What each managed host was before the first of these writes."""
     known = {host_of(row): (row.name, _worked(row, snapshot)) for row in applied}
@@ -76,7 +76,7 @@ def host_of(row: Applied | Live) -> Host:
     return row.kind, row.npm_id, row.created_on
 
 
-def _host(entry: Entry) -> Host:
+def _host(entry: JournalEntry) -> Host:
     return entry.kind, entry.npm_id, entry.created_on
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-from proxysync.apply.order import Part, Step
+from proxysync.apply.order import Part, WriteStep
 from proxysync.apply.outcome import WriteOutcome
 from proxysync.apply.promise import Trouble
 from proxysync.model import Key
@@ -15,7 +15,7 @@ from proxysync.store.journal import Row
 class Unchecked:
     """A step that NPM has taken, and that visitors have yet to see."""
 
-    step: Step
+    step: WriteStep
     row: Row
     outcome: WriteOutcome
 
@@ -24,7 +24,7 @@ class Unchecked:
 class Checked:
     """A step that visitors have seen, and the `trouble` that they have with it."""
 
-    step: Step
+    step: WriteStep
     row: Row
     outcome: WriteOutcome
     trouble: Trouble | None

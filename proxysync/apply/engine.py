@@ -8,7 +8,7 @@ from proxysync.apply.ledger import Ledger
 from proxysync.apply.order import in_order, names_in_use
 from proxysync.apply.plan_run import PlanRun, open_row
 from proxysync.apply.rehearsal import Rehearsal, rehearse
-from proxysync.apply.report import Outcome, Report, Result
+from proxysync.apply.report import ChangeOutcome, ChangeResult, Report
 from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.step_writer import StepWriter
 from proxysync.model import Snapshot
@@ -51,7 +51,7 @@ class Engine:
         *,
         why: str,
         fingerprint: str,
-        refused: Sequence[tuple[Change, Outcome]] = (),
+        refused: Sequence[tuple[Change, ChangeOutcome]] = (),
     ) -> Report:
         """Carries out `plan.to_make`; the caller holds the write lock.
 
@@ -81,8 +81,6 @@ class Engine:
             self._sites,
             self._ledger(snapshot),
             self._journal,
-            self._state.edges,
-            self._emit,
             self._hooks,
             snapshot,
             run_id,
@@ -92,8 +90,8 @@ class Engine:
         return Ledger(self._state, self._emit, snapshot)
 
 
-def _in_words(results: Set[Result]) -> str:
+def _in_words(results: Set[ChangeResult]) -> str:
     """How a run ended that was not cut short."""
-    if results <= {Result.DONE}:
+    if results <= {ChangeResult.DONE}:
         return "done"
-    return "failed in part" if Result.DONE in results else "failed"
+    return "failed in part" if ChangeResult.DONE in results else "failed"

@@ -1,9 +1,12 @@
 """What the state and the events say of a write, once it is known how it ended."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from proxysync.apply.checked import Checked, sites_seen
 from proxysync.apply.outcome import ApplyError, WriteOutcome
-from proxysync.apply.report import Outcome, Result
+from proxysync.apply.promise import Findings
+from proxysync.apply.report import ChangeOutcome, ChangeResult
 from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Applied, Key, Live, Snapshot
 from proxysync.model.errors import ProxysyncError
@@ -54,7 +57,7 @@ class Ledger:
             return next((row for row in rows if row.key == change.key), None)
         return next((row for row in rows if same_host(row, live)), None)
 
-    def done(self, outcome: WriteOutcome) -> Outcome:
+    def done(self, outcome: WriteOutcome) -> ChangeOutcome:
         """Remembers and announces a change that is complete."""
         change, live = outcome.change, outcome.live
         self._remember(change, live)
@@ -63,7 +66,7 @@ class Ledger:
         message = f"{change.name} {event.partition('.')[2]}: {change.reason}"
         data = {"npm_id": npm_id, "fields": sorted(change.fields), "drift": change.drift}
         self._emit(NewEvent(event, message, change.key, data))
-        return Outcome(change.key, change.action, npm_id, Result.DONE)
+        return ChangeOutcome(change.key, change.action, npm_id, ChangeResult.DONE)
 
     def confirm(self, last: Applied | None, live: Live | None) -> None:
         """After a roll back it is known what nginx runs: what worked before, or nothing."""
@@ -75,7 +78,7 @@ class Ledger:
             worked = last.fields or live.fields
             self._state.record(replace(last, fields=worked, unconfirmed=False))
 
-    def not_taken(self, outcome: WriteOutcome, last: Applied | None) -> Outcome:
+    def not_taken(self, outcome: WriteOutcome, last: Applied | None) -> ChangeOutcome:
         """A write that NPM has not taken, or may not have."""
         change, error = outcome.change, outcome.error
         assert error is not None
@@ -85,9 +88,9 @@ class Ledger:
             return self.refused(change, error)[0]
         if isinstance(error, NpmUnconfirmedError):
             return self.unconfirmed(change, error, last)
-        return outcome_of(change, Result.SKIPPED, error)
+        return outcome_of(change, ChangeResult.SKIPPED, error)
 
-    def refused(self, change: Change, error: ApplyError) -> tuple[Outcome, bool]:
+    def refused(self, change: Change, error: ApplyError) -> tuple[ChangeOutcome, bool]:
         """Remembers the refusal; whether it is new comes second."""
         entry = FailedEntry(
             key=change.key,
@@ -104,11 +107,11 @@ class Ledger:
             message = f"{change.action} of {change.name} failed: {error.message}{hint}"
             data = {"action": change.action, "npm_id": change.npm_id, "hint": error.hint}
             self._emit(NewEvent("proxy.failed", message, change.key, data))
-        return outcome_of(change, Result.FAILED, error), is_new
+        return outcome_of(change, ChangeResult.FAILED, error), is_new
 
     def unconfirmed(
         self, change: Change, error: NpmUnconfirmedError, last: Applied | None
-    ) -> Outcome:
+    ) -> ChangeOutcome:
         """Marks the host, so that it is written again though NPM may show it as desired.
 
         Without a row of it, what NPM had is what worked: it was somebody else's until now, or
@@ -126,7 +129,17 @@ class Ledger:
                 writer=live.writer,
             )
             self._state.record(row, replaces=old_name(change))
-        return outcome_of(change, Result.UNCONFIRMED, error)
+        return outcome_of(change, ChangeResult.UNCONFIRMED, error)
+
+    def sites_seen(
+        self, findings: Findings, checked: Sequence[Checked], addresses: Sequence[str]
+    ) -> None:
+        """What visitors found, and at which addresses NPM's nginx is known to be."""
+        edges = self._state.edges
+        edges.prove(addresses)
+        edges.tell_unseen(self._emit, findings.unseen)
+        if findings.unseen is None:
+            edges.tell(self._emit, sites_seen(checked, edges.told()))
 
     def _remember(self, change: Change, live: Live | None) -> None:
         if live is None:
@@ -144,8 +157,10 @@ class Ledger:
         self._state.clear_failure(change.key)
 
 
-def outcome_of(change: Change, result: Result, error: ProxysyncError) -> Outcome:
-    return Outcome(change.key, change.action, change.npm_id, result, error.message, error.hint)
+def outcome_of(change: Change, result: ChangeResult, error: ProxysyncError) -> ChangeOutcome:
+    return ChangeOutcome(
+        change.key, change.action, change.npm_id, result, error.message, error.hint
+    )
 
 
 def old_name(change: Change) -> str | None:

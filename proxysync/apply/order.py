@@ -1,6 +1,6 @@
 """An order of writes that NPM accepts, and that leaves every name served at every moment.
 
-NPM lets no two hosts hold one name. So a host that gives a name away first gets a stand-in for
+NPM lets no two hosts hold one name. So a host that gives a name away first gets an alias for
 it (see `Kind.alias_for`), by which nginx goes on serving the name until another host has it.
 """
 
@@ -28,10 +28,10 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Step:
+class WriteStep:
     """One write of a change, or all of it.
 
-    DETACH leaves the host `names` only. TAKE writes the change, with the stand-ins in `names`
+    DETACH leaves the host `names` only. TAKE writes the change, with the aliases in `names`
     on top. FINISH ends a change that began with DETACH; `names` are those that other hosts
     should have taken by then. `begins` is the first step of those that are only right together.
     """
@@ -47,7 +47,7 @@ class Step:
         return self.change.key
 
 
-def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> list[Step]:
+def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> list[WriteStep]:
     """The steps for these changes, as close to the given order as can be.
 
     What only takes a host down goes first: it may be the very host that breaks nginx. Changes
@@ -109,38 +109,38 @@ def _groups(changes: Sequence[Change]) -> list[list[Change]]:
 
 
 def _moving(change: Change) -> Names:
-    """The names that the change takes or gives away, stand-ins as what they stand for."""
-    stands_for = KINDS[change.kind].canonical
-    given = {stands_for(name) for name in held(change) - wanted(change)}
+    """The names that the change takes or gives away, aliases as what they stand for."""
+    canonical = KINDS[change.kind].canonical
+    given = {canonical(name) for name in held(change) - wanted(change)}
     return frozenset(given) | (wanted(change) - held(change))
 
 
-def _steps(group: Sequence[Change], in_use: AbstractSet[str]) -> list[Step]:
+def _steps(group: Sequence[Change], in_use: AbstractSet[str]) -> list[WriteStep]:
     given = {change.key: _given(change, group) for change in group}
     holders = [change for change in group if given[change.key]]
-    stand_ins = {change.key: _stand_ins(change, given[change.key], in_use) for change in holders}
+    aliases = {change.key: _aliases(change, given[change.key], in_use) for change in holders}
     steps = []
     for change in holders:
-        left = held(change) - given[change.key] | stand_ins[change.key]
+        left = held(change) - given[change.key] | aliases[change.key]
         left = left or frozenset({placeholder(change)})
-        steps.append(Step(change, Part.DETACH, left))
+        steps.append(WriteStep(change, Part.DETACH, left))
     for change in group:
         if not given[change.key]:
-            steps.append(Step(change))
+            steps.append(WriteStep(change))
         elif wanted(change) - held(change):
-            steps.append(Step(change, Part.TAKE, stand_ins[change.key]))
-    steps += [Step(change, Part.FINISH, given[change.key]) for change in holders]
+            steps.append(WriteStep(change, Part.TAKE, aliases[change.key]))
+    steps += [WriteStep(change, Part.FINISH, given[change.key]) for change in holders]
     return steps
 
 
 def _given(change: Change, group: Sequence[Change]) -> Names:
-    """Names of the host's that others take, stand-ins as what they stand for."""
-    stands_for = KINDS[change.kind].canonical
+    """Names of the host's that others take, aliases as what they stand for."""
+    canonical = KINDS[change.kind].canonical
     taken = NO_NAMES.union(*(wanted(other) for other in group if other is not change))
-    return frozenset(map(stands_for, held(change) - wanted(change))) & taken
+    return frozenset(map(canonical, held(change) - wanted(change))) & taken
 
 
-def _stand_ins(change: Change, given: Names, in_use: AbstractSet[str]) -> Names:
+def _aliases(change: Change, given: Names, in_use: AbstractSet[str]) -> Names:
     """What keeps these names served; nothing where the host does not serve, or none is free."""
     if change.live is None or not KINDS[change.kind].is_enabled(change.live.fields):
         return NO_NAMES

@@ -3,21 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from proxysync.apply.checked import Checked, Unchecked, sites_seen
+from proxysync.apply.checked import Checked, Unchecked
 from proxysync.apply.domain_move import DomainMove
 from proxysync.apply.hooks import Hooks
 from proxysync.apply.ledger import Ledger, old_name, outcome_of
-from proxysync.apply.order import Part, Step
+from proxysync.apply.order import Part, WriteStep
 from proxysync.apply.outcome import WriteOutcome, attempt
-from proxysync.apply.promise import Before, Findings, Trouble
-from proxysync.apply.report import Outcome, Report, Result
+from proxysync.apply.promise import Before, Trouble
+from proxysync.apply.report import ChangeOutcome, ChangeResult, Report
 from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.step_writer import StepWriter, served_before
 from proxysync.model import Key, Snapshot
-from proxysync.model.event import Emit
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import Change
-from proxysync.store.edges import EdgeTable
 from proxysync.store.journal import Journal, Row
 
 BATCH = 25
@@ -42,8 +40,6 @@ class PlanRun:
         sites: SiteCheck,
         ledger: Ledger,
         journal: Journal,
-        edges: EdgeTable,
-        emit: Emit,
         hooks: Hooks,
         snapshot: Snapshot,
         run_id: int,
@@ -52,18 +48,16 @@ class PlanRun:
         self._sites = sites
         self._ledger = ledger
         self._journal = journal
-        self._edges = edges
-        self._emit = emit
         self._hooks = hooks
         self._snapshot = snapshot
         self._run_id = run_id
         self._move = DomainMove()
         self._before = Before()
         self._unchecked: tuple[Unchecked, ...] = ()
-        self._ended: dict[int, tuple[Step, Outcome]] = {}
+        self._ended: dict[int, tuple[WriteStep, ChangeOutcome]] = {}
         self._unseen: str | None = None
 
-    def carry_out(self, steps: Sequence[Step]) -> Report:
+    def carry_out(self, steps: Sequence[WriteStep]) -> Report:
         """A 5xx, a lost answer or an NPM that is away ends the run: NPM itself is then broken,
         and each further write would do harm.
         """
@@ -89,7 +83,7 @@ class PlanRun:
         outcomes = tuple(outcome for _, (_, outcome) in sorted(self._ended.items()))
         return Report(outcomes, fatal.message if fatal else stopped, fatal, self._unseen)
 
-    def _carry_out(self, step: Step) -> NpmError | None:
+    def _carry_out(self, step: WriteStep) -> NpmError | None:
         """Carries out a step; returns what ends the run."""
         row = open_row(self._journal, self._run_id, step.change)
         last = self._ledger.last(step.change)
@@ -114,7 +108,7 @@ class PlanRun:
             self._done(step, row, outcome)
         return None
 
-    def _clean_up(self, step: Step, row: Row) -> NpmError | None:
+    def _clean_up(self, step: WriteStep, row: Row) -> NpmError | None:
         """What is left to do for a change that has failed: its host gets its names back."""
         if step.part is not Part.FINISH:
             row.close("released")
@@ -130,20 +124,22 @@ class PlanRun:
             row.close("released")
         return outcome.fatal
 
-    def _close(self, step: Step, row: Row, ended: Outcome, outcome: WriteOutcome) -> None:
+    def _close(
+        self, step: WriteStep, row: Row, ended: ChangeOutcome, outcome: WriteOutcome
+    ) -> None:
         """Notes how a step ended.
 
         The row stays open for recovery where the state does not know that it is in doubt.
         """
         if outcome.live is not None and step.change.live is None and outcome.fatal:
             row.created(outcome.live.npm_id, outcome.live.created_on)
-        in_doubt = ended.result is Result.UNCONFIRMED and outcome.fatal is not None
+        in_doubt = ended.result is ChangeResult.UNCONFIRMED and outcome.fatal is not None
         if not in_doubt or _is_recorded(outcome):
             row.close(str(ended.result), ended.message or step.change.reason)
         self._ended[row.id] = step, ended
 
     def _done(
-        self, step: Step, row: Row, outcome: WriteOutcome, trouble: Trouble | None = None
+        self, step: WriteStep, row: Row, outcome: WriteOutcome, trouble: Trouble | None = None
     ) -> None:
         """Ends a step that visitors are at least not worse off by; a TAKE has more to come."""
         if step.part is Part.TAKE:
@@ -152,13 +148,13 @@ class PlanRun:
         ended = self._ledger.done(outcome)
         if trouble is not None:
             ended = replace(
-                ended, result=Result.UNCONFIRMED, message=trouble.message, hint=NOT_SERVED
+                ended, result=ChangeResult.UNCONFIRMED, message=trouble.message, hint=NOT_SERVED
             )
         self._close(step, row, ended, outcome)
 
     def _failed(self) -> set[Key]:
         """The entries that no further step is to be written for."""
-        return {step.key for step, o in self._ended.values() if o.result is Result.FAILED}
+        return {step.key for step, o in self._ended.values() if o.result is ChangeResult.FAILED}
 
     def _looks_bad(self) -> bool:
         return self._sites.looks_bad([one.outcome.promise for one in self._unchecked])
@@ -174,7 +170,8 @@ class PlanRun:
             Checked(one.step, one.row, one.outcome, trouble)
             for one, trouble in zip(unchecked, findings.troubles, strict=True)
         ]
-        self._tell(findings, checked)
+        self._unseen = self._unseen or findings.unseen
+        self._ledger.sites_seen(findings, checked, self._sites.addresses(findings.proven))
         fatal: NpmError | None = None
         for one in checked:
             if one.to_undo is None:
@@ -182,13 +179,6 @@ class PlanRun:
             else:
                 fatal = self._undo(one, one.to_undo) or fatal
         return fatal
-
-    def _tell(self, findings: Findings, checked: Sequence[Checked]) -> None:
-        self._unseen = self._unseen or findings.unseen
-        self._edges.prove(self._sites.addresses(findings.proven))
-        self._edges.tell_unseen(self._emit, findings.unseen)
-        if findings.unseen is None:
-            self._edges.tell(self._emit, sites_seen(checked, self._edges.told()))
 
     def _undo(self, one: Checked, trouble: Trouble) -> NpmError | None:
         """Undoes a change that visitors are worse off by.
@@ -201,7 +191,7 @@ class PlanRun:
         try:
             error = self._writer.take_back(one.outcome, self._move, trouble.message)
         except NpmError as away:
-            self._ended[one.row.id] = one.step, outcome_of(change, Result.UNCONFIRMED, away)
+            self._ended[one.row.id] = one.step, outcome_of(change, ChangeResult.UNCONFIRMED, away)
             return away
         undone = WriteOutcome(change, error.live, error)
         self._move = self._move.after(undone)

@@ -19,7 +19,7 @@ from proxysync.model import Applied, Key, Live, Marker, Snapshot
 from proxysync.model.event import Emit, NewEvent
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmRejectedError
-from proxysync.store.journal import Entry, Journal
+from proxysync.store.journal import Journal, JournalEntry
 from proxysync.store.state import FailedEntry, State
 
 
@@ -69,7 +69,9 @@ class Recovery:
             self._recover(entry, live, action, snapshot)
         return RecoveryResult(bool(canaries or open_rows), error)
 
-    def _recover(self, entry: Entry, live: Live | None, action: Action, snapshot: Snapshot) -> None:
+    def _recover(
+        self, entry: JournalEntry, live: Live | None, action: Action, snapshot: Snapshot
+    ) -> None:
         row = self._journal.row(entry)
         if entry.npm_id is None and live is not None:
             row.created(live.npm_id, live.created_on)
@@ -79,7 +81,9 @@ class Recovery:
         data = {"action": entry.action, "npm_id": entry.npm_id, "outcome": outcome}
         self._emit(NewEvent("apply.recovered", message, entry.key, data))
 
-    def _act(self, entry: Entry, live: Live | None, action: Action, snapshot: Snapshot) -> str:
+    def _act(
+        self, entry: JournalEntry, live: Live | None, action: Action, snapshot: Snapshot
+    ) -> str:
         """Does it, and returns how the write ended."""
         if live is None or action is Action.LEAVE:
             return "done" if action is Action.RELOAD_NGINX else "undone"
@@ -102,7 +106,7 @@ class Recovery:
         self._remember_failure(entry, live, trouble, snapshot)
         return f"undone, for {trouble.message}"
 
-    def _record(self, entry: Entry, live: Live, *, confirmed: bool) -> None:
+    def _record(self, entry: JournalEntry, live: Live, *, confirmed: bool) -> None:
         name = live.marker.name if live.marker else entry.old_name
         row = Applied(
             Key(entry.kind, name),
@@ -114,12 +118,12 @@ class Recovery:
         )
         self._state.record(row, replaces=entry.old_name)
 
-    def _trouble(self, entry: Entry, live: Live) -> Trouble | None:
+    def _trouble(self, entry: JournalEntry, live: Live) -> Trouble | None:
         """What visitors lost by a write of which nobody has seen what it did for them."""
         promise = promise_of(entry, live)
         return self._sites.check([promise]).troubles[0] if promise else None
 
-    def _restore(self, entry: Entry, live: Live) -> None:
+    def _restore(self, entry: JournalEntry, live: Live) -> None:
         assert entry.before is not None
         kind, old = KINDS[entry.kind], replace(self._marker(entry), name=entry.old_name)
         try:
@@ -131,7 +135,7 @@ class Recovery:
             self._npm.disable(kind, live.npm_id)
 
     def _remember_failure(
-        self, entry: Entry, live: Live, trouble: Trouble, snapshot: Snapshot
+        self, entry: JournalEntry, live: Live, trouble: Trouble, snapshot: Snapshot
     ) -> None:
         """What visitors are worse off by is not tried again as it is."""
         now = self._npm.get(KINDS[entry.kind], live.npm_id)
@@ -145,6 +149,6 @@ class Recovery:
         )
         self._state.add_failure(refused)
 
-    def _marker(self, entry: Entry) -> Marker:
+    def _marker(self, entry: JournalEntry) -> Marker:
         """The marker that the write gave the host."""
         return Marker(entry.name, entry.instance, state=self._state.id)

@@ -20,7 +20,7 @@ from enum import Enum, auto
 from proxysync.apply.promise import Before, Promise, Trouble
 from proxysync.kinds import KINDS
 from proxysync.model import Live, Marker, Snapshot
-from proxysync.store.journal import Entry
+from proxysync.store.journal import JournalEntry
 
 
 class Action(Enum):
@@ -41,7 +41,7 @@ class Action(Enum):
     WRITE_AGAIN = auto()
 
 
-def decide(entry: Entry, live: Live | None, marker: Marker) -> Action:
+def decide(entry: JournalEntry, live: Live | None, marker: Marker) -> Action:
     """The table above; `marker` is the one that the write gave the host."""
     if live is None:
         return Action.RELOAD_NGINX if entry.action == "delete" else Action.LEAVE
@@ -59,27 +59,27 @@ def decide(entry: Entry, live: Live | None, marker: Marker) -> Action:
     return Action.WRITE_AGAIN
 
 
-def after_site_check(entry: Entry, trouble: Trouble | None) -> Action:
+def after_site_check(entry: JournalEntry, trouble: Trouble | None) -> Action:
     """What CHECK_SITE comes to."""
     return take_back(entry) if trouble and trouble.undo else Action.RECORD
 
 
-def take_back(entry: Entry) -> Action:
+def take_back(entry: JournalEntry) -> Action:
     """How to be rid of what the row has written."""
     return Action.DELETE_NEW if entry.before is None else Action.RESTORE
 
 
-def promise_of(entry: Entry, live: Live) -> Promise | None:
+def promise_of(entry: JournalEntry, live: Live) -> Promise | None:
     """What visitors must not have lost by the write; None where they had nothing to lose."""
-    if not (entry.answered or entry.protected):
+    if not (entry.responding or entry.protected):
         return None
     kind = KINDS[entry.kind]
     names = frozenset(n for n in kind.claims(live.fields) if kind.canonical(n) == n)
-    kept = entry.answered & names
+    kept = entry.responding & names
     return Promise(names, before=Before(kept, kept), protected=entry.protected)
 
 
-def find_host(entry: Entry, snapshot: Snapshot, marker: Marker) -> Live | None:
+def find_host(entry: JournalEntry, snapshot: Snapshot, marker: Marker) -> Live | None:
     """The host that the row speaks of: by its id, or a new one by its marker.
 
     An NPM that was restored or set up anew may have given the id to somebody else's host.

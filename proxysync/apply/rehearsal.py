@@ -10,7 +10,7 @@ from proxysync.apply.host_writer import HostWriter, first_line
 from proxysync.apply.ledger import Ledger
 from proxysync.apply.order import held, wanted
 from proxysync.apply.outcome import ApplyError
-from proxysync.apply.report import Outcome
+from proxysync.apply.report import ChangeOutcome
 from proxysync.kinds import KINDS
 from proxysync.model import Applied, Live, Marker
 from proxysync.npm.client import NpmClient
@@ -26,7 +26,7 @@ class Rehearsal:
     """
 
     good: bool = True
-    refused: tuple[tuple[Change, Outcome], ...] = ()
+    refused: tuple[tuple[Change, ChangeOutcome], ...] = ()
     error: NpmError | None = None
 
     def then(self, other: "Rehearsal") -> "Rehearsal":

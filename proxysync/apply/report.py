@@ -7,7 +7,7 @@ from proxysync.model import Key
 from proxysync.npm.errors import NpmError
 
 
-class Result(StrEnum):
+class ChangeResult(StrEnum):
     """How one change ended."""
 
     DONE = "done"
@@ -17,13 +17,13 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChangeOutcome:
     """One change and how it ended; `message` says why where it is not done."""
 
     key: Key
     action: str
     npm_id: int | None
-    result: Result
+    result: ChangeResult
     message: str = ""
     hint: str | None = None
 
@@ -40,11 +40,11 @@ class Report:
     nobody could look whether nginx serves what was written.
     """
 
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[ChangeOutcome, ...] = ()
     stopped: str | None = None
     error: NpmError | None = None
     unseen: str | None = None
 
     @property
     def ok(self) -> bool:
-        return self.stopped is None and all(o.result is Result.DONE for o in self.outcomes)
+        return self.stopped is None and all(o.result is ChangeResult.DONE for o in self.outcomes)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from proxysync.apply.domain_move import DomainMove
 from proxysync.apply.host_writer import HostWriter, PreparedWrite
-from proxysync.apply.order import NO_NAMES, Names, Part, Step, held, placeholder
+from proxysync.apply.order import NO_NAMES, Names, Part, WriteStep, held, placeholder
 from proxysync.apply.outcome import ApplyError, WriteOutcome
 from proxysync.apply.promise import Before, Promise
 from proxysync.apply.protection import check_protection
@@ -28,7 +28,7 @@ class StepWriter:
         self._sites = sites
 
     def write(
-        self, step: Step, last: Applied | None, move: DomainMove, before: Before, row: Row
+        self, step: WriteStep, last: Applied | None, move: DomainMove, before: Before, row: Row
     ) -> WriteOutcome:
         """Carries the step out, and returns what NPM then has.
 
@@ -137,7 +137,7 @@ def visited(change: Change, target: Fields, move: DomainMove) -> Names:
     return move.visited(change, kind.claims(target)) if kind.is_enabled(target) else NO_NAMES
 
 
-def served_before(steps: Sequence[Step], move: DomainMove, snapshot: Snapshot) -> Names:
+def served_before(steps: Sequence[WriteStep], move: DomainMove, snapshot: Snapshot) -> Names:
     """The names of these steps that visitors may get an answer for now, from whomever."""
     targets = [(step.change, step.change.target) for step in steps]
     names = NO_NAMES.union(

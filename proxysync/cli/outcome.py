@@ -23,7 +23,7 @@ def note_unseen(report: "Report") -> None:
 def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
     """Prints each change with how it ended, and what could not be made."""
     from proxysync.app.reconcile import APPLIED_ANYWAY
-    from proxysync.apply.report import Result
+    from proxysync.apply.report import ChangeResult
     from proxysync.cli.terminal import colours, paint, safe
     from proxysync.model.redact import redact
     from proxysync.plan.render.values import why_held
@@ -39,7 +39,7 @@ def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
         line("refused", done.plan.refused)
     for outcome in done.report.outcomes:
         tail = f": {outcome.message}" if outcome.message else ""
-        colour = "green" if outcome.result is Result.DONE else "red"
+        colour = "green" if outcome.result is ChangeResult.DONE else "red"
         line(outcome.result, f"{outcome.action} {outcome.name}{tail}", outcome.hint, colour)
     for verdict in done.warned:
         text = f"{verdict.name}: {APPLIED_ANYWAY}: {verdict.reason}"

@@ -29,11 +29,11 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """One write. `before` and `after` are definitions, None where there is no host.
 
     `npm_id` and `created_on` together are the host; None until NPM has given a new one its id.
-    `instance` is that of its run. `answered` are the names by which visitors got an answer
+    `instance` is that of its run. `responding` are the names by which visitors got an answer
     before it, and `protected` tells that nobody may get in without a password.
     """
 
@@ -49,7 +49,7 @@ class Entry:
     instance: str
     outcome: str | None = None
     message: str = ""
-    answered: frozenset[str] = frozenset()
+    responding: frozenset[str] = frozenset()
     protected: bool = False
 
     @property
@@ -72,10 +72,10 @@ class Row:
         """Notes which host NPM has made: from now on it is found without its marker."""
         self._update("npm_id = ?, created_on = ?", npm_id, created_on)
 
-    def promise(self, answered: Collection[str], *, protected: bool) -> None:
+    def promise(self, responding: Collection[str], *, protected: bool) -> None:
         """Notes what visitors must not lose by it, before it is written."""
-        if answered or protected:
-            text = json.dumps({"answered": sorted(answered), "protected": protected})
+        if responding or protected:
+            text = json.dumps({"responding": sorted(responding), "protected": protected})
             self._update("promise = ?", text)
 
     def close(self, outcome: str, message: str = "") -> None:
@@ -147,15 +147,15 @@ class Journal:
             )
             return Row(self._database, int(cursor.lastrowid or 0))
 
-    def row(self, entry: Entry) -> Row:
+    def row(self, entry: JournalEntry) -> Row:
         """The row of an entry that was read, to be closed."""
         return Row(self._database, entry.id)
 
-    def unsettled(self) -> list[Entry]:
+    def unsettled(self) -> list[JournalEntry]:
         """Writes of which nobody knows how they ended: proxysync was killed in between."""
         return self._entries("journal.outcome IS NULL")
 
-    def entries(self, *, since: int, until: int | None = None) -> list[Entry]:
+    def entries(self, *, since: int, until: int | None = None) -> list[JournalEntry]:
         """The writes of the runs from `since` to `until`, oldest first."""
         return self._entries("run_id BETWEEN ? AND ?", since, until or 2**62)
 
@@ -187,14 +187,14 @@ class Journal:
         """Whose hosts the newest run wrote; raises IndexError where there is none."""
         return self.runs(limit=1)[0].instance
 
-    def _entries(self, condition: str, *values: object) -> list[Entry]:
+    def _entries(self, condition: str, *values: object) -> list[JournalEntry]:
         rows: Sequence[Any] = self._database.query(
             f"{ENTRIES} WHERE journal.target = ? AND {condition} ORDER BY journal.id",
             self._target,
             *values,
         )
         return [
-            Entry(
+            JournalEntry(
                 id=row["id"],
                 run_id=row["run_id"],
                 key=Key(row["kind"], row["name"]),
@@ -216,7 +216,7 @@ class Journal:
 def _promise(text: str | None) -> dict[str, Any]:
     found = json.loads(text or "{}")
     return {
-        "answered": frozenset(found.get("answered", ())),
+        "responding": frozenset(found.get("responding", ())),
         "protected": bool(found.get("protected")),
     }
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxysync.apply.order import NO_NAMES, Part, Step, in_order, wanted
+from proxysync.apply.order import NO_NAMES, Part, WriteStep, in_order, wanted
 from proxysync.kinds.proxy import PROXY
 from proxysync.model import Live
 from proxysync.plan.model import Change
@@ -31,7 +31,7 @@ def change(name: str, old: Names | None, new: Names | None, npm_id: int = 1) -> 
     )
 
 
-def carry_out(steps: Sequence[Step], start: Mapping[str, Names]) -> list[dict[str, Names]]:
+def carry_out(steps: Sequence[WriteStep], start: Mapping[str, Names]) -> list[dict[str, Names]]:
     """Plays the steps on a server that lets no two hosts hold one name; how it is after each."""
     moments = [dict(start)]
     for step in steps:
@@ -95,7 +95,7 @@ def test_moves_that_were_cut_short_are_finished_without_a_gap(
     old, new = split(before), split(after)
     ids = {name: number for number, name in enumerate(sorted(old.keys() | new.keys()))}
 
-    def steps(now: Mapping[str, Names]) -> list[Step]:
+    def steps(now: Mapping[str, Names]) -> list[WriteStep]:
         return in_order(
             [
                 change(name, now.get(name), new.get(name), number)
@@ -111,7 +111,7 @@ def test_moves_that_were_cut_short_are_finished_without_a_gap(
     assert all(stay <= served(moment) for moment in moments), "a name is served by nobody"
 
 
-def parts(steps: Sequence[Step]) -> list[tuple[str, str]]:
+def parts(steps: Sequence[WriteStep]) -> list[tuple[str, str]]:
     return [(step.change.name, str(step.part)) for step in steps]
 
 
@@ -129,7 +129,7 @@ def test_a_swap_of_two_names() -> None:
     assert steps[0].names == frozenset({".x"})
 
 
-def test_no_stand_in_is_used_that_would_draw_visitors_from_another_host() -> None:
+def test_no_alias_is_used_that_would_draw_visitors_from_another_host() -> None:
     x, y = frozenset({"x.example"}), frozenset({"y.example"})
     for other in (".x.example", "*.x.example"):
         steps = in_order([change("a", x, y, 1), change("b", y, x, 2)], {other, *x, *y})

@@ -16,7 +16,7 @@ from proxysync.apply.recovery_table import (
 )
 from proxysync.kinds.proxy import PROXY
 from proxysync.model import Fields, Live, Marker, Snapshot
-from proxysync.store.journal import Entry
+from proxysync.store.journal import JournalEntry
 from tests.keys import key
 
 MARKER = Marker("site", "default", state="ours")
@@ -30,7 +30,7 @@ def fields(port: int, *, enabled: bool = True) -> Fields:
 OLD, NEW, OTHER = fields(1), fields(2), fields(3)
 OLD_OFF, NEW_OFF = fields(1, enabled=False), fields(2, enabled=False)
 
-UPDATE = Entry(
+UPDATE = JournalEntry(
     id=1,
     run_id=1,
     key=key("site"),
@@ -87,7 +87,7 @@ def live(
         pytest.param(ADOPT_OFF, live(OLD_OFF), Action.WRITE_AGAIN, id="off and marked as ours"),
     ],
 )
-def test_each_case_has_its_action(entry: Entry, now: Live | None, action: Action) -> None:
+def test_each_case_has_its_action(entry: JournalEntry, now: Live | None, action: Action) -> None:
     assert decide(entry, now, MARKER) is action
 
 
@@ -101,7 +101,7 @@ def test_each_case_has_its_action(entry: Entry, now: Live | None, action: Action
     ],
 )
 def test_what_visitors_find_decides_the_rest(
-    entry: Entry, trouble: Trouble | None, action: Action
+    entry: JournalEntry, trouble: Trouble | None, action: Action
 ) -> None:
     assert after_site_check(entry, trouble) is action
 
@@ -114,7 +114,7 @@ def test_what_had_nothing_before_it_is_deleted_and_all_else_restored() -> None:
 def test_visitors_are_asked_only_for_what_they_could_have_lost() -> None:
     assert promise_of(UPDATE, live(NEW)) is None
     site = frozenset({"site.example"})
-    responding = replace(UPDATE, answered=site | {"gone.example"})
+    responding = replace(UPDATE, responding=site | {"gone.example"})
     promise = promise_of(responding, live(NEW))
     assert promise is not None
     assert promise == Promise(site, before=Before(site, site), written=promise.written)
