@@ -53,7 +53,7 @@ class Recovery:
 
     def run(self, snapshot: Snapshot, instance: str) -> RecoveryResult:
         """Finishes or undoes whatever is open, as `recovery_table` says. Raises NpmError."""
-        canaries, open_rows = canaries_of(instance, snapshot), self._journal.unsettled()
+        canaries, open_rows = canaries_of(instance, snapshot), self._journal.open_entries()
         for canary in canaries:
             self._npm.delete(KINDS[canary.kind], canary.npm_id)
         found = [(entry, find_host(entry, snapshot, self._marker(entry))) for entry in open_rows]

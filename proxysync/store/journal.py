@@ -79,7 +79,7 @@ class Row:
             self._update("promise = ?", text)
 
     def close(self, outcome: str, message: str = "") -> None:
-        """Notes how it ended: done, failed, unconfirmed, skipped, or what settling found."""
+        """Notes how it ended: done, failed, unconfirmed, skipped, or what recovery did."""
         self._update("outcome = ?, message = ?", outcome, message)
 
     def _update(self, assignments: str, *values: object) -> None:
@@ -151,7 +151,7 @@ class Journal:
         """The row of an entry that was read, to be closed."""
         return Row(self._database, entry.id)
 
-    def unsettled(self) -> list[JournalEntry]:
+    def open_entries(self) -> list[JournalEntry]:
         """Writes of which nobody knows how they ended: proxysync was killed in between."""
         return self._entries("journal.outcome IS NULL")
 
