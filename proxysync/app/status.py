@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from proxysync.kinds import KINDS, is_enabled
-from proxysync.model import Applied, Key, Live, Snapshot
+from proxysync.model import Applied, Key, Live, Other, Snapshot
 from proxysync.model.clock import to_text
 from proxysync.model.figures import Uptime
 from proxysync.model.health import EdgeStanding, Standing
@@ -41,6 +41,7 @@ class ProxyStatus:
     """
 
     key: Key | None
+    kind: str | None
     managed: bool
     npm_id: int | None
     domains: tuple[str, ...]
@@ -66,6 +67,7 @@ class ProxyStatus:
         """The shape of `status --format json`; `changes` are there for a single proxy only."""
         health = self.health
         shown: dict[str, Any] = {
+            "kind": self.kind,
             "name": self.name,
             "managed": self.managed,
             "npm_id": self.npm_id,
@@ -130,6 +132,7 @@ def collect(
         found.append(
             ProxyStatus(
                 key=proxy.key,
+                kind=proxy.key.kind,
                 managed=npm_id is not None,
                 npm_id=npm_id,
                 domains=proxy.entry.names,
@@ -159,17 +162,13 @@ def _leaving(change: Change, live: Live) -> ProxyStatus:
 
 def foreign(snapshot: Snapshot, instance: str, known: Sequence[ProxyStatus]) -> list[ProxyStatus]:
     """The hosts in NPM that are not ours, saying whose they are where a marker tells."""
-    ours = {status.npm_id for status in known if status.managed}
-    proxies = [
+    ours = {(status.kind, status.npm_id) for status in known if status.managed}
+    hosts = [
         _of_live(live, key=_marked(live), sync=_owner(live, instance))
         for live in snapshot.objects
-        if live.npm_id not in ours
+        if (live.kind, live.npm_id) not in ours
     ]
-    domains: dict[str, list[str]] = {}
-    for domain, holder in snapshot.held.items():
-        domains.setdefault(holder, []).append(domain)
-    others = [_of_holder(holder, tuple(names)) for holder, names in domains.items()]
-    return proxies + others + [_of_holder(stream, ()) for stream in snapshot.streams]
+    return hosts + [_of_other(other) for other in snapshot.others]
 
 
 def with_health(
@@ -253,25 +252,28 @@ def _of_live(live: Live, *, key: Key | None, sync: str) -> ProxyStatus:
     kind = KINDS[live.kind]
     return ProxyStatus(
         key=key,
+        kind=live.kind,
         managed=not sync.startswith("foreign"),
         npm_id=live.npm_id,
         domains=tuple(sorted(kind.claims(live.fields))),
         upstream=kind.leads_to(live.fields),
         enabled=is_enabled(live),
         sync=sync,
+        holder=None if kind.is_essential else f"{kind.label} #{live.npm_id}",
     )
 
 
-def _of_holder(holder: str, domains: tuple[str, ...]) -> ProxyStatus:
+def _of_other(other: Other) -> ProxyStatus:
     return ProxyStatus(
         key=None,
+        kind=None,
         managed=False,
         npm_id=None,
-        domains=domains,
+        domains=(),
         upstream=None,
         enabled=True,
         sync="foreign",
-        holder=holder,
+        holder=other.label,
     )
 
 

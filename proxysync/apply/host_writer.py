@@ -77,7 +77,8 @@ class HostWriter:
         if target is None:
             assert before is not None
             self._npm.delete(KINDS[change.kind], before.npm_id)
-            return WriteOutcome(change)
+            gone = replace(NOTHING_PROMISED, written=time.monotonic())
+            return WriteOutcome(change, promise=gone)
         trouble = None
         if before is None:
             live = self._create(change, target, on_created)
@@ -130,7 +131,8 @@ class HostWriter:
     def _create(self, change: Change, target: Fields, on_created: OnCreated) -> Live:
         """A new host. Where NPM would serve a disabled one, it leads nowhere until it is off."""
         kind, marker = KINDS[change.kind], self.marker(change)
-        if kind.is_enabled(target) or not self._npm.server().serves_disabled:
+        created_off = kind.is_switched_by_put and not self._npm.server().serves_disabled
+        if kind.is_enabled(target) or created_off:
             return self._npm.create(kind, target, marker, on_created)
         live = self._npm.create(
             kind, kind.placeholder_definition(placeholder(change)), marker, on_created

@@ -65,7 +65,7 @@ def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> 
 def names_in_use(snapshot: Snapshot) -> Names:
     """All names in NPM, whoever holds them."""
     lives = (KINDS[live.kind].claims(live.fields) for live in snapshot.objects)
-    return frozenset(snapshot.held).union(*lives)
+    return NO_NAMES.union(*lives)
 
 
 def takes_down(change: Change) -> bool:
@@ -97,10 +97,10 @@ def _groups(changes: Sequence[Change]) -> list[list[Change]]:
             index = leader[index]
         return index
 
-    first: dict[tuple[str, str], int] = {}
+    first: dict[str, int] = {}
     for index, change in enumerate(changes):
         for name in _moving(change):
-            other = first.setdefault((change.kind, name), index)
+            other = first.setdefault(name, index)
             leader[lead(index)] = lead(other)
     groups: dict[int, list[Change]] = defaultdict(list)
     for index, change in enumerate(changes):

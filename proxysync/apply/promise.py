@@ -21,7 +21,8 @@ class Promise:
     `names` are those by which only this host answers, and `elsewhere` those that it gave to
     other hosts, which are to be served, too. `protected` tells that nobody may get in
     without a password, `https` that there is a certificate. A `peculiar` host may answer just
-    as nginx answers for unknown names, by configuration of its own.
+    as nginx answers for unknown names, by configuration of its own, and one that is `not_found`
+    if that is with HTTP 404.
     """
 
     names: frozenset[str]
@@ -30,6 +31,7 @@ class Promise:
     protected: bool = False
     https: bool = False
     peculiar: bool = False
+    not_found: bool = False
     written: float = field(default_factory=time.monotonic)
 
     @property

@@ -76,7 +76,9 @@ def promise_of(entry: JournalEntry, live: Live) -> Promise | None:
     kind = KINDS[entry.kind]
     names = frozenset(n for n in kind.claims(live.fields) if kind.canonical(n) == n)
     kept = entry.responding & names
-    return Promise(names, before=Before(kept, kept), protected=entry.protected)
+    not_found = kind.served(live.fields).is_not_found
+    before = Before(kept, kept)
+    return Promise(names, before=before, protected=entry.protected, not_found=not_found)
 
 
 def find_host(entry: JournalEntry, snapshot: Snapshot, marker: Marker) -> Live | None:

@@ -163,6 +163,8 @@ class _Visits:
             return Trouble(f"{site} is not reached at {self._edge}", undo=False)
         if first.is_of_a_site(self._strangers[scheme]):
             self._proven.add(scheme)
+        elif promise.not_found and first.status == 404:
+            return None
         elif not promise.peculiar or name in promise.before.served:
             return Trouble(_absent(site, scheme), undo=False, absent_over=scheme)
         if name in promise.elsewhere:

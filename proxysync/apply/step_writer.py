@@ -128,6 +128,7 @@ class StepWriter:
             protected=protected,
             https=served.https,
             peculiar=served.is_peculiar,
+            not_found=served.is_not_found,
         )
 
 

@@ -35,13 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _chosen(config: "Config", names: list[str], *, everything: bool) -> "frozenset[Key]":
+    from proxysync.app.choose import choose
     from proxysync.model.errors import ProxysyncError
 
-    known = {proxy.name for proxy in config.resources}
-    unknown = sorted(set(names) - known)
-    if unknown or (not names and not everything):
+    known = [resource.key for resource in config.resources]
+    if not names and not everything:
         raise ProxysyncError(
-            f"the file has no proxy named {', '.join(unknown)}" if unknown else "adopt whom?",
-            hint=f"Name entries of the file, or --all. It has: {', '.join(sorted(known))}.",
+            "adopt whom?",
+            hint=f"Name entries of the file, or --all. It has: {', '.join(map(str, known))}.",
         )
-    return frozenset(p.key for p in config.resources if not names or p.name in names)
+    return frozenset(choose(names, known) if names else known)

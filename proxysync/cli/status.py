@@ -151,17 +151,10 @@ class View:
         return plan
 
     def _only(self, name: str, proxies: "list[ProxyStatus]") -> "list[ProxyStatus]":
-        from proxysync.model.errors import ProxysyncError
+        from proxysync.app.choose import choose
 
-        chosen = [
-            replace(proxy, changes=self._last_events(proxy.key))
-            for proxy in proxies
-            if proxy.key and proxy.name == name
-        ]
-        if not chosen:
-            known = ", ".join(proxy.name for proxy in proxies if proxy.name) or "none"
-            raise ProxysyncError(f"there is no proxy named {name}", hint=f"There is: {known}.")
-        return chosen
+        (key,) = choose([name], {p.key for p in proxies if p.key}, "NPM and the file")
+        return [replace(p, changes=self._last_events(key)) for p in proxies if p.key == key]
 
     def _last_events(self, key: "Key") -> "tuple[Event, ...]":
         return tuple(self._health.last_events(key)) if self._health else ()

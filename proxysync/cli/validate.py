@@ -67,16 +67,10 @@ def _validate(proxies: "list[Resource]", settings: "Settings", *, named: bool) -
 
 
 def _chosen(config: "Config", names: list[str]) -> "list[Resource]":
-    from proxysync.model.errors import ProxysyncError
+    from proxysync.app.choose import choose
 
-    known = {proxy.name: proxy for proxy in config.resources}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ProxysyncError(
-            f"the file has no proxy named {', '.join(unknown)}",
-            hint=f"It has: {', '.join(known) or 'none'}.",
-        )
-    return [known[name] for name in names] if names else list(config.resources)
+    known = {resource.key: resource for resource in config.resources}
+    return [known[key] for key in choose(names, known)] if names else list(config.resources)
 
 
 def _text(verdicts: "list[Verdict]") -> str:

@@ -144,7 +144,7 @@ def site_of(kind: Kind, served: Served, path: str, edge: Edge, wild: frozenset[s
 def wildcards(snapshot: Snapshot) -> frozenset[str]:
     """All names in NPM that stand for many, whoever holds them."""
     claims = (KINDS[live.kind].claims(live.fields) for live in snapshot.objects if is_enabled(live))
-    names = frozenset(snapshot.held).union(*claims)
+    names = frozenset[str]().union(*claims)
     return frozenset(name for name in names if name.startswith(("*", ".")))
 
 
@@ -168,8 +168,11 @@ def names_at_start(snapshot: Snapshot) -> dict[str, list[str]]:
         if is_enabled(live)
         for name in sorted(KINDS[live.kind].resolved_at_start(live.fields))
     ]
-    streams = snapshot.streams.items()
-    uses += [(host.strip().lower(), holder, False) for holder, host in streams if "$" not in host]
+    uses += [
+        (other.resolves.strip().lower(), other.label, False)
+        for other in snapshot.others
+        if other.resolves and "$" not in other.resolves
+    ]
     found: dict[str, list[str]] = {}
     for name, holder, ours in uses:
         # A name without a dot may be a container's, which only NPM's own network knows.
@@ -187,7 +190,7 @@ def _holder(live: Live) -> str:
 
 def _in_use(snapshot: Snapshot) -> list[Certificate]:
     live = [live.fields for live in snapshot.objects if is_enabled(live)]
-    used = certificates_in_use(live) | snapshot.certificates_elsewhere
+    used = certificates_in_use(live) | {other.certificate for other in snapshot.others}
     return [certificate for certificate in snapshot.certificates if certificate.npm_id in used]
 
 

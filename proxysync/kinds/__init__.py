@@ -2,9 +2,10 @@
 
 from proxysync.kinds.base import RESERVED_SUFFIX, Kind
 from proxysync.kinds.proxy import PROXY
+from proxysync.kinds.redirection import REDIRECTION
 from proxysync.model import Applied, Live
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (PROXY,)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (PROXY, REDIRECTION)}
 
 RELOADER: Kind = PROXY
 """The kind of which a throwaway host makes nginx load what is on disk."""

@@ -43,7 +43,8 @@ class Served:
     """What visitors get from nginx for a definition that is live.
 
     `https` and `forced` tell whether it has a certificate, and sends visitors there.
-    `upstream` is None where nothing is forwarded. With `is_peculiar` its own configuration may
+    `upstream` is None where nothing is forwarded; with `is_not_found` visitors are told so, just
+    as they may be for names that nginx does not know. With `is_peculiar` its own configuration may
     answer at its root, in whatever way; `is_plain` tells that at the path that is checked
     nothing but the upstream answers.
     """
@@ -54,6 +55,7 @@ class Served:
     forced: bool
     is_peculiar: bool
     is_plain: bool
+    is_not_found: bool = False
 
 
 class Kind(ABC):
@@ -93,6 +95,9 @@ class Kind(ABC):
 
     keeps_marker: ClassVar[bool] = True
     """Whether a PUT stores our marker; else it has for ever the one it was created with."""
+
+    is_essential: ClassVar[bool] = False
+    """Whether an account that may not see these objects cannot be used at all."""
 
     @property
     def risky(self) -> frozenset[str]:

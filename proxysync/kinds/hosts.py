@@ -105,6 +105,8 @@ class HostKind(Kind):
         if entry.enabled:
             problems = [*missing.values(), *references.advice, *references.open_lists(fields)]
         problems += self._not_known(fields, snapshot)
+        if self.name in snapshot.denied:
+            problems = [snapshot.denied[self.name]]
         return Desired(
             resource.key,
             fields,

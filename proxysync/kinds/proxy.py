@@ -135,6 +135,7 @@ class ProxyKind(HostKind):
 
     name = "proxy"
     section = "proxies"
+    is_essential = True
     label = "proxy host"
     collection = "nginx/proxy-hosts"
     right = "proxy_hosts"

@@ -12,6 +12,7 @@ from proxysync.model.objects import (
     Fields,
     Live,
     Marker,
+    Other,
     Snapshot,
     Upstream,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Key",
     "Live",
     "Marker",
+    "Other",
     "Snapshot",
     "Upstream",
 ]

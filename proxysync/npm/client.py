@@ -1,5 +1,6 @@
 """Everything proxysync asks of an NPM server: one reading of all, and single writes."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -19,11 +20,15 @@ from proxysync.npm.errors import (
     NpmUnconfirmedError,
 )
 from proxysync.npm.flight import Recorder, changes, recorded
-from proxysync.npm.server import Server, missing_right, read_server, read_version
+from proxysync.npm.server import Server, read_server, read_version
 from proxysync.npm.session import Session
 
 OnCreated = Callable[[int, str | None], object]
 """Hears of a new object's id and of NPM's text for when it was made."""
+
+
+DISABLED_WITHIN = 10.0
+"""Seconds for which an object is waited for that NPM has said to disable."""
 
 
 class NpmClient:
@@ -64,9 +69,9 @@ class NpmClient:
 
     def require_write(self) -> None:
         """Raises NpmRightsError if the account may look but not write."""
-        denied = self.server().may_only_see
-        if denied:
-            raise missing_right(self.url, denied[0], "see {} but not change them")
+        for kind in KINDS.values():
+            if kind.is_essential and (error := self.server().denied.get(kind.name)):
+                raise error
 
     def blind_spot(self) -> str | None:
         """What the account cannot see, and what to do about it; None if it sees all."""
@@ -89,19 +94,10 @@ class NpmClient:
         lives = [
             wire.read_live(kind, row)
             for kind in KINDS.values()
-            for row in self._list(kind.collection)
-        ]
-        others = [
-            (kind, row) for kind in UNMANAGED for row in self._list_if_allowed(kind.collection)
+            for row in self._rows(kind.collection, required=kind.is_essential)
         ]
         self._last_snapshot = Snapshot(
             objects=tuple(live for live in lives if not _is_canary(live)),
-            held={
-                domain: kind.call(row)
-                for kind, row in others
-                if kind.holds_domains
-                for domain in wire.read_domains(row)
-            },
             certificates=self.certificates(),
             access_lists=tuple(
                 wire.read_access_list(row, npm_id)
@@ -110,12 +106,12 @@ class NpmClient:
             ),
             accepted=server.accepted,
             canaries=tuple(live for live in lives if _is_canary(live)),
-            streams={kind.call(row): host for kind, row in others if (host := kind.upstream(row))},
-            certificates_elsewhere=frozenset(
-                npm_id
-                for kind, row in others
-                if (npm_id := wire.read_id({"id": kind.certificate(row)})) is not None
+            others=tuple(
+                read(row)
+                for collection, read in UNMANAGED.items()
+                for row in self._list_if_allowed(collection)
             ),
+            denied={name: f"{e.message}. {e.hint}" for name, e in server.denied.items()},
         )
         return self._last_snapshot
 
@@ -179,6 +175,8 @@ class NpmClient:
         `on_created` hears of its id and creation date before anything else is asked.
         """
         payload = wire.write_payload(fields, self._accepted_by(kind), marker, {})
+        if not kind.is_switched_by_put:
+            payload.pop(kind.switch, None)
         flight = Flight(kind.name, None, _sent(payload, fields))
         try:
             with recorded(self.recorder, flight):
@@ -201,16 +199,36 @@ class NpmClient:
         It never disables: NPM goes on serving a host that is disabled by a PUT.
         """
         payload = wire.write_payload(fields, self._accepted_by(kind), marker, live.meta)
-        if payload.get(kind.switch) is False:
-            del payload[kind.switch]
+        on = kind.is_enabled(fields)
+        if not on or not kind.is_switched_by_put:
+            payload.pop(kind.switch, None)
         flight = Flight(kind.name, live.npm_id, changes(live, _sent(payload, fields)))
         path = f"/{kind.collection}/{live.npm_id}"
-        return self._act(kind, flight, "PUT", path, payload, fields)
+        written = self._act(kind, flight, "PUT", path, payload, fields)
+        if kind.is_late:  # nginx has got what NPM had before
+            written = self._act(kind, flight, "PUT", path, payload, fields)
+        if on and not kind.is_enabled(written.fields) and not kind.is_switched_by_put:
+            flight = Flight(kind.name, live.npm_id, {kind.switch: True})
+            written = self._act(kind, flight, "POST", f"{path}/enable")
+        return written
 
     def disable(self, kind: Kind, npm_id: int) -> Live:
         """Takes the object out of nginx."""
+        if kind.is_late:
+            live = self._read_again(kind, npm_id, None)
+            if not kind.is_enabled(live.fields):
+                return live  # to ask for it once more would end NPM's backend
         flight = Flight(kind.name, npm_id, {kind.switch: False})
-        return self._act(kind, flight, "POST", f"/{kind.collection}/{npm_id}/disable")
+        live = self._act(kind, flight, "POST", f"/{kind.collection}/{npm_id}/disable")
+        return self._disabled(kind, live) if kind.is_late else live
+
+    def _disabled(self, kind: Kind, live: Live) -> Live:
+        """The object once it is off, for NPM has answered before it was."""
+        until = time.monotonic() + DISABLED_WITHIN
+        while kind.is_enabled(live.fields) and time.monotonic() < until:
+            time.sleep(0.1)
+            live = self._read_again(kind, live.npm_id, None)
+        return live
 
     def delete(self, kind: Kind, npm_id: int) -> None:
         """Deletes the object; that it is gone already is no error."""
@@ -285,6 +303,9 @@ class NpmClient:
                 hint="This does not look like NPM's API; check PROXYSYNC_NPM_URL.",
             )
         return rows
+
+    def _rows(self, collection: str, *, required: bool) -> Sequence[Mapping[str, Any]]:
+        return self._list(collection) if required else self._list_if_allowed(collection)
 
     def _list_if_allowed(self, collection: str) -> Sequence[Mapping[str, Any]]:
         """The rows, but none where the account may not see them, and none that is no object."""

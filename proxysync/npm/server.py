@@ -14,14 +14,14 @@ class Server:
     """One server and what the account may do there.
 
     `version` is None where NPM does not know its own (a source checkout says 2.0.0).
-    `accepted` are the fields that it knows, per kind; `may_only_see` are the kinds whose objects
-    the account may not change. `sees_all` is False for an account that sees only its own
+    `accepted` are the fields that it knows, per kind; `denied` says of some kinds why the account
+    may not manage them. `sees_all` is False for an account that sees only its own
     objects. With `serves_disabled` NPM serves a host that is disabled from the start.
     """
 
     version: tuple[int, int, int] | None
     accepted: Mapping[str, frozenset[str]]
-    may_only_see: tuple[Kind, ...]
+    denied: Mapping[str, NpmRightsError]
     sees_all: bool
     serves_disabled: bool
 
@@ -30,24 +30,29 @@ def read_server(session: Session) -> Server:
     """Reads all of it. Raises NpmError."""
     version = read_version(session)
     rights = _rights(session.get("/users/me?expand=permissions"))
-    levels = {kind: rights.get(kind.right) for kind in KINDS.values()}
-    for kind, level in levels.items():
-        if level not in ("view", "manage"):
-            raise missing_right(session.url, kind, "not see {}")
+    denied = {
+        kind.name: _missing_right(session.url, kind, sees=level == "view")
+        for kind in KINDS.values()
+        if (level := rights.get(kind.right)) != "manage"
+    }
+    for kind in KINDS.values():
+        if kind.is_essential and rights.get(kind.right) not in ("view", "manage"):
+            raise denied[kind.name]
     schema = session.get("/schema", public=True)
     return Server(
         version=version,
         accepted={kind.name: _accepted(kind, schema, version) for kind in KINDS.values()},
-        may_only_see=tuple(kind for kind, level in levels.items() if level == "view"),
+        denied=denied,
         sees_all=rights.get("visibility") == "all",
         serves_disabled=version is None or version < (2, 12, 0),
     )
 
 
-def missing_right(url: str, kind: Kind, what: str) -> NpmRightsError:
-    """The error of an account that may only do `what`, and how to let it do more."""
+def _missing_right(url: str, kind: Kind, *, sees: bool) -> NpmRightsError:
+    hosts = f"{kind.label}s"
+    may = f"see {hosts} but not change them" if sees else f"not see {hosts}"
     return NpmRightsError(
-        f"the account at {url} may {what.format(f'{kind.label}s')}",
+        f"the account at {url} may {may}",
         hint=f"In NPM, open Users, Edit Permissions, and set {kind.right_label} to Manage.",
     )
 
@@ -77,7 +82,7 @@ def _accepted(kind: Kind, schema: Any, version: tuple[int, int, int] | None) -> 
     try:
         body = schema["paths"][f"/{kind.collection}"]["post"]["requestBody"]
         names = body["content"]["application/json"]["schema"]["properties"]
-        return frozenset(kind.defaults) & frozenset(names)
+        return frozenset(kind.defaults) & {*names, kind.switch}
     except (KeyError, TypeError):
         newer = {
             name

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from proxysync.kinds.domains import reached
+from proxysync.kinds import KINDS
 from proxysync.model import Key, Live
 from proxysync.plan.diff import Conflict, Draft
 from proxysync.plan.match import call, claims_of
@@ -18,15 +18,12 @@ Rule = Callable[[Draft], Hold | None]
 """Says why an open draft is not to be made; None where it may."""
 
 
-def refuse_clashes(
-    drafts: Sequence[Draft], foreign: Sequence[Live], held: Mapping[str, str]
-) -> tuple[Draft, ...]:
+def refuse_clashes(drafts: Sequence[Draft], foreign: Sequence[Live]) -> tuple[Draft, ...]:
     """Makes conflicts of the drafts whose domains are a foreign host's or another entry's too."""
     hosts: dict[str, list[Live]] = defaultdict(list)
     for live in foreign:
         for domain in claims_of(live):
             hosts[domain].append(live)
-    others = {domain: holder for name, holder in held.items() for domain in reached({name})}
     asking: dict[str, list[Key]] = defaultdict(list)
     for draft in drafts:
         for domain in draft.wants:
@@ -35,7 +32,7 @@ def refuse_clashes(
     def clash(draft: Draft) -> Conflict | None:
         if isinstance(draft.stop, Conflict) or draft.in_line:
             return None
-        return _asked_twice(draft, asking) or _held_by_foreign(draft, hosts, others)
+        return _asked_twice(draft, asking) or _held_by_foreign(draft, hosts)
 
     clashes = [(draft, clash(draft)) for draft in drafts]
     return tuple(replace(d, stop=conflict) if conflict else d for d, conflict in clashes)
@@ -45,24 +42,21 @@ def _asked_twice(draft: Draft, asking: Mapping[str, Sequence[Key]]) -> Conflict 
     for domain in sorted(draft.wants):
         rivals = sorted(key for key in asking[domain] if key != draft.key)
         if rivals:
+            other = rivals[0]
+            where = "" if other.kind == draft.kind.name else f"{KINDS[other.kind].noun} "
             return Conflict(
-                f'{domain} is also asked for by "{rivals[0]}"; only one entry can have a domain'
+                f'{domain} is also asked for by {where}"{other}"; only one entry can have a domain'
             )
     return None
 
 
-def _held_by_foreign(
-    draft: Draft, hosts: Mapping[str, Sequence[Live]], others: Mapping[str, str]
-) -> Conflict | None:
+def _held_by_foreign(draft: Draft, hosts: Mapping[str, Sequence[Live]]) -> Conflict | None:
     holders: dict[str, set[str]] = defaultdict(set)
-    found: dict[str, Live | None] = {}
+    found: dict[str, Live] = {}
     for domain in sorted(draft.takes):
         for live in hosts.get(domain, ()):
             holders[call(live)].add(domain)
             found[call(live)] = live
-        if domain in others:
-            holders[others[domain]].add(domain)
-            found[others[domain]] = None
     if not holders:
         return None
     if len(holders) > 1:
@@ -76,9 +70,7 @@ def _held_by_foreign(
     return Conflict(f"{_are_held(domains)} by {who}{advice}")
 
 
-def _advice(draft: Draft, live: Live | None) -> str:
-    if live is None:
-        return ", which proxysync does not manage; free it there first"
+def _advice(draft: Draft, live: Live) -> str:
     if live.marker is not None:
         takeover = f"take it over with `proxysync adopt {draft.name}`"
         return (

@@ -208,8 +208,8 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
         have=have,
         target=_respecting(kind, want, have, last, accepted) if policy.drift == "report" else want,
         holds=_holds(live, *(match.owned.twins if match.owned else ())),
-        drift=drift or (match.adopts is None and live.marker is None),
-        marker=_marker_change(live, draft.name, policy.instance),
+        drift=drift or (match.adopts is None and live.marker is None and kind.keeps_marker),
+        marker=_marker_change(live, draft.name, policy.instance) if kind.keeps_marker else None,
     )
     draft = replace(draft, reason=_reason(draft, match, last), undoes=_undoes(draft, last))
     draft = _resend(draft, row, live, unserved=draft.key in policy.unserved)

@@ -75,7 +75,6 @@ def match(
     takeovers = _takeovers(
         [e for key, e in entries.items() if key not in pairs and key in adopting],
         foreign,
-        snapshot.held,
     )
     used = {pair.key for pair in pairs.values()}
     adopted = {(live.kind, live.npm_id) for live in takeovers.values()}
@@ -174,20 +173,16 @@ def _by_overlap(
     return {key: by_id[key.kind, npm_id] for key, npm_id in _best(common).items()}
 
 
-def _takeovers(
-    entries: Sequence[Desired], foreign: Sequence[Live], held: Mapping[str, str]
-) -> dict[Key, Live]:
+def _takeovers(entries: Sequence[Desired], foreign: Sequence[Live]) -> dict[Key, Live]:
     """The one foreign host that each of these entries may adopt, if it is only one."""
-    elsewhere = reached(held)
     holders: dict[str, list[Live]] = defaultdict(list)
     for live in foreign:
         for domain in claims_of(live):
             holders[domain].append(live)
     able = []
     for entry in entries:
-        wanted = claims_of(entry)
-        found = {(o.kind, o.npm_id) for domain in wanted for o in holders.get(domain, ())}
-        if len(found) == 1 and not wanted & elsewhere:
+        found = {(o.kind, o.npm_id) for domain in claims_of(entry) for o in holders.get(domain, ())}
+        if len(found) == 1 and all(kind == entry.key.kind for kind, _ in found):
             able.append(entry)
     by_id = {(live.kind, live.npm_id): live for live in foreign}
     common = _overlaps(able, foreign)

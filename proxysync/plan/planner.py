@@ -31,6 +31,8 @@ def make_plan(
     back; `failures` are definitions that were rolled back and are not to be tried again as
     long as neither the file nor NPM has changed. Raises nothing of its own.
     """
+    # What cannot be seen is neither gone nor ours to change.
+    applied = [row for row in applied if row.kind not in snapshot.denied]
     matching = match(desired, snapshot, applied, instance=policy.instance, adopting=policy.adopting)
     drafts = [
         *(
@@ -43,7 +45,7 @@ def make_plan(
         ),
     ]
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
-    settled = settle(refuse_clashes(drafts, matching.foreign, snapshot.held), rules)
+    settled = settle(refuse_clashes(drafts, matching.foreign), rules)
     changes = tuple(
         hide_unknown_past(finish(draft), applied, policy.state)
         for draft in settled

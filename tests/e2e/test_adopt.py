@@ -30,7 +30,7 @@ def test_adopt_needs_a_name_of_the_file_or_all(small_world: World, services: lis
     small_world.npm.add_host(domain("one"))
     small_world.write({"one": {"upstream": services[0].url}})
     assert small_world.run("adopt", "--yes").code == 1
-    assert "no proxy named nobody" in small_world.run("adopt", "nobody", "--yes").err
+    assert "no entry named nobody" in small_world.run("adopt", "nobody", "--yes").err
     assert small_world.run("adopt", "--all", "--yes").code == 0
     small_world.assert_in_line()
 

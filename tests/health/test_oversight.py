@@ -13,7 +13,7 @@ from proxysync.health import latent
 from proxysync.health.monitor import Monitor
 from proxysync.health.target import Target
 from proxysync.kinds.proxy import PROXY
-from proxysync.model import Applied, Live, Marker, Snapshot, clock
+from proxysync.model import Applied, Live, Marker, Other, Snapshot, clock
 from proxysync.npm.client import NpmClient
 from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
@@ -59,7 +59,7 @@ def test_names_of_locations_and_streams_count_foreign_ones_too_and_main_ones_do_
             live(2, "nas.lan"),
             live(3, "gone.lan", enabled=False),
         ),
-        streams={"stream #1 (port 25)": "mail.lan"},
+        others=(Other("stream #1 (port 25)", resolves="mail.lan"),),
     )
     assert names_at_start(snapshot) == {
         "nas.lan": ["proxy host #1 (h1.example)", "proxy host #2 (h2.example)"],
@@ -70,7 +70,9 @@ def test_names_of_locations_and_streams_count_foreign_ones_too_and_main_ones_do_
 
 def test_a_bare_name_of_a_foreign_host_may_be_a_container_and_is_left_alone() -> None:
     hosts = (live(1, "jellyfin"), live(2, "nas", ours=True))
-    assert list(names_at_start(Snapshot(hosts, streams={"stream #1": "mail"}))) == ["nas"]
+    assert list(names_at_start(Snapshot(hosts, others=(Other("stream #1", resolves="mail"),)))) == [
+        "nas"
+    ]
 
 
 def test_managed_enabled_proxies_with_health_are_watched_as_they_are_live() -> None:
@@ -224,9 +226,11 @@ def test_streams_are_read_where_we_may_see_them(sandbox: Sandbox) -> None:
             ]
 
     streams = NpmClient(Streams(Transport(sandbox.url), "admin@example.com", "changeme"))
-    assert streams.snapshot().streams == {"stream #1 (port 25)": "mail.lan"}
-    assert streams.snapshot().certificates_elsewhere == {5}
+    assert streams.snapshot().others == (
+        Other("stream #1 (port 25)", resolves="mail.lan", certificate=5),
+        Other("stream #2 (port None)"),
+    )
     assert streams.last_snapshot == streams.snapshot()
     sandbox.add_user("viewer@example.com", "secret", {"streams": "hidden"})
     viewer = NpmClient(Session(Transport(sandbox.url), "viewer@example.com", "secret"))
-    assert viewer.snapshot().streams == {}
+    assert viewer.snapshot().others == ()

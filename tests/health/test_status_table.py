@@ -17,6 +17,7 @@ from tests.keys import key
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MEDIA = ProxyStatus(
     key=key("media"),
+    kind="proxy",
     managed=True,
     npm_id=3,
     domains=("media.example.com", "films.example.com"),

@@ -9,7 +9,7 @@ from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Policy
 from tests.keys import key
 
-from .world import by_name, fields, live, npm, only, row, want
+from .world import by_name, fields, live, npm, only, redirection, row, want
 
 FIX = Policy()
 
@@ -38,13 +38,13 @@ def test_a_host_that_is_already_ours_is_not_told_to_adopt_a_second_one() -> None
 
 
 def test_a_domain_of_another_type_of_host_has_to_be_freed() -> None:
-    snapshot = npm(held={"Media.example.com": "redirection host #3"})
+    snapshot = npm(redirection(3, "Media.example.com"))
     conflict = only(
         make_plan([want("media")], snapshot, (), replace(FIX, adopting=frozenset({key("media")})))
     )
     assert conflict.action == "conflict"
     assert "redirection host #3" in conflict.reason
-    assert "free it there first" in conflict.reason
+    assert "free the domain in NPM" in conflict.reason
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(".a.x", "a.x"), (".a.x", "*.a.x"), (".A.x", "a.x")])
@@ -54,7 +54,7 @@ def test_a_name_with_a_dot_before_it_is_that_name_and_all_below(
 ) -> None:
     there = {
         "proxy": npm(live(3, None, theirs)),
-        "redirection": npm(held={theirs: "redirection host #3"}),
+        "redirection": npm(redirection(3, theirs)),
     }[kind]
     conflict = only(make_plan([want("media", ours)], there, (), FIX))
     assert conflict.action == "conflict"
@@ -204,7 +204,7 @@ def test_under_report_a_host_keeps_what_it_was_given_in_npm_while_it_is_edited()
 
 
 def test_a_host_cannot_be_adopted_while_another_type_of_host_holds_a_domain() -> None:
-    snapshot = npm(live(3, None, "a.x"), held={"b.x": "redirection host #7"})
+    snapshot = npm(live(3, None, "a.x"), redirection(7, "b.x"))
     adopting = replace(FIX, adopting=frozenset({key("media")}))
     conflict = only(make_plan([want("media", "a.x", "b.x")], snapshot, (), adopting))
     assert conflict.action == "conflict"

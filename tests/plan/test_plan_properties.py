@@ -15,7 +15,7 @@ from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.render import to_json, to_markdown, to_text
 from tests.keys import key
 
-from .world import ALLOW_ALL, PerfectNpm, fields, live, npm, want
+from .world import ALLOW_ALL, PerfectNpm, fields, live, npm, redirection, want
 
 NAMES = ("ape", "bee", "cat", "dog", "elk")
 DOMAINS = tuple(f"{letter}.example.com" for letter in "abcdefgh")
@@ -32,13 +32,13 @@ class World:
     desired: tuple[Desired, ...]
     objects: tuple[Live, ...]
     rows: tuple[Applied, ...]
-    held: dict[str, str]
+    others: tuple[Live, ...]
     blocked: dict[Key, str]
     failures: tuple[Failure, ...]
     policy: Policy
 
     def npm(self) -> PerfectNpm:
-        return PerfectNpm.of(self.objects, self.rows, held=self.held, state=self.policy.state)
+        return PerfectNpm.of(self.objects, self.rows, others=self.others, state=self.policy.state)
 
     def plan(self, server: PerfectNpm, policy: Policy | None = None) -> Plan:
         return make_plan(
@@ -123,15 +123,14 @@ def worlds(draw: Any) -> World:
     some_keys = st.one_of(
         st.just(frozenset[Key]()), st.frozensets(st.sampled_from([*map(key, NAMES)]))
     )
+    theirs = (redirection(9, DOMAINS[0]),)
     befores = [None, *(host.fields for host in objects)]
     return World(
         desired=tuple(desired),
         objects=tuple(objects),
         rows=tuple(draw(state(objects, desired))),
-        held=draw(
-            st.sampled_from(
-                [{}, {}, dict.fromkeys(set(DOMAINS[:1]) - set().union(*now), "redirection host #9")]
-            )
+        others=draw(
+            st.sampled_from([(), (), *([] if DOMAINS[0] in set().union(*now) else [theirs])])
         ),
         blocked=dict.fromkeys(sorted(draw(some_keys)), "port 8080 is closed"),
         failures=tuple(

@@ -1,10 +1,11 @@
 """Small worlds for the planner: builders of its inputs, and an NPM that never fails."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from proxysync.kinds.proxy import PROXY
+from proxysync.kinds.redirection import REDIRECTION
 from proxysync.model import Applied, Desired, Fields, Live, Marker, Snapshot
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.policy import DeleteLimit, Policy
@@ -60,8 +61,14 @@ def row(
     return Applied(key(name), npm_id, definition, created_on, unconfirmed, writer)
 
 
-def npm(*objects: Live, held: Mapping[str, str] | None = None) -> Snapshot:
-    return Snapshot(objects, held or {})
+def redirection(npm_id: int, *domains: str) -> Live:
+    """Somebody's redirection host."""
+    definition = {"domain_names": domains, "forward_domain_name": "elsewhere.example.com"}
+    return Live("redirection", npm_id, REDIRECTION.normalise(definition), created_on=CREATED)
+
+
+def npm(*objects: Live) -> Snapshot:
+    return Snapshot(objects)
 
 
 def only(plan: Plan) -> Change:
@@ -82,7 +89,7 @@ class PerfectNpm:
 
     hosts: dict[int, Live]
     rows: dict[str, Applied]
-    held: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[Live, ...] = ()
     instance: str = "default"
     state: str | None = None
 
@@ -92,7 +99,7 @@ class PerfectNpm:
 
     @property
     def snapshot(self) -> Snapshot:
-        return Snapshot(tuple(self.hosts.values()), self.held)
+        return Snapshot((*self.hosts.values(), *self.others))
 
     @property
     def served(self) -> dict[str, int]:
@@ -123,7 +130,7 @@ class PerfectNpm:
         npm_id = change.npm_id or max(self.hosts, default=100) + 1
         for domain in PROXY.claims(target):
             assert self.served.get(domain, npm_id) == npm_id, f"{domain} is already in use"
-            assert domain not in self.held, f"{domain} is already in use"
+            assert not any(domain in o.fields["domain_names"] for o in self.others), domain
         old = self.hosts.get(npm_id) or Live("proxy", npm_id, target, created_on=f"new {npm_id}")
         self.hosts[npm_id] = replace(
             old,

@@ -1,0 +1,107 @@
+"""Redirection hosts: the kind `redirection`."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind
+from proxysync.kinds.references import References
+from proxysync.model import Fields
+from proxysync.values.fields import Bool
+from proxysync.values.redirects import (
+    CODES,
+    EXAMPLE,
+    RedirectTarget,
+    redirect_code,
+    redirect_target,
+)
+
+Target = Annotated[
+    RedirectTarget,
+    BeforeValidator(redirect_target),
+    WithJsonSchema({"type": "string", "minLength": 2}),
+]
+Code = Annotated[int, BeforeValidator(redirect_code), WithJsonSchema({"enum": list(CODES)})]
+
+
+class RedirectionDefaults(HostDefaults):
+    """The fields of a redirection that may be set for all of them."""
+
+    code: Code = Field(
+        default=302, description="The HTTP status: 301, 302, 303, 307 or 308.", examples=[301]
+    )
+    preserve_path: Bool = Field(
+        default=False, description="Append the path and query that were asked for."
+    )
+    block_exploits: Bool = Field(
+        default=False, description="Refuse requests that look like exploits."
+    )
+
+
+class RedirectionEntry(RedirectionDefaults, HostEntry):
+    """One redirection as it stands in the file."""
+
+    to: Target = Field(
+        description="Where visitors are sent: with http:// or https://, or without for the "
+        "scheme that they came by.",
+        examples=[EXAMPLE],
+    )
+
+    @property
+    def leads_to(self) -> str:
+        return str(self.to)
+
+
+class RedirectionKind(HostKind):
+    """A redirection host of NPM."""
+
+    name = "redirection"
+    section = "redirections"
+    label = "redirection host"
+    collection = "nginx/redirection-hosts"
+    right = "redirection_hosts"
+    right_label = "Redirection Hosts"
+    defaults_model = RedirectionDefaults
+    entry_model = RedirectionEntry
+    is_switched_by_put = False
+    defaults: ClassVar[Fields] = {
+        "domain_names": (),
+        "forward_scheme": "auto",
+        "forward_domain_name": "",
+        "forward_http_code": 302,
+        "preserve_path": False,
+        "certificate_id": 0,
+        "ssl_forced": False,
+        "http2_support": False,
+        "hsts_enabled": False,
+        "hsts_subdomains": False,
+        "block_exploits": False,
+        "advanced_config": "",
+        "enabled": True,
+    }
+    wire_names: ClassVar[Mapping[str, str]] = {
+        **WIRE_NAMES,
+        "forward_domain_name": "to",
+        "forward_http_code": "code",
+    }
+
+    def wire(self, entry: RedirectionEntry, references: References) -> Fields:
+        del references
+        return {
+            "forward_scheme": entry.to.scheme or "auto",
+            "forward_domain_name": entry.to.rest,
+            "forward_http_code": entry.code,
+            "preserve_path": entry.preserve_path,
+            "block_exploits": entry.block_exploits,
+        }
+
+    def placeholder_definition(self, name: str) -> Fields:
+        return self.normalise({"domain_names": [name], "forward_domain_name": "localhost"})
+
+    def leads_to(self, fields: Fields) -> str:
+        scheme, rest = fields["forward_scheme"], fields["forward_domain_name"]
+        return str(RedirectTarget(None if scheme == "auto" else scheme, rest))
+
+
+REDIRECTION = RedirectionKind()
