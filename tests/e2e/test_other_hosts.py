@@ -90,7 +90,40 @@ def test_a_redirection_is_made_changed_disabled_and_deleted(world: World) -> Non
     assert rows(world, "redirections") == []
 
 
-@pytest.mark.parametrize("section", ["redirections"])
+def test_a_not_found_host_is_made_changed_disabled_renamed_and_deleted(world: World) -> None:
+    save(world, not_found_hosts={"parked": {}})
+    world.apply()
+    assert world.npm.visit(domain("parked"))[0] == 404
+    before = row(world, "not_found_hosts", "parked")
+    world.assert_in_line()
+
+    both = {"domains": [domain("parked"), domain("second")]}
+    save(world, not_found_hosts={"parked": {**both, "advanced_config": "add_header X-A b;"}})
+    world.apply()
+    assert [world.npm.visit(domain(n))[0] for n in ("parked", "second")] == [404, 404]
+    world.assert_in_line()
+
+    save(world, not_found_hosts={"renamed": both})
+    world.apply()
+    assert row(world, "not_found_hosts", "parked")["id"] == before["id"]
+    world.assert_in_line()
+
+    save(world, not_found_hosts={"renamed": {**both, "enabled": False}})
+    world.apply("--max-delete", "100%")
+    assert not row(world, "not_found_hosts", "parked")["enabled"]
+    world.assert_in_line()
+    save(world, not_found_hosts={"renamed": both})
+    world.apply()
+    assert row(world, "not_found_hosts", "parked")["enabled"]
+    assert world.npm.visit(domain("second"))[0] == 404
+    world.assert_in_line()
+
+    save(world, not_found_hosts={})
+    world.apply("--max-delete", "100%")
+    assert rows(world, "not_found_hosts") == []
+
+
+@pytest.mark.parametrize("section", ["redirections", "not_found_hosts"])
 def test_what_nginx_refuses_is_put_back_and_stops_nobody(
     world: World, services: list[Toy], section: str
 ) -> None:
@@ -130,7 +163,7 @@ def polled(world: World, name: str) -> Iterator[list[int]]:
         visitor.join()
 
 
-@pytest.mark.parametrize("section", ["redirections"])
+@pytest.mark.parametrize("section", ["redirections", "not_found_hosts"])
 def test_a_domain_moves_from_a_proxy_and_back_without_a_gap(
     world: World, services: list[Toy], section: str
 ) -> None:
@@ -154,7 +187,28 @@ def test_a_domain_moves_from_a_proxy_and_back_without_a_gap(
     assert [len(rows(world, s)) for s in ("proxies", section)] == [2, 0]
 
 
-@pytest.mark.parametrize("section", ["redirections"])
+def test_two_entries_of_different_kinds_may_have_one_name(
+    world: World, services: list[Toy]
+) -> None:
+    save(
+        world,
+        proxies={"one": {"upstream": services[0].url}},
+        redirections={"one": {**ENTRIES["redirections"], "domains": [domain("r")]}},
+        not_found_hosts={"one": {"domains": [domain("n")]}},
+    )
+    world.apply()
+    statuses = [world.npm.visit(domain(name))[0] for name in ("one", "r", "n")]
+    assert statuses == [200, 301, 404]
+    world.assert_in_line()
+    proxies = world.call("status", "--format", "json").json["proxies"]
+    assert {(p["kind"], p["sync"]) for p in proxies} == {
+        ("proxy", "in sync"),
+        ("redirection", "in sync"),
+        ("not_found_host", "in sync"),
+    }
+
+
+@pytest.mark.parametrize("section", ["redirections", "not_found_hosts"])
 def test_a_foreign_one_is_left_alone_until_it_is_adopted(world: World, section: str) -> None:
     fields: dict[str, Any] = {"domain_names": [domain("one")]}
     if section == "redirections":
@@ -174,7 +228,7 @@ def test_a_foreign_one_is_left_alone_until_it_is_adopted(world: World, section: 
     world.assert_in_line()
 
 
-@pytest.mark.parametrize("section", ["redirections"])
+@pytest.mark.parametrize("section", ["redirections", "not_found_hosts"])
 def test_a_state_that_was_lost_takes_nothing_down(world: World, section: str) -> None:
     save(world, **{section: {"one": ENTRIES[section], "two": ENTRIES[section]}})
     world.apply()

@@ -175,6 +175,7 @@ def test_kinds_that_the_account_may_not_see_do_not_stop_it(sandbox: Sandbox) -> 
 
 def test_domains_of_other_types_of_hosts_are_held(sandbox: Sandbox) -> None:
     redirection = sandbox.add_redirection_host(["Go.example.com"])
+    dead = sandbox.add_dead_host(["gone.example.com"])
     holders = {
         name: (live.kind, live.npm_id)
         for live in connect(sandbox).snapshot().objects
@@ -182,6 +183,7 @@ def test_domains_of_other_types_of_hosts_are_held(sandbox: Sandbox) -> None:
     }
     assert holders == {
         "go.example.com": ("redirection", redirection),
+        "gone.example.com": ("not_found_host", dead),
     }
 
 
