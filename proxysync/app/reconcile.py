@@ -18,14 +18,12 @@ from proxysync.model.event import NewEvent
 from proxysync.plan.adoption import only_adoptions
 from proxysync.plan.model import MARKER_FIELD, UNFINISHED, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
-from proxysync.plan.policy import DeleteLimit, Failure, Policy
-from proxysync.store.state import LONGEST_RETRY, BlockedEntry, Hold, State
+from proxysync.plan.policy import Failure, Policy
+from proxysync.store.state import RETRY, BlockedEntry, Hold, State
+from proxysync.values.limits import DeleteLimit
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config, Settings
-
-FIRST_RETRY = timedelta(seconds=15)
-"""A blocked entry is tried again after this; the pause doubles up to LONGEST_RETRY."""
 
 APPLIED_ANYWAY = "applied although validation failed (mode: warn)"
 
@@ -96,7 +94,7 @@ def build_plan(
         state=state.id if state else None,
         drift=settings.drift,
         prune=settings.prune,
-        max_delete=_limit(settings),
+        max_delete=settings.max_delete,
         max_delete_override=options.max_delete,
         recreate=options.recreate,
         delete_orphans=options.delete_orphans,
@@ -114,11 +112,6 @@ def build_plan(
         failures=_failures(state, snapshot),
     )
     return only_adoptions(plan, options.adopting) if options.adopting else plan
-
-
-def _limit(settings: "Settings") -> DeleteLimit:
-    limit = settings.max_delete
-    return DeleteLimit(share=limit.share, count=limit.count)
 
 
 def _unserved(state: State | None) -> frozenset[Key]:
@@ -264,7 +257,7 @@ class Reconciler(Runner):
             instance=settings.instance,
             state=self._state.id,
             drift="report" if options.keep_drift else "fix",
-            max_delete=_limit(settings),
+            max_delete=settings.max_delete,
             max_delete_override=options.max_delete,
             back_to=run_id,
         )
@@ -309,7 +302,7 @@ class Reconciler(Runner):
             if verdict.blocks:
                 same = before is not None and before.definition == digest
                 tries = before.tries if before and same else 0
-                pause = min(FIRST_RETRY * 2 ** min(tries, 10), LONGEST_RETRY)
+                pause = timedelta(seconds=RETRY.pause(tries))
                 self._state.block(verdict.key, digest, verdict.reason, verdict.hint, pause)
                 if not same:
                     self._tell("proxy.blocked", "is blocked", verdict)

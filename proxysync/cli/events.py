@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="NAME", help="only what is about entries of this name")
     parser.add_argument("--proxy", metavar="NAME", help="short for --kind proxy --name NAME")
     parser.add_argument(
-        "--since", metavar="TIME", help="from then on: an age (30m, 2h, 7d) or 2026-01-31T12:00"
+        "--since", metavar="TIME", help="from then on: an age (30m, 1h30m, 2w) or 2026-01-31T12:00"
     )
     parser.add_argument(
         "--limit", metavar="N", type=_count, default=50, help="at most so many (default: 50)"
@@ -187,20 +187,19 @@ def _count(text: str) -> int:
 
 def _moment(text: str) -> "datetime":
     """The time that an age or a time in ISO 8601 means; without a zone it is local."""
-    import re
     from datetime import datetime, timedelta
 
     from proxysync.model.clock import now
     from proxysync.model.errors import ProxysyncError
+    from proxysync.values.scalars import parse_duration
 
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-    age = re.fullmatch("([0-9]{1,9})([smhdw])", text)
     try:
-        if age:
-            return now() - timedelta(**{units[age[2]]: int(age[1])})
+        age = parse_duration(text)
+        if age is not None:
+            return now() - timedelta(seconds=age)
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError) as error:
         raise ProxysyncError(
             f'--since "{text}" is neither an age nor a time',
-            hint="Write it as 30m, 2h, 7d, 2026-01-31 or 2026-01-31T12:00.",
+            hint="Write it as 30m, 2h, 1h30m, 7d, 2026-01-31 or 2026-01-31T12:00.",
         ) from error

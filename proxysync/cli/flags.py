@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from proxysync.plan.policy import DeleteLimit
+    from proxysync.values.limits import DeleteLimit
 
 
 def add_format(parser: argparse.ArgumentParser, *more: str) -> None:
@@ -16,13 +16,25 @@ def add_format(parser: argparse.ArgumentParser, *more: str) -> None:
     )
 
 
+def seconds(text: str) -> float:
+    """A number of seconds, or a duration as in the file, such as `1h30m`."""
+    from proxysync.values.scalars import parse_duration
+
+    found = parse_duration(text)
+    try:
+        return float(text) if found is None else found
+    except ValueError as error:
+        message = f'"{text}" is no duration (e.g. 90s or 5m)'
+        raise argparse.ArgumentTypeError(message) from error
+
+
 def add_lock_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lock-timeout",
-        metavar="SECONDS",
-        type=float,
+        metavar="DURATION",
+        type=seconds,
         default=60.0,
-        help="how long to wait while another proxysync is writing (default: 60)",
+        help="how long to wait while another proxysync is writing: 90, 90s or 5m (default: 60)",
     )
 
 
@@ -37,7 +49,7 @@ def add_max_delete(parser: argparse.ArgumentParser) -> None:
 def max_delete(arguments: argparse.Namespace) -> "DeleteLimit | None":
     """The limit that was given, None for that of the file. Raises ProxysyncError."""
     from proxysync.model.errors import ProxysyncError
-    from proxysync.plan.policy import DeleteLimit
+    from proxysync.values.limits import DeleteLimit
 
     if arguments.max_delete is None:
         return None

@@ -123,10 +123,10 @@ def _open_store(env: "Environment", bus: "Bus", stop: "Stop") -> "Store | None":
     """The state, once nobody else has it locked and the disk has room; None if told to stop."""
     from proxysync.cli import context
     from proxysync.cli.terminal import note
-    from proxysync.daemon.backoff import Backoff
+    from proxysync.daemon.retries import Retries
     from proxysync.store.database import StateError
 
-    backoff, said = Backoff(), False
+    retries, said = Retries(), False
     while not stop():
         try:
             return context.open_store(env, bus)
@@ -136,7 +136,7 @@ def _open_store(env: "Environment", bus: "Bus", stop: "Stop") -> "Store | None":
             if not said:
                 note(f"Warning: {error}\nproxysync waits for that, and leaves NPM as it is.")
                 said = True
-            stop.wait(backoff.next())
+            stop.wait(retries.next())
     return None
 
 

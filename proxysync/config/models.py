@@ -20,14 +20,14 @@ from proxysync.values.fields import (
     UPSTREAM,
     Bool,
     Days,
-    DeleteLimit,
     Drift,
     Interval,
+    MaxDelete,
     Model,
     Name,
 )
 from proxysync.values.invalid import InvalidValue
-from proxysync.values.scalars import MaxDelete
+from proxysync.values.limits import DeleteLimit
 
 
 class Verify(Model):
@@ -78,8 +78,8 @@ class Settings(Model):
         description="What to do with a change that somebody made in NPM: undo or report it.",
     )
     prune: Bool = Field(default=True, description="Delete managed hosts that left the file.")
-    max_delete: DeleteLimit = Field(
-        default=MaxDelete(share=0.3),
+    max_delete: MaxDelete = Field(
+        default=DeleteLimit(share=0.3),
         description="How many managed hosts one run may delete or disable: a share or a count.",
         json_schema_extra={"default": "30%"},
     )

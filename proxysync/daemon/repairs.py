@@ -6,14 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from proxysync.model import Key
+from proxysync.model.backoff import Backoff
 from proxysync.model.health import EdgeStatus
 
-FIRST = 5.0
-LAST = 3600.0
-"""Seconds between two writes of one host: few at first, for somebody may just be saving in NPM."""
-
-GROWTH = 4
-"""How much longer than the one before each pause is."""
+RETRY = Backoff(first=5.0, longest=3600.0, factor=4.0)
+"""Between two writes of one host: seldom soon, for somebody may just be saving in NPM."""
 
 
 @dataclass(frozen=True)
@@ -50,5 +47,4 @@ class Repairs:
         with self._lock:
             for key in keys:
                 count = self._tries[key].count if key in self._tries else 0
-                pause = min(FIRST * GROWTH ** min(count, 10), LAST)
-                self._tries[key] = _Try(count + 1, self._clock() + pause)
+                self._tries[key] = _Try(count + 1, self._clock() + RETRY.pause(count))

@@ -12,9 +12,9 @@ from proxysync.config.load import fingerprint as fingerprint_of
 from proxysync.config.source import is_detached
 from proxysync.config.variables import have_changed
 from proxysync.daemon.alerts import Alerts
-from proxysync.daemon.backoff import Backoff
 from proxysync.daemon.oversight import Oversight
 from proxysync.daemon.repairs import Repairs
+from proxysync.daemon.retries import Retries
 from proxysync.daemon.vanished import PATIENCE, Vanished
 from proxysync.model import Key, clock
 from proxysync.model.event import NewEvent
@@ -81,8 +81,8 @@ class Service:
         self._seen: str | None = None
         self._vanished = Vanished()
         self._alerts = Alerts(events.emit)
-        self._backoff = Backoff()
-        self._state_backoff = Backoff()
+        self._retries = Retries()
+        self._state_retries = Retries()
         self._tend_at = 0.0
         self._why = "start"
 
@@ -255,7 +255,7 @@ class Service:
             restored = self._database.restore()
             self._events.emit(NewEvent("state.restored", restored))
         self._events.flush()
-        self._state_backoff.reset()
+        self._state_retries.reset()
         message = "the state can be written again; nothing that happened is missing"
         self._alerts.resolve("state", NewEvent("state.back", message))
         late = self._events.late_lines
@@ -268,7 +268,7 @@ class Service:
         """Says once that NPM is left alone: what cannot be remembered must not be done."""
         message = f"NPM is left as it is, for the state cannot be used: {error}"
         self._alerts.fire("state", NewEvent("state.unusable", message), cause="unusable")
-        return self._state_backoff.next()
+        return self._state_retries.next()
 
     def _secrets_rotated(self) -> bool:
         """Whether files with secrets hold others now than when the file was read."""
@@ -303,11 +303,11 @@ class Service:
         if not isinstance(error, NpmUnconfirmedError):
             self._npm.forget_server()
         self._alerts.fire("npm", NewEvent(error.code, str(error)), cause=error.code)
-        return self._backoff.next()
+        return self._retries.next()
 
     def _well(self, version: tuple[int, int, int] | None) -> None:
         self._alerts.end("lock")
-        self._backoff.reset()
+        self._retries.reset()
         if self._alerts.resolve(
             "npm", NewEvent("npm.back", f"NPM at {self._npm.url} is well again")
         ):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from proxysync.model.backoff import Backoff
 from proxysync.npm.errors import (
     Fate,
     NpmAddressError,
@@ -24,8 +25,8 @@ from proxysync.npm.errors import (
 from proxysync.npm.transport import Reply, Transport
 
 READ_TRIES = 3
-FIRST_PAUSE = 0.2
-"""Seconds before a read is tried again; each further pause is three times as long."""
+RETRY = Backoff(first=0.2, longest=2.0, factor=3.0)
+"""Between two tries of a read."""
 
 RENEW_SHARE = 0.1
 """A token is renewed when this share of its life is left."""
@@ -67,8 +68,7 @@ class Session:
             except NpmUnavailableError:
                 if attempt == READ_TRIES:
                     raise
-                pause = FIRST_PAUSE * 3 ** (attempt - 1)
-                self._pause(pause * random.uniform(0.5, 1.5))  # noqa: S311
+                self._pause(RETRY.pause(attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
         raise AssertionError("unreachable")
 
     def write(self, method: str, path: str, payload: Mapping[str, Any] | None = None) -> Any:

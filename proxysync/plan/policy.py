@@ -1,46 +1,13 @@
 """What the caller allows a plan to do, and what it knows of earlier attempts."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from proxysync.model import Fields, Key
+from proxysync.values.limits import DeleteLimit
 
-
-@dataclass(frozen=True)
-class DeleteLimit:
-    """How many deletions one plan may make: a share of the managed hosts (1.0 is all) or a count.
-
-    Raises ValueError unless exactly one of the two is given.
-    """
-
-    share: float | None = None
-    count: int | None = None
-
-    def __post_init__(self) -> None:
-        if (self.share is None) == (self.count is None):
-            raise ValueError("a delete limit is either a share or a count")
-
-    @classmethod
-    def parse(cls, text: str) -> "DeleteLimit":
-        """`30%` or `5`. Raises ValueError."""
-        number = text.removesuffix("%").strip()
-        if not number.isdigit() or (text.endswith("%") and int(number) > 100):
-            raise ValueError(f'"{text}" is neither a share nor a number')
-        if text.endswith("%"):
-            return cls(share=int(number) / 100)
-        return cls(count=int(number))
-
-    def of(self, managed: int) -> int:
-        """How many of `managed` hosts may go: rounded down, but at least one."""
-        if self.share is None:
-            return max(1, self.count or 0)
-        # 29 % of 100 is 28.999... in binary, and must still allow 29.
-        return max(1, math.floor(round(self.share * managed, 6)))
-
-    def __str__(self) -> str:
-        return f"{self.count}" if self.share is None else f"{self.share * 100:g}%"
+DEFAULT_LIMIT = DeleteLimit(share=0.3)
 
 
 @dataclass(frozen=True)
@@ -60,7 +27,7 @@ class Policy:
     state: str | None = None
     drift: Literal["fix", "report"] = "fix"
     prune: bool = True
-    max_delete: DeleteLimit = DeleteLimit(share=0.3)
+    max_delete: DeleteLimit = DEFAULT_LIMIT
     max_delete_override: DeleteLimit | None = None
     recreate: bool = False
     delete_orphans: bool = False

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from proxysync.model import Applied, Fields, Key, clock
+from proxysync.model.backoff import Backoff
 from proxysync.store.contests import Contests
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
 
-LONGEST_RETRY = timedelta(minutes=10)
-"""The longest pause between two tries of a blocked entry."""
+RETRY = Backoff(first=15.0, longest=600.0)
+"""Between two tries of a blocked entry."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class BlockedEntry:
         than the longest pause.
         """
         left = (self.next_try - now).total_seconds()
-        return left if 0 < left <= LONGEST_RETRY.total_seconds() else 0.0
+        return left if 0 < left <= RETRY.longest else 0.0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from proxysync.model import Upstream
 from proxysync.values import names, scalars, upstreams
-from proxysync.values.scalars import ExpectStatus, MaxDelete
+from proxysync.values.limits import SHARE_PATTERN, DeleteLimit
+from proxysync.values.scalars import ExpectStatus
 
 DURATION = WithJsonSchema(
     {
@@ -102,14 +103,14 @@ Statuses = Annotated[
     BeforeValidator(scalars.expect_status),
     WithJsonSchema({"anyOf": [*_STATUS["anyOf"], {"type": "array", "items": _STATUS}]}),
 ]
-DeleteLimit = Annotated[
-    MaxDelete,
+MaxDelete = Annotated[
+    DeleteLimit,
     BeforeValidator(scalars.max_delete),
     WithJsonSchema(
         {
             "anyOf": [
                 {"type": "integer", "minimum": 0, "maximum": 1_000_000},
-                {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})?%$"},
+                {"type": "string", "pattern": SHARE_PATTERN},
             ]
         }
     ),

@@ -6,24 +6,25 @@ example of a right one.
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from proxysync.values.invalid import InvalidValue
+from proxysync.values.limits import DeleteLimit
 from proxysync.values.names import white_space
 
-UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+UNITS = {"w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 NONE = "none"
 """Written for a certificate or an access list: the entry has none, whatever the defaults say."""
 
 LONGEST_DURATION = 365 * UNITS["d"]
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?([0-9]+(\.[0-9]+)?ms)?$"  # noqa: E501
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?w)?([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?([0-9]+(\.[0-9]+)?ms)?$"  # noqa: E501
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile("".join(f"(?:{_NUMBER}{unit})?" for unit in UNITS), re.ASCII)
 _SWITCHES = ("true", "false", "yes", "no", "on", "off")
 _STATUSES = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", re.ASCII)
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%", re.ASCII)
 _RESOLVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 
 
@@ -38,17 +39,6 @@ class ExpectStatus:
 
     def __str__(self) -> str:
         return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in self.ranges)
-
-
-@dataclass(frozen=True)
-class MaxDelete:
-    """How much one plan may delete: a share (0 to 1) of the managed hosts, or a count."""
-
-    share: float | None = None
-    count: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.count}" if self.share is None else f"{self.share * 100:g}%"
 
 
 def boolean(value: object) -> bool:
@@ -110,19 +100,22 @@ def set_of(choices: Sequence[str], value: object) -> frozenset[str]:
     return frozenset(one_of(choices, item) for item in value)
 
 
+def parse_duration(text: str) -> float | None:
+    """Seconds of a text such as `1h30m`; None for what is none."""
+    match = _DURATION.fullmatch(text)
+    if not text or match is None:
+        return None
+    parts = zip(match.groups(), UNITS.values(), strict=True)
+    return sum(float(number) * unit for number, unit in parts if number)
+
+
 def duration(value: object, *, minimum: float) -> float:
     """Seconds, from a number of them or a text such as `1h30m`; a year at most."""
-    example = "must be a duration such as 30s, 5m or 1h"
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise InvalidValue(f"{example}, not {{found}}", value)
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value)
-        if not value or match is None:
-            raise InvalidValue(f"{example}, not {{found}}", value)
-        parts = zip(match.groups(), UNITS.values(), strict=True)
-        seconds = sum(float(number) * unit for number, unit in parts if number)
-    else:
+    seconds = parse_duration(value) if isinstance(value, str) else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
+    if seconds is None:
+        raise InvalidValue("must be a duration such as 30s, 5m or 1h, not {found}", value)
     if not minimum <= seconds <= LONGEST_DURATION:
         raise InvalidValue(f"must be from {minimum:g}s to 365d, not {{found}}", value)
     return seconds
@@ -172,16 +165,16 @@ def _status_range(item: object) -> tuple[int, int]:
     return first, last
 
 
-def max_delete(value: object) -> MaxDelete:
+def max_delete(value: object) -> DeleteLimit:
     """From `30%` or a count."""
-    if isinstance(value, MaxDelete):
+    if isinstance(value, DeleteLimit):
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000:
-        return MaxDelete(count=value)
-    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
-    if match is None or float(match[1]) > 100:
-        raise InvalidValue("must be a share such as 30% or a count such as 5, not {found}", value)
-    return MaxDelete(share=float(match[1]) / 100)
+        return DeleteLimit(count=value)
+    if isinstance(value, str) and value.endswith("%"):
+        with suppress(ValueError):
+            return DeleteLimit.parse(value)
+    raise InvalidValue("must be a share such as 30% or a count such as 5, not {found}", value)
 
 
 def resolver(value: object) -> str:

@@ -15,7 +15,6 @@ from proxysync.npm import transport
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError
 from proxysync.npm.session import Session
-from proxysync.plan.policy import DeleteLimit
 from proxysync.sandbox.faults import Fault
 from proxysync.sandbox.hosts import Hosts
 from proxysync.sandbox.nginx import Nginx
@@ -23,6 +22,7 @@ from proxysync.sandbox.rows import PROXY_HOST
 from proxysync.store.database import Database, open_for_writing
 from proxysync.store.journal import Journal
 from proxysync.store.state import State
+from proxysync.values.limits import DeleteLimit
 from tests.apply.mortal import Killed, Life, MortalDatabase, MortalTransport
 from tests.apply.stage import Stage
 

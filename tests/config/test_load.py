@@ -12,7 +12,8 @@ from proxysync.kinds.proxy import ProxyEntry
 from proxysync.model import Upstream
 from proxysync.model.key import Key
 from proxysync.model.position import Position
-from proxysync.values.scalars import ExpectStatus, MaxDelete
+from proxysync.values.limits import DeleteLimit
+from proxysync.values.scalars import ExpectStatus
 
 MEDIA = """\
 proxies:
@@ -75,7 +76,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert (default.health.interval, default.resync_interval) == (300.0, 300.0)
     assert (default.health.failure_threshold, default.health.success_threshold) == (2, 1)
     assert (default.stale_threshold_days, default.drift, default.prune) == (7, "fix", True)
-    assert (default.max_delete, default.instance) == (MaxDelete(share=0.3), "default")
+    assert (default.max_delete, default.instance) == (DeleteLimit(share=0.3), "default")
     assert default.verify == AUTO
 
 
@@ -106,6 +107,8 @@ def test_a_model_cannot_be_changed_and_knows_no_other_field() -> None:
         ("1h", 3600),
         ("7d", 604800),
         ("1h30m", 5400),
+        ("2w", 14 * 86400),
+        ("1w1d", 8 * 86400),
         ("1500ms", 1.5),
         ("90", 90),
         ("1.5", 1.5),
@@ -121,15 +124,16 @@ def test_a_duration_is_a_text_with_units_or_a_number_of_seconds(
 @pytest.mark.parametrize(
     ("written", "limit"),
     [
-        ("30%", MaxDelete(share=0.3)),
-        ('"12.5%"', MaxDelete(share=0.125)),
-        ("100%", MaxDelete(share=1.0)),
-        ("5", MaxDelete(count=5)),
-        ("0", MaxDelete(count=0)),
-        ("0%", MaxDelete(share=0.0)),
+        ("30%", DeleteLimit(share=0.3)),
+        ('"12.5%"', DeleteLimit(share=0.125)),
+        ("30.5%", DeleteLimit(share=0.305)),
+        ("100%", DeleteLimit(share=1.0)),
+        ("5", DeleteLimit(count=5)),
+        ("0", DeleteLimit(count=0)),
+        ("0%", DeleteLimit(share=0.0)),
     ],
 )
-def test_a_delete_limit_is_a_share_or_a_count(written: str, limit: MaxDelete) -> None:
+def test_a_delete_limit_is_a_share_or_a_count(written: str, limit: DeleteLimit) -> None:
     assert settings(f"max_delete: {written}").max_delete == limit
 
 
@@ -301,7 +305,7 @@ def test_a_secret_is_always_a_text() -> None:
 def test_a_variable_can_be_a_switch_or_a_number_but_never_structure() -> None:
     source = "settings:\n  max_delete: ${N}\n" + MEDIA + "    enabled: ${ON}\n"
     config = text(source, N="3", ON="false")
-    assert config.settings.max_delete == MaxDelete(count=3)
+    assert config.settings.max_delete == DeleteLimit(count=3)
     assert config.resources[0].is_on is False
     injected = "a\n    enabled: false"
     proxy = media("advanced_config: ${X}", X=injected)

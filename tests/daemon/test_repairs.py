@@ -1,6 +1,6 @@
 """A host that nginx does not serve is written again, though not for ever at the same pace."""
 
-from proxysync.daemon.repairs import FIRST, GROWTH, LAST, Repairs
+from proxysync.daemon.repairs import RETRY, Repairs
 from tests.keys import key
 
 
@@ -20,10 +20,10 @@ def test_the_pause_grows_while_nothing_helps() -> None:
         repairs.tried([key("one")])
         begin = clock.now
         while not repairs.take({key("one"): "not_served"}):
-            clock.now += FIRST / 2
+            clock.now += RETRY.first / 2
         pauses.append(clock.now - begin)
-    assert pauses[:3] == [FIRST, GROWTH * FIRST, GROWTH**2 * FIRST]
-    assert pauses[-1] == LAST
+    assert pauses[:3] == [5.0, 20.0, 80.0]
+    assert pauses[-1] == RETRY.longest
 
 
 def test_one_that_was_served_in_between_is_written_at_once() -> None:

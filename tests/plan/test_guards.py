@@ -7,7 +7,8 @@ import pytest
 from proxysync.model import Applied, Snapshot
 from proxysync.plan.model import Plan
 from proxysync.plan.planner import make_plan
-from proxysync.plan.policy import DeleteLimit, Policy
+from proxysync.plan.policy import Policy
+from proxysync.values.limits import DeleteLimit
 from tests.keys import key
 
 from .world import live, npm, row, want

@@ -7,7 +7,8 @@ import pytest
 from proxysync.model import Applied, Live
 from proxysync.plan.model import Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
-from proxysync.plan.policy import DeleteLimit, Policy
+from proxysync.plan.policy import Policy
+from proxysync.values.limits import DeleteLimit
 from tests.keys import key
 
 from .world import PerfectNpm, by_name, live, npm, only, row, want

@@ -8,7 +8,8 @@ from proxysync.kinds.proxy import PROXY
 from proxysync.kinds.redirection import REDIRECTION
 from proxysync.model import Applied, Desired, Fields, Live, Marker, Snapshot
 from proxysync.plan.model import Change, Plan
-from proxysync.plan.policy import DeleteLimit, Policy
+from proxysync.plan.policy import Policy
+from proxysync.values.limits import DeleteLimit
 from tests.keys import key
 
 CREATED = "2026-01-31 12:00:00"

@@ -130,7 +130,8 @@ def test_since_takes_ages_and_times_with_and_without_a_zone(home: Home, log: Eve
         connection.execute("UPDATE event_log SET ts = '2026-01-31T12:00:00.000Z' WHERE id = 1")
         connection.execute("UPDATE event_log SET ts = '2026-02-01T12:00:00.000Z' WHERE id = 2")
     database.close()
-    assert home.ids("--since", "2h") == [4, 3]
+    assert home.ids("--since", "2h") == home.ids("--since", "1h30m") == [4, 3]
+    assert home.ids("--since", "1.5h") == home.ids("--since", "1h29m60s") == [4, 3]
     assert home.ids("--since", "2026-02-01") == [4, 3, 2]
     assert home.ids("--since", "2026-01-31T15:00") == [4, 3, 2, 1]
     assert home.ids("--since", "2026-01-31T15:01") == [4, 3, 2]
