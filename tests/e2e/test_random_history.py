@@ -118,12 +118,7 @@ def decide_whose(history: History, status: list[dict[str, Any]]) -> None:
 
     A host that the other one made, and whose marker a hand has dropped, is nobody's any more.
     """
-    for row in status:
-        for found in NOBODYS.finditer(row["detail"] or ""):
-            npm_id = int(found[1])
-            assert npm_id not in history.hands.foreign, row
-            history.world.npm.call("DELETE", f"/nginx/proxy-hosts/{npm_id}")
-            say(f"free the domain in NPM: delete host #{npm_id}, for {row['name']}")
+    free(history, " ".join(row["detail"] or "" for row in status))
     syncs = {row["sync"] for row in status}
     words = {
         "conflict": ("adopt", "--all", "--yes"),
@@ -131,7 +126,17 @@ def decide_whose(history: History, status: list[dict[str, Any]]) -> None:
     }
     for sync in sorted(syncs & set(words)):
         done = history.world.run(*words[sync])
-        say(f"{' '.join(words[sync])}: {done.code} {' '.join(done.out.split())[:300]}")
+        told = " ".join(done.out.split())
+        say(f"{' '.join(words[sync])}: {done.code} {told[:300]}")
+        free(history, told)
+
+
+def free(history: History, told: str) -> None:
+    """Deletes in NPM the hosts that are in the way and nobody's, as these words ask for."""
+    for npm_id in {int(found[1]) for found in NOBODYS.finditer(told)}:
+        assert npm_id not in history.hands.foreign, told
+        history.world.npm.call("DELETE", f"/nginx/proxy-hosts/{npm_id}")
+        say(f"free the domain in NPM: delete host #{npm_id}")
 
 
 def in_sync(history: History, visitors: Visitors) -> bool:
