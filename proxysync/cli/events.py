@@ -161,11 +161,13 @@ def _print(events: "Sequence[Event]", style: str) -> None:
 
 
 def _text(event: "Event", *, on: bool) -> str:
-    from proxysync.cli.terminal import paint, safe
+    from proxysync.cli.terminal import safe
     from proxysync.model.clock import from_text
+    from proxysync.model.palette import SEVERITIES as COLOURS
+    from proxysync.model.palette import paint
 
     local = from_text(event.ts).astimezone()
-    colour = {"info": "green", "warn": "yellow", "error": "red"}[event.severity]
+    colour = COLOURS[event.severity]
     return "  ".join(
         (
             paint(f"{local:%Y-%m-%d %H:%M:%S}", "dim", on=on),

@@ -3,7 +3,6 @@
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxysync.cli.flags import add_format
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
 
 HELP = "list what was applied, when and why"
 HEADS = ("ID", "STARTED", "WHY", "OUTCOME", "CHANGES")
-SHORTEST = 16
-"""Characters that are left of a free text on the narrowest terminal."""
+SHRINK = {"OUTCOME": 16, "CHANGES": 16}
+"""Free texts, and the characters that are left of them on the narrowest terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.cli import context, terminal
+    from proxysync.cli.table import Cell, table
 
     env = context.environment(arguments)
     journal = context.read_journal(env)
@@ -35,26 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         terminal.print_json({"runs": runs})
         return 0
-    rows = [
+    texts = [
         [str(r["id"]), r["started"], r["why"], r["outcome"] or "interrupted", _what(r["changes"])]
         for r in runs
     ]
+    rows = [[Cell(text) for text in row] for row in texts]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(terminal.table(HEADS, rows if width is None else fitted(rows, width)))
+    print(table(HEADS, rows, width=width, shrink=SHRINK, on=terminal.colours(sys.stdout)))
     return 0
-
-
-def fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
-    """The rows of a table of at most `width` columns, its free texts cut as far as need be."""
-    result = [list(row) for row in rows]
-    for column in (HEADS.index("OUTCOME"), HEADS.index("CHANGES")):
-        widths = [max(len(line[i]) for line in (HEADS, *result)) for i in range(len(HEADS))]
-        surplus = sum(widths) + 2 * (len(widths) - 1) - width
-        room = max(SHORTEST, widths[column] - max(0, surplus))
-        for row in result:
-            text = row[column]
-            row[column] = text if len(text) <= room else f"{text[: room - 1]}…"
-    return result
 
 
 def _runs(journal: "Journal", limit: int) -> list[dict[str, Any]]:

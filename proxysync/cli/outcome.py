@@ -24,7 +24,8 @@ def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
     """Prints each change with how it ended, and what could not be made."""
     from proxysync.app.reconcile import APPLIED_ANYWAY
     from proxysync.apply.report import ChangeResult
-    from proxysync.cli.terminal import colours, paint, safe
+    from proxysync.cli.terminal import colours, safe
+    from proxysync.model.palette import paint
     from proxysync.model.redact import redact
     from proxysync.plan.render.values import why_held
 

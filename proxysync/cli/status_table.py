@@ -4,16 +4,21 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from proxysync.app.status import ProxyStatus, overdue
-from proxysync.cli.terminal import colours, paint, safe
+from proxysync.cli.table import Cell, width_of
+from proxysync.cli.table import table as table_of
+from proxysync.cli.terminal import colours, safe
 from proxysync.model.clock import in_words
+from proxysync.model.palette import SEVERITIES, paint
 from proxysync.store.edges import HINT as EDGE_HINT
 
 NOTHING = "–"
+SHORTEST_NAME = 4
+"""Characters that are left of a name on the narrowest terminal."""
+
 NETWORK_DOWN = "health.network_down"
 SYNC_COLOURS = {
     "in sync": "green",
@@ -29,12 +34,6 @@ SYNC_COLOURS = {
     "conflict": "red",
     "unconfirmed": "red",
 }
-
-
-@dataclass(frozen=True)
-class Cell:
-    text: str
-    colour: str | None = None
 
 
 Column = Callable[[ProxyStatus, datetime], Cell]
@@ -76,7 +75,7 @@ def details(proxy: ProxyStatus, now: datetime) -> str:
     ]
     for event in proxy.changes or ():
         moment = datetime.fromisoformat(event.ts).astimezone()
-        colour = {"warn": "yellow", "error": "red"}.get(event.severity, "green")
+        colour = SEVERITIES[event.severity]
         first = safe(event.message.partition("\n")[0])
         lines.append(f"  {moment:%Y-%m-%d %H:%M:%S}  {paint('●', colour, on=on)} {first}")
     return "\n".join(lines)
@@ -92,60 +91,41 @@ def terminal_width() -> int | None:
 def table(proxies: Sequence[ProxyStatus], now: datetime, *, width: int | None, on: bool) -> str:
     """The first of LAYOUTS that is not wider than `width`, its names cut if need be."""
     for heads in LAYOUTS:
+        titles = [head.rstrip("-") for head in heads]
         rows = [[COLUMNS[head](proxy, now) for head in heads] for proxy in proxies]
-        widths = [
-            max([len(_title(head)), *(len(row[i].text) for row in rows)])
-            for i, head in enumerate(heads)
-        ]
-        surplus = 0 if width is None else sum(widths) + 2 * (len(widths) - 1) - width
-        if surplus <= 0:
+        if width is None or width_of(titles, rows) <= width:
             break
-    widths[0] = max(4, widths[0] - max(0, surplus))
-    lines = [_line([Cell(_title(head), "bold") for head in heads], widths, on=on)]
-    return "\n".join(lines + [_line(row, widths, on=on) for row in rows])
-
-
-def _line(cells: Sequence[Cell], widths: Sequence[int], *, on: bool) -> str:
-    shown: list[str] = []
-    for cell, width in zip(cells, widths, strict=True):
-        text = cell.text if len(cell.text) <= width else f"{cell.text[: width - 1]}…"
-        padded = text.ljust(width) if len(shown) + 1 < len(cells) else text
-        shown.append(paint(padded, cell.colour, on=on) if cell.colour else padded)
-    return "  ".join(shown).rstrip()
-
-
-def _title(head: str) -> str:
-    return head.rstrip("-")
+    return table_of(titles, rows, width=width, shrink={"NAME": SHORTEST_NAME}, on=on)
 
 
 def _name(proxy: ProxyStatus, _: datetime) -> Cell:
-    return Cell(safe(proxy.name or NOTHING), None if proxy.managed else "dim")
+    return Cell(proxy.name or NOTHING, None if proxy.managed else "dim")
 
 
 def _name_or_domain(proxy: ProxyStatus, now: datetime) -> Cell:
     """For where there is no room for domains: foreign hosts have no name."""
     if proxy.name:
         return _name(proxy, now)
-    return Cell(_first_domain(proxy, now).text or safe(proxy.holder or NOTHING), "dim")
+    return Cell(_first_domain(proxy, now).text or proxy.holder or NOTHING, "dim")
 
 
 def _domains(proxy: ProxyStatus, _: datetime) -> Cell:
-    return Cell(safe(", ".join(proxy.domains)))
+    return Cell(", ".join(proxy.domains))
 
 
 def _first_domain(proxy: ProxyStatus, _: datetime) -> Cell:
     more = f" +{len(proxy.domains) - 1}" if len(proxy.domains) > 1 else ""
-    return Cell(safe("".join(proxy.domains[:1])) + more)
+    return Cell("".join(proxy.domains[:1]) + more)
 
 
 def _upstream(proxy: ProxyStatus, _: datetime) -> Cell:
     if proxy.upstream is None:
-        return Cell(safe(proxy.holder or NOTHING), "dim")
-    return Cell(safe(proxy.upstream))
+        return Cell(proxy.holder or NOTHING, "dim")
+    return Cell(proxy.upstream)
 
 
 def _sync(proxy: ProxyStatus, _: datetime) -> Cell:
-    return Cell(safe(proxy.sync), SYNC_COLOURS.get(proxy.sync, "dim"))
+    return Cell(proxy.sync, SYNC_COLOURS.get(proxy.sync, "dim"))
 
 
 def _health(proxy: ProxyStatus, now: datetime) -> Cell:

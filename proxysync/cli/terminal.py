@@ -1,28 +1,24 @@
-"""Text out: colours, tables and progress, quiet where nobody watches."""
+"""Text out: colours and progress, quiet where nobody watches."""
 
 import json
 import os
-import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
+from proxysync.model.palette import PAINTED
 from proxysync.model.redact import redact_text
 from proxysync.model.text import clean, one_line, without_commands
 
-CODES = {"green": 32, "yellow": 33, "red": 31, "cyan": 36, "dim": 2, "bold": 1}
 REFRESH = 0.1
 """Seconds between two drawings of a progress bar."""
 
 
 safe = one_line
 """Words of others on one line, which could else make a terminal lie."""
-
-OWN_COLOUR = re.compile("(\033\\[(?:0|1;31|[1-9]|3[0-9])m)")
-"""The escape sequences that `paint` and the plan's text make; nobody else's reach a terminal."""
 
 
 class Door:
@@ -57,7 +53,7 @@ class Door:
     def _passable(self, text: str) -> str:
         masked = redact_text(text, self._secrets)
         coloured = "\033" in masked and colours(self._stream)
-        parts = OWN_COLOUR.split(masked) if coloured else [masked]
+        parts = PAINTED.split(masked) if coloured else [masked]
         passable = "".join(part if i % 2 else clean(part) for i, part in enumerate(parts))
         if self._at_line_start:
             return without_commands(passable)
@@ -90,10 +86,6 @@ def colours(stream: IO[str]) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-def paint(text: str, colour: str, *, on: bool) -> str:
-    return f"\033[{CODES[colour]}m{text}\033[0m" if on else text
-
-
 def note(text: str) -> None:
     """To a person, beside the output proper; there are no colours in it."""
     print(clean(text), file=sys.stderr)
@@ -101,16 +93,6 @@ def note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell, two blanks apart."""
-    lines = [list(heads), *[[safe(cell) for cell in row] for row in rows]]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
 
 
 def progress(label: str) -> Callable[[int], Callable[[], None]]:

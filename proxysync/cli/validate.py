@@ -74,7 +74,8 @@ def _chosen(config: "Config", names: list[str]) -> "list[Resource]":
 
 
 def _text(verdicts: "list[Verdict]") -> str:
-    from proxysync.cli.terminal import colours, paint, safe
+    from proxysync.cli.terminal import colours, safe
+    from proxysync.model.palette import paint
 
     on = colours(sys.stdout)
     width = max((len(verdict.name) for verdict in verdicts), default=0)
@@ -112,7 +113,8 @@ def _total(verdicts: "list[Verdict]") -> str:
 
 def _steps(result: "Result", *, on: bool) -> list[str]:
     """One line for each step of a result that failed, none for one that passed."""
-    from proxysync.cli.terminal import paint, safe
+    from proxysync.cli.terminal import safe
+    from proxysync.model.palette import paint
 
     if result.failure is None:
         return []

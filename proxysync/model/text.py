@@ -14,12 +14,12 @@ _COMMAND = re.compile(r"^([ ]*):(?=:)|##(?=\[)", re.MULTILINE)
 
 def one_line(text: str) -> str:
     """The text with its line ends, too, as escapes: for words that others wrote."""
-    return _UNSAFE.sub(_escape, text)
+    return _UNSAFE.sub(_escaped, text)
 
 
 def clean(text: str) -> str:
     """The text with control and invisible characters as escapes, but for its line ends."""
-    return _UNSAFE_IN_LINES.sub(_escape, text)
+    return _UNSAFE_IN_LINES.sub(_escaped, text)
 
 
 def without_commands(text: str) -> str:
@@ -29,8 +29,17 @@ def without_commands(text: str) -> str:
     )
 
 
-def _escape(match: re.Match[str]) -> str:
-    number = ord(match[0])
+def visible(text: str) -> str:
+    """As `one_line`, with all white space but blanks as escapes, too: it may be what is wrong."""
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return _escape(match[0])
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
     known = {9: r"\t", 10: r"\n", 13: r"\r"}
     if number < 0x20:
         return known.get(number, f"\\x{number:02x}")

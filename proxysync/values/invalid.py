@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from proxysync.model.text import visible
+
 LONGEST_QUOTE = 60
 
 
@@ -22,8 +24,7 @@ class InvalidValue(ValueError):  # noqa: N818
 def quote(text: str) -> str:
     """The text in quotes, on one line and not too long, safe to be shown on a terminal."""
     cut = text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
-    return f'"{safe}"'
+    return f'"{visible(cut)}"'
 
 
 def suggestion(

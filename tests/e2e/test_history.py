@@ -2,8 +2,8 @@
 
 import pytest
 
-from proxysync.cli.history import HEADS, fitted
-from proxysync.cli.terminal import table
+from proxysync.cli.history import HEADS, SHRINK
+from proxysync.cli.table import Cell, table
 from proxysync.demo.toys import Toy
 from tests.world import World, domain, eventually
 
@@ -56,11 +56,13 @@ def test_history_fits_the_terminal_by_cutting_its_free_texts(width: int) -> None
         ["12", "2026-01-31T12:00:00.000Z", "edit", "NPM cannot be reached " * 10, "update one"],
         ["11", "2026-01-31T11:00:00.000Z", "apply", "done", ", ".join(["create two"] * 5)],
     ]
-    shown = fitted(rows, width)
-    assert max(len(line) for line in table(HEADS, shown).splitlines()) <= width
-    assert [row[:3] for row in shown] == [row[:3] for row in rows]
-    assert shown[1][3] == "done"
-    assert fitted(rows, 1000) == rows
+    cells = [[Cell(text) for text in row] for row in rows]
+    shown = table(HEADS, cells, width=width, shrink=SHRINK).splitlines()
+    assert max(map(len, shown)) <= width
+    assert [line.split()[:3] for line in shown[1:]] == [row[:3] for row in rows]
+    assert shown[2].split()[3] == "done"
+    whole = table(HEADS, cells, width=1000, shrink=SHRINK)
+    assert all(text.strip() in whole for row in rows for text in row)
 
 
 def test_rollback_shows_the_way_back_and_goes_it_with_yes(

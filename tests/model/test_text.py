@@ -2,7 +2,7 @@
 
 import json
 
-from proxysync.model.text import clean, one_line, without_commands
+from proxysync.model.text import clean, one_line, visible, without_commands
 
 HOSTILE = "\x1b[31m\x9b31m\x7f\x00\r\u202e\u2066\u200b\udcff\U000e0041\t"
 
@@ -13,6 +13,11 @@ def test_control_and_invisible_characters_become_escapes() -> None:
     )
     assert clean("grün\nrot 🙂") == "grün\nrot 🙂"
     assert one_line("a\nb") == r"a\nb"
+
+
+def test_white_space_that_looks_like_a_blank_is_seen_in_a_value_that_is_wrong() -> None:
+    assert visible("a\u00a0b c\nd") == r"a\u00a0b c\nd"
+    assert visible(HOSTILE) == one_line(HOSTILE)
 
 
 def test_cleaned_json_says_the_same() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from proxysync.model.palette import paint
 from proxysync.plan.model import Action, Change, Plan
 from proxysync.plan.render.values import (
     NO_MASK,
@@ -27,7 +28,7 @@ SYMBOLS: dict[Action, str] = {
     "adopt": ">",
     "conflict": "!",
 }
-COLOURS = {"+": "32", "~": "33", "-": "31", ">": "36", "!": "35", "refused": "1;31"}
+COLOURS = {"+": "green", "~": "yellow", "-": "red", ">": "cyan", "!": "magenta"}
 
 
 def to_text(
@@ -40,7 +41,7 @@ def to_text(
     parts = []
     if plan.refused is not None:
         refused = f"Refused, nothing will be changed: {safe(masked(plan.refused, mask))}."
-        parts += [_paint(refused, "refused", on=colour), ""]
+        parts += [paint(refused, "bold red", on=colour), ""]
     for change in plan.changes:
         parts += [*_change(change, colour, mask, names), ""]
     return "\n".join([*parts, *notes, total(plan)])
@@ -71,20 +72,16 @@ def _change(change: Change, colour: bool, mask: Mask, names: Names) -> Iterator[
     number = f" #{change.npm_id}" if change.npm_id is not None else ""
     where = domains(change, mask)
     head = f"{symbol} {safe(change.name)}{number}" + (f" ({where})" if where else "")
-    yield f"{_paint(head, symbol, on=colour)}: {safe(masked(change.reason, mask))}"
+    yield f"{paint(head, COLOURS[symbol], on=colour)}: {safe(masked(change.reason, mask))}"
     if change.hold is not None:
         yield f"    held, {change.hold.kind}: {why_held(change.hold, mask)}"
     for name, field in worth_showing(change).items():
         if is_long(field):
             yield f"    {name}:"
             for line in lines(field, mask):
-                yield _paint(f"      {line.sign} {line.text}", line.sign, on=colour)
+                yield paint(f"      {line.sign} {line.text}", COLOURS.get(line.sign), on=colour)
             continue
         sides: list[Any] = [field.old, field.new]
         if is_one_sided(change):
             sides = [field.old if field.new is None else field.new]
         yield f"    {name}: {' -> '.join(short(name, side, mask, names) for side in sides)}"
-
-
-def _paint(text: str, what: str, *, on: bool) -> str:
-    return f"\x1b[{COLOURS[what]}m{text}\x1b[0m" if on and what in COLOURS else text
