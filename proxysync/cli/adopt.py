@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from proxysync.config.models import Config
     from proxysync.model import Key
 
-HELP = "take over the foreign host that holds an entry's domains"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="entries of the file")

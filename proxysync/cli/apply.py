@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from proxysync.plan.model import Plan
     from proxysync.store.state import Hold
 
-HELP = "make the changes, once"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")

@@ -6,7 +6,9 @@ zsh:   proxysync completion zsh > "${fpath[1]}/_proxysync"
 
 import argparse
 
-HELP = "print a completion script for bash, zsh or tcsh"
+import shtab
+
+from proxysync.cli.main import build_parser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,9 +16,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import shtab
-
-    from proxysync.cli.main import build_parser
-
-    print(shtab.complete(build_parser(), shell=arguments.shell))
+    print(shtab.complete(build_parser(complete=True), shell=arguments.shell))
     return 0

@@ -2,8 +2,6 @@
 
 import argparse
 
-HELP = "watch it all at work on a built-in sandbox, no NPM needed"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", action="store_true", help="stay up to play with afterwards")

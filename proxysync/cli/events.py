@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from proxysync.model.event import Event
     from proxysync.store.query import EventQuery, Follower
 
-HELP = "show what happened, and follow what happens"
 
 POLL = 0.25
 """Seconds between two looks for what is new."""

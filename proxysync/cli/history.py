@@ -11,7 +11,6 @@ from proxysync.model.redact import redact
 if TYPE_CHECKING:
     from proxysync.store.journal import Journal
 
-HELP = "list what was applied, when and why"
 HEADS = ("ID", "STARTED", "WHY", "OUTCOME", "CHANGES")
 SHRINK = {"OUTCOME": 16, "CHANGES": 16}
 """Free texts, and the characters that are left of them on the narrowest terminal."""

@@ -1,42 +1,57 @@
-"""`proxysync`: arguments in, an exit code out. Each command is a file of this folder."""
+"""`proxysync`: arguments in, an exit code out. Each command is a file of this folder.
+
+Only the command that runs is imported, so that all can import what they need at their top.
+"""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from proxysync import __version__
 from proxysync.cli import terminal
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.text import one_line
 
-COMMANDS = (
-    "validate",
-    "plan",
-    "apply",
-    "adopt",
-    "run",
-    "status",
-    "events",
-    "history",
-    "rollback",
-    "resume",
-    "schema",
-    "completion",
-    "demo",
+COMMANDS = {
+    "validate": "check the file, then every upstream in it",
+    "plan": "show what would change in NPM; touches nothing",
+    "apply": "make the changes, once",
+    "adopt": "take over the foreign host that holds an entry's domains",
+    "run": "the daemon: keep NPM in sync from now on",
+    "status": "show every entry and how it is",
+    "events": "show what happened, and follow what happens",
+    "history": "list what was applied, when and why",
+    "rollback": "go back to what managed hosts were before a run",
+    "resume": "let the daemon go on after a rollback",
+    "schema": "print the JSON Schema of the file, for editors",
+    "completion": "print a completion script for bash, zsh or tcsh",
+    "demo": "watch it all at work on a built-in sandbox, no NPM needed",
+}
+"""Their names, which are those of the modules beside this one, and what they do."""
+
+COMMON = (
+    (("-f", "--file"), "PATH", "the file, or a folder of *.yaml"),
+    (("--state-dir",), "DIR", "where state and events are kept"),
+    (("--npm-url",), "URL", "NPM's admin address"),
+    (("--npm-identity",), "EMAIL", "the NPM user to log in as"),
+    (("--npm-secret",), "SECRET", "its password (others can see it in `ps`)"),
+    (("--npm-secret-file",), "PATH", "a file that holds the password"),
+    (("--npm-ca-file",), "PEM", "the CA of NPM's own certificate"),
 )
+"""Flags of all commands: names, what is given to them, and what they do."""
 
 DESCRIPTION = """\
-Keeps Nginx Proxy Manager (NPM) in line with a YAML file.
+Keeps Nginx Proxy Manager (NPM) in sync with a YAML file.
 
 First steps:
   proxysync demo                 the whole story on a built-in sandbox, no NPM needed
   proxysync validate             check proxies.yaml and every upstream in it
   proxysync plan                 show what would change in NPM; touches nothing
   proxysync apply                make those changes, once
-  proxysync run                  the daemon: keep NPM in line from now on
+  proxysync run                  the daemon: keep NPM in sync from now on
 """
 EPILOG = """\
 Where NPM is and who we are comes from the environment, or from flags of the same names:
@@ -55,29 +70,47 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(1)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with all commands; what a command imports to run, it imports when it runs."""
-    common = _common()
+class CommandParser(Parser):
+    """The parser of one command, whose module is imported when that command is parsed."""
+
+    def __init__(self, *, module: str, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        self._module = module
+        self._is_loaded = False
+
+    def load(self) -> None:
+        """Adds what the command's module says of itself."""
+        if self._is_loaded:
+            return
+        self._is_loaded = True
+        module = import_module(self._module)
+        self.description = module.__doc__
+        _add_common(self)
+        module.add_arguments(self)
+        self.set_defaults(run=module.run)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.load()
+        return super().parse_known_args(args, namespace)
+
+
+def build_parser(*, complete: bool = False) -> argparse.ArgumentParser:
+    """The parser of the command line. With `complete`, all commands are imported at once."""
     parser = Parser(
         prog="proxysync",
         description=DESCRIPTION,
         epilog=EPILOG,
-        parents=[common],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_common(parser)
     parser.add_argument("--version", action="version", version=f"proxysync {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        module = import_module(f"proxysync.cli.{name}")
-        command = commands.add_parser(
-            name,
-            help=module.HELP,
-            description=module.__doc__,
-            parents=[common],
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
+    )
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(name, help=what, module=f"proxysync.cli.{name}")
+        if complete:
+            command.load()
     return parser
 
 
@@ -89,8 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    arguments = build_parser().parse_args(argv)
     try:
+        arguments = build_parser().parse_args(argv)
         code = int(arguments.run(arguments))
         sys.stdout.flush()
     except ProxysyncError as error:
@@ -131,16 +164,8 @@ def _open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
-def _common() -> Parser:
-    common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    group = common.add_argument_group("where things are (each also PROXYSYNC_… in the environment)")
-    group.add_argument("-f", "--file", metavar="PATH", help="the file, or a folder of *.yaml")
-    group.add_argument("--state-dir", metavar="DIR", help="where state and events are kept")
-    group.add_argument("--npm-url", metavar="URL", help="NPM's admin address")
-    group.add_argument("--npm-identity", metavar="EMAIL", help="the NPM user to log in as")
-    group.add_argument(
-        "--npm-secret", metavar="SECRET", help="its password (others can see it in `ps`)"
-    )
-    group.add_argument("--npm-secret-file", metavar="PATH", help="a file that holds the password")
-    group.add_argument("--npm-ca-file", metavar="PEM", help="the CA of NPM's own certificate")
-    return common
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """The flags that may stand before a command or after it."""
+    group = parser.add_argument_group("where things are (each also PROXYSYNC_… in the environment)")
+    for names, metavar, what in COMMON:
+        group.add_argument(*names, metavar=metavar, default=argparse.SUPPRESS, help=what)

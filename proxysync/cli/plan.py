@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from proxysync.model import Snapshot
     from proxysync.plan.model import Plan
 
-HELP = "show what would change in NPM; touches nothing"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--probe", action="store_true", help="validate the upstreams, too")

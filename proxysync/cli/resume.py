@@ -5,8 +5,6 @@ Also what somebody else has changed again and again, and was left alone for that
 
 import argparse
 
-HELP = "let the daemon go on after a rollback"
-
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
     """It has none of its own."""

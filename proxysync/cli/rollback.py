@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from proxysync.config.models import Settings
     from proxysync.plan.model import Plan
 
-HELP = "go back to what managed hosts were before a run"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", nargs="?", type=int, help="a run of `history`")

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from proxysync.npm.client import NpmClient
     from proxysync.store.bus import Bus
 
-HELP = "the daemon: keep NPM in line from now on"
-
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
     """It has none of its own."""

@@ -6,8 +6,6 @@ In VS Code, for one: proxysync schema > proxies.schema.json, and as first line o
 
 import argparse
 
-HELP = "print the JSON Schema of the file, for editors"
-
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
     """It has none."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from proxysync.store.health import HealthStore
     from proxysync.store.state import State
 
-HELP = "show every proxy and how it is"
 REFRESH = 2.0
 """Seconds between two pictures with --watch."""
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from proxysync.kinds.entry import Resource
     from proxysync.probe.model import Result
 
-HELP = "check the file, then every upstream in it"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these proxies")

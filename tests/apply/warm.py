@@ -91,7 +91,7 @@ def _serve() -> None:
 
     for name in IMPORTS:
         import_module(name)
-    build_parser()
+    build_parser(complete=True)
     gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 import trustme
 
+from proxysync.cli.main import COMMANDS
 from proxysync.demo.toys import Toy
 from proxysync.sandbox import Sandbox
 from tests.world import World, domain
+
+HEAVY = ("pydantic", "requests", "structlog", "watchdog", "dns", "yaml", "schedule", "asyncio")
 
 
 @pytest.fixture
@@ -192,18 +195,40 @@ def test_there_is_completion(small_world: World, shell: str) -> None:
     assert "proxysync" in small_world.run("completion", shell).out
 
 
-def test_starting_up_imports_nothing_heavy(small_world: World) -> None:
+@pytest.mark.parametrize(
+    ("command", "heavy"),
+    [
+        ("--version", (*HEAVY, "sqlite3")),
+        ("--help", (*HEAVY, "sqlite3")),
+        ("events", HEAVY),
+        ("history", HEAVY),
+        ("resume", HEAVY),
+    ],
+)
+def test_starting_up_imports_nothing_heavy(
+    small_world: World, command: str, heavy: tuple[str, ...]
+) -> None:
     import subprocess
 
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "proxysync", "--version"],
+        [sys.executable, "-X", "importtime", "-m", "proxysync", command],
         env=small_world.env,
         capture_output=True,
         text=True,
         check=True,
     )
-    heavy = ("pydantic", "requests", "structlog", "watchdog", "dns", "yaml", "schedule", "asyncio")
     loaded = {
         line.rsplit("|", 1)[-1].strip().partition(".")[0] for line in done.stderr.splitlines()
     }
+    assert "argparse" in loaded
     assert not loaded & set(heavy)
+
+
+def test_every_command_is_listed_and_explains_itself(small_world: World) -> None:
+    listed = small_world.run("--help").out
+    for name, what in COMMANDS.items():
+        assert what.split()[0] in listed
+        done = small_world.run(name, "--help")
+        assert done.code == 0
+        assert done.out.startswith(f"usage: proxysync {name} ")
+        assert "--state-dir" in done.out
