@@ -10,15 +10,19 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from proxysync.apply.hooks import Hooks
     from proxysync.apply.lock import DaemonLock
     from proxysync.cli.context import Store
     from proxysync.config.environment import Environment
     from proxysync.daemon.loop import Inbox
+    from proxysync.daemon.repairs import Repairs
     from proxysync.daemon.signals import Stop
+    from proxysync.health.monitor import Monitor
     from proxysync.model import Key
     from proxysync.model.health import EdgeStatus
     from proxysync.npm.client import NpmClient
     from proxysync.store.bus import Bus
+    from proxysync.store.event_queue import EventQueue
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
@@ -65,34 +69,21 @@ def _serve(
     import os
 
     from proxysync.app.reconcile import Reconciler
-    from proxysync.apply.hooks import Hooks
     from proxysync.daemon.loop import Loop, Wake
-    from proxysync.daemon.oversight import Oversight, npm_probe
+    from proxysync.daemon.oversight import Oversight
     from proxysync.daemon.repairs import Repairs
     from proxysync.daemon.service import Service
     from proxysync.daemon.threads import told_to
     from proxysync.daemon.watch import FileWatcher
-    from proxysync.health.monitor import Monitor
     from proxysync.model.event import NewEvent
     from proxysync.store.event_queue import EventQueue
-    from proxysync.store.health import HealthStore
 
     events = EventQueue(store.events)
     message = f"keeping {npm.url} in line with {env.file}"
     events.emit(NewEvent("daemon.started", message))
     repairs = Repairs()
-
-    def on_edge(seen: Mapping["Key", "EdgeStatus"]) -> None:
-        if repairs.take(seen):
-            inbox.put(Wake.RESYNC)
-
-    health = HealthStore(store.database)
-    monitor = Monitor(health, store.events, npm=npm_probe(npm.url), on_edge=on_edge)
-    hooks = Hooks(
-        stop=stop,
-        note=lambda message: events.emit(NewEvent("daemon.waiting", message)),
-        pause=stop.wait,
-    )
+    monitor = _monitor(npm, store, repairs, inbox)
+    hooks = _hooks(stop, events)
     service = Service(
         env.file,
         env.state_dir,
@@ -115,6 +106,32 @@ def _serve(
         events.emit(NewEvent("daemon.stopped", "told to stop"))
         service.tend()
     store.database.close()
+
+
+def _hooks(stop: "Stop", events: "EventQueue") -> "Hooks":
+    """What a reconciliation asks and tells on the way."""
+    from proxysync.apply.hooks import Hooks
+    from proxysync.model.event import NewEvent
+
+    def note(message: str) -> None:
+        events.emit(NewEvent("daemon.waiting", message))
+
+    return Hooks(stop=stop, note=note, pause=stop.wait)
+
+
+def _monitor(npm: "NpmClient", store: "Store", repairs: "Repairs", inbox: "Inbox") -> "Monitor":
+    """Checks what is live; a site that is not served is written again."""
+    from proxysync.daemon.loop import Wake
+    from proxysync.daemon.oversight import npm_probe
+    from proxysync.health.monitor import Monitor
+    from proxysync.store.health import HealthStore
+
+    def on_edge(seen: Mapping["Key", "EdgeStatus"]) -> None:
+        if repairs.take(seen):
+            inbox.put(Wake.RESYNC)
+
+    health = HealthStore(store.database)
+    return Monitor(health, store.events, npm=npm_probe(npm.url), on_edge=on_edge)
 
 
 def _open_store(env: "Environment", bus: "Bus", stop: "Stop") -> "Store | None":

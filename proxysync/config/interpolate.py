@@ -10,6 +10,7 @@ from dataclasses import replace
 from proxysync.config.document import Scalar, Value, scalar
 from proxysync.config.errors import Path, Problems
 from proxysync.config.variables import PLAIN, Variables
+from proxysync.kinds import KINDS
 from proxysync.values.invalid import InvalidValue
 
 _VARIABLE = re.compile(
@@ -18,9 +19,7 @@ _VARIABLE = re.compile(
 _LITERAL = "write $${ where a literal ${ is meant"
 HOLDS_SECRET = "a value with a secret in it"  # noqa: S105
 
-SECRET_FIELDS = frozenset({"advanced_config", "path"})
-"""Fields that go to nginx and to the upstream only. All others are public by nature: domains and
-upstreams are looked up in DNS, and names are shown in NPM and everywhere."""
+SECRET_FIELDS = frozenset[str]().union(*(kind.may_hold_secret for kind in KINDS.values()))
 
 
 class Interpolation:

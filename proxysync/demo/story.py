@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGTERM
@@ -163,24 +163,7 @@ def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
         demo.until("blog.example.test", "hello from shop")
         demo.until("blog.example.test", "hello from blog")
 
-        demo.title("Two new entries, but one's service is not running: only that one is blocked")
-        entries = {"blog": "blog", "wiki": "new-wiki", "shop": "shop", "late": "late"}
-        demo.write(_file({name: toys[toy] for name, toy in entries.items()}, demo.npm.sites_url))
-        demo.until("shop.example.test", "hello from shop")
-        demo.until_event("proxy.blocked")
-        demo.run("status")
-
-        demo.title("Its service starts: it goes live at the next try, without an edit")
-        toys["late"].start()
-        demo.until("late.example.test", "hello from late")
-
-        demo.title("A service that is live dies; the daemon notices, and hears of its return")
-        toys["shop"].stop()
-        demo.until_event("health.changed", name="shop", to="unhealthy")
-        demo.run("status")
-        toys["shop"].start()
-        demo.until_event("health.changed", name="shop", to="healthy")
-        demo.run("status", "shop")
+        _tell_of_trouble(demo, toys)
 
         demo.title("In the end")
         demo.run("plan")
@@ -191,6 +174,28 @@ def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
         if keep:
             _stay(demo)
     demo.say(f"  the daemon ended with exit code {process.returncode}")
+
+
+def _tell_of_trouble(demo: Demo, toys: Mapping[str, Toy]) -> None:
+    """A service that is not there yet, and one that dies."""
+    demo.title("Two new entries, but one's service is not running: only that one is blocked")
+    entries = {"blog": "blog", "wiki": "new-wiki", "shop": "shop", "late": "late"}
+    demo.write(_file({name: toys[toy] for name, toy in entries.items()}, demo.npm.sites_url))
+    demo.until("shop.example.test", "hello from shop")
+    demo.until_event("proxy.blocked")
+    demo.run("status")
+
+    demo.title("Its service starts: it goes live at the next try, without an edit")
+    toys["late"].start()
+    demo.until("late.example.test", "hello from late")
+
+    demo.title("A service that is live dies; the daemon notices, and hears of its return")
+    toys["shop"].stop()
+    demo.until_event("health.changed", name="shop", to="unhealthy")
+    demo.run("status")
+    toys["shop"].start()
+    demo.until_event("health.changed", name="shop", to="healthy")
+    demo.run("status", "shop")
 
 
 def _stay(demo: Demo) -> None:

@@ -84,6 +84,11 @@ class Kind(ABC):
     references: ClassVar[frozenset[str]]
     wire_names: ClassVar[Mapping[str, str]] = {}
 
+    may_hold_secret: ClassVar[frozenset[str]] = frozenset()
+    """The file's fields that only nginx and the upstream see. All others are public by nature:
+    domains and upstreams are looked up in DNS, and names are shown in NPM and everywhere.
+    """
+
     switch: ClassVar[str] = "enabled"
     """The wire field that says whether NPM serves the object."""
 

@@ -64,6 +64,7 @@ class HostKind(Kind):
     free_text = frozenset({"advanced_config"})
     references = frozenset({"certificate_id"})
     wire_names: ClassVar[Mapping[str, str]] = WIRE_NAMES
+    may_hold_secret = frozenset({"advanced_config"})
 
     @abstractmethod
     def wire(self, entry: Any, references: References) -> Fields:

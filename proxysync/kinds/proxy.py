@@ -164,6 +164,7 @@ class ProxyKind(HostKind):
     optional: ClassVar[Mapping[str, str]] = {"trust_forwarded_proto": "2.14.0"}
     free_text = frozenset({"advanced_config", "locations"})
     references = frozenset({"certificate_id", "access_list_id"})
+    may_hold_secret = frozenset({"advanced_config", "path"})
     wire_names: ClassVar[Mapping[str, str]] = {
         **WIRE_NAMES,
         "access_list_id": "access_list",

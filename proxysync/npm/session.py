@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from proxysync.model.backoff import Backoff
 from proxysync.npm.errors import (
@@ -102,12 +102,20 @@ class Session:
             # NPM checks the token before it acts, so a rejected write had no effect.
             self._login()
             reply = self._send(method, path, payload)
-        return self._judge(reply, method, path, public=public)
+        return self._body_of(reply, method, path, public=public)
 
     def _send(self, method: str, path: str, payload: Mapping[str, Any] | None) -> Reply:
         return self._transport.exchange(method, path, payload=payload, token=self._token)
 
-    def _judge(self, reply: Reply, method: str, path: str, *, public: bool = False) -> Any:
+    def _body_of(self, reply: Reply, method: str, path: str, *, public: bool = False) -> Any:
+        """What a good answer of NPM's API holds; raises a subclass of NpmError for any other."""
+        self._raise_unless_api(reply, method, path)
+        if reply.status >= 300:
+            self._raise_for_status(reply, method, path, public=public)
+        return reply.body
+
+    def _raise_unless_api(self, reply: Reply, method: str, path: str) -> None:
+        """Raises where the answer is not one of NPM's backend."""
         request = f"{method} {path} at {self.url}"
         if reply.status in (502, 503, 504):
             raise NpmUnavailableError(
@@ -136,8 +144,11 @@ class Session:
                 "not with NPM's API",
                 hint=address_hint(self.url),
             )
-        if reply.status < 300:
-            return reply.body
+
+    def _raise_for_status(
+        self, reply: Reply, method: str, path: str, *, public: bool = False
+    ) -> NoReturn:
+        """Raises what NPM's backend means by a status that is no success."""
         if public and reply.status < 500:
             # Everybody may ask this, so that no right or login can be missing.
             raise NpmAddressError(
@@ -145,7 +156,7 @@ class Session:
                 f"HTTP {reply.status}",
                 hint=address_hint(self.url),
             )
-        detail = f"{request}: {reply.message}"
+        detail = f"{method} {path} at {self.url}: {reply.message}"
         if reply.status == 404 and not _is_about_path(reply):
             raise NpmNotFoundError(detail)
         if reply.status in (401, 403, 404):
@@ -182,7 +193,7 @@ class Session:
                 hint="Check PROXYSYNC_NPM_IDENTITY (an e-mail address) and PROXYSYNC_NPM_SECRET, "
                 "and that the account is not disabled.",
             )
-        body = self._judge(reply, "POST", "/tokens")
+        body = self._body_of(reply, "POST", "/tokens")
         if isinstance(body, dict) and body.get("requires_2fa"):
             raise NpmLoginError(
                 f"the account {self._identity} at {self.url} uses two-factor authentication, "

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from email.message import Message
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from proxysync.sandbox.api import Api
 from proxysync.sandbox.calls import Request, read_files
@@ -28,16 +29,6 @@ def api_handler(api: Api, latency: "Latency") -> type[Handler]:
             if not url.path.startswith("/api/"):
                 self._send_json(404, {"error": {"code": 404, "message": "Not Found"}})
                 return
-            json_body = self.headers.get_content_type() == "application/json"
-            multipart = self.headers.get_content_maintype() == "multipart"
-            request = Request(
-                self.command,
-                url.path.removeprefix("/api"),
-                dict(parse_qsl(url.query, keep_blank_values=True)),
-                _bearer(self.headers.get("Authorization", "")),
-                raw if json_body else None,
-                read_files(raw, self.headers["Content-Type"]) if multipart else None,
-            )
             if self.command == "OPTIONS":
                 self.send(204, [], b"")
                 return
@@ -45,7 +36,7 @@ def api_handler(api: Api, latency: "Latency") -> type[Handler]:
                 self.send(502, [("Content-Type", "text/html")], _BAD_GATEWAY)
                 return
             try:
-                reply = api.answer(request)
+                reply = api.answer(_request(self.command, url, self.headers, raw))
             except NeverAnswers:
                 self.server.stopping.wait()
                 self.close_connection = True
@@ -73,6 +64,19 @@ class Latency:
     """Seconds added to each answer of the API."""
 
     seconds: float = 0
+
+
+def _request(method: str, url: SplitResult, headers: Message, raw: bytes) -> Request:
+    json_body = headers.get_content_type() == "application/json"
+    multipart = headers.get_content_maintype() == "multipart"
+    return Request(
+        method,
+        url.path.removeprefix("/api"),
+        dict(parse_qsl(url.query, keep_blank_values=True)),
+        _bearer(headers.get("Authorization", "")),
+        raw if json_body else None,
+        read_files(raw, headers["Content-Type"]) if multipart else None,
+    )
 
 
 def _bearer(header: str) -> str | None:

@@ -25,7 +25,8 @@ from proxysync.sandbox.rows import (
     Store,
 )
 from proxysync.sandbox.server import LISTEN, Server
-from proxysync.sandbox.sites import context_for, sites_handler
+from proxysync.sandbox.site_endpoint import sites_handler
+from proxysync.sandbox.sites import context_for
 from proxysync.sandbox.tls import choosing_context
 from proxysync.sandbox.versions import behaviour_of
 

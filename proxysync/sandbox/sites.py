@@ -11,10 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 from proxysync.sandbox.conf import ConfError, Directive, location_kind, split_upstream
 from proxysync.sandbox.nginx import Nginx, certificate_id
-from proxysync.sandbox.server import Handler
-
-UPSTREAM_TIMEOUT = 10
-"""Seconds until an upstream that says nothing becomes a 504."""
 
 DEFAULT_PAGE = b"<!doctype html><title>Default site</title><h1>Congratulations!</h1>"
 _HOP_BY_HOP = {
@@ -363,43 +359,3 @@ def _replaced(location: Directive, uri: str, visit: Visit) -> str:
     prefix = location_kind(location.args)[1]
     query = urlsplit("http://x" + visit.target).query
     return uri + visit.path[len(prefix) :] + (f"?{query}" if query else "")
-
-
-def open_connection(scheme: str, host: str, port: int) -> http.client.HTTPConnection:
-    """A connection to an upstream; as in nginx, nobody looks at its certificate."""
-    if scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=UPSTREAM_TIMEOUT)
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=UPSTREAM_TIMEOUT, context=context)
-
-
-def sites_handler(nginx: Nginx, scheme: str = "http") -> type[Handler]:
-    """The handler class for one sandbox's sites by this scheme."""
-
-    class SitesHandler(Handler):
-        def _visit(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            visit = Visit(
-                self.command, self.path, headers, self.body(), str(self.client_address[0]), scheme
-            )
-            page = Sites(nginx, self._connect).visit(visit)
-            self.send(page.status, list(page.headers), page.body)
-
-        def _connect(self, scheme: str, host: str, port: int) -> http.client.HTTPConnection:
-            connection = open_connection(scheme, host, port)
-            server = self.server
-
-            def tracked(*args: object, **more: object) -> object:
-                opened = create(*args, **more)
-                server.track(opened)
-                return opened
-
-            create = connection._create_connection  # type: ignore[attr-defined]  # noqa: SLF001
-            connection._create_connection = tracked  # type: ignore[attr-defined]  # noqa: SLF001
-            return connection
-
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _visit  # noqa: N815
-
-    return SitesHandler

@@ -15,7 +15,6 @@ from proxysync.npm import transport
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError
 from proxysync.npm.session import Session
-from proxysync.sandbox.faults import Fault
 from proxysync.sandbox.hosts import Hosts
 from proxysync.sandbox.nginx import Nginx
 from proxysync.sandbox.rows import PROXY_HOST
@@ -25,6 +24,7 @@ from proxysync.store.state import State
 from proxysync.values.limits import DeleteLimit
 from tests.apply.mortal import Killed, Life, MortalDatabase, MortalTransport
 from tests.apply.stage import Stage
+from tests.faults import Fault
 
 PORTS = (9001, 9002, 9003)
 GOOD = "client_max_body_size 9m;"

@@ -13,9 +13,9 @@ from unittest.mock import patch
 
 from proxysync.demo.toys import Toy, visit
 from proxysync.sandbox import Sandbox
-from proxysync.sandbox.faults import FaultProxy
 from proxysync.store.database import open_for_reading
 from proxysync.store.state import State
+from tests.faults import FaultProxy
 from tests.world import Done, Npm, World, domain
 
 MEMORY = Path("/dev/shm")

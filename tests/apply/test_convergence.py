@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from proxysync.sandbox.faults import Fault
 from tests.apply.play import BAD, GOOD, HOSTS, PORTS, Step, assert_ends_well
 from tests.apply.stage import Checkpoint, Stage, open_stage
+from tests.faults import Fault
 from tests.world import domain
 
 EXAMPLES = int(os.environ.get("PROXYSYNC_TEST_EXAMPLES", "25"))

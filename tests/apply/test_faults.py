@@ -3,15 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
 import pytest
 
 from proxysync.npm import session, transport
-from proxysync.sandbox.faults import Fault
 from tests.apply.stage import Checkpoint, Stage, open_stage
+from tests.faults import Fault
 from tests.world import Done, domain
 
 HOSTS = "/nginx/proxy-hosts"
@@ -108,7 +108,7 @@ def at_start(prepared_stage: Prepared, monkeypatch: pytest.MonkeyPatch) -> Prepa
     prepared_stage.stage.proxy.lift()
     prepared_stage.stage.proxy.forget()
     prepared_stage.stage.proxy.on_request = None
-    monkeypatch.setattr(session, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(session, "RETRY", replace(session.RETRY, first=0.001))
     return prepared_stage
 
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from proxysync.demo.toys import Toy
-from proxysync.sandbox.faults import Fault, FaultProxy
+from tests.faults import Fault, FaultProxy
 from tests.world import World, domain, eventually
 
 pytestmark = pytest.mark.timeout(240)

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from proxysync.demo.toys import Toy
-from proxysync.sandbox.faults import FaultProxy
+from tests.faults import FaultProxy
 from tests.world import World, domain
 
 STRIDE = int(os.environ.get("PROXYSYNC_TEST_STRIDE", "16"))

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from proxysync.sandbox.faults import FaultProxy
+from tests.faults import FaultProxy
 from tests.world import World
 
 HOSTS = "/nginx/proxy-hosts"

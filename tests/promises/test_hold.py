@@ -7,7 +7,7 @@ import pytest
 
 from proxysync.apply import under_way
 from proxysync.demo.toys import Toy
-from proxysync.sandbox.faults import Fault, FaultProxy
+from tests.faults import Fault, FaultProxy
 from tests.promises.killing import HOST, HOSTS, signal_at
 from tests.world import World, domain, eventually
 

@@ -15,8 +15,8 @@ from proxysync.apply import under_way as waiting
 from proxysync.demo.toys import Toy
 from proxysync.model import clock
 from proxysync.sandbox import Sandbox
-from proxysync.sandbox.faults import Fault, FaultProxy
 from proxysync.sandbox.rows import PROXY_HOST
+from tests.faults import Fault, FaultProxy
 from tests.promises.killing import HOST, HOSTS, signal_at
 from tests.world import PATIENCE, World, domain, eventually
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from proxysync.demo.toys import Toy
-from proxysync.sandbox.faults import Fault, FaultProxy
+from tests.faults import Fault, FaultProxy
 from tests.promises.killing import HOSTS
 from tests.world import World, domain, eventually
 

@@ -11,7 +11,7 @@ import pytest
 from proxysync.apply.site_check import SiteCheck
 from proxysync.demo.toys import Toy
 from proxysync.health.schedule import phase
-from proxysync.sandbox.faults import Fault, FaultProxy
+from tests.faults import Fault, FaultProxy
 from tests.keys import key
 from tests.probe.servers import read_request, serving
 from tests.world import World, domain, eventually

@@ -13,7 +13,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from proxysync.sandbox.server import LISTEN, Handler, Server
-from proxysync.sandbox.sites import open_connection
+from proxysync.sandbox.site_endpoint import open_connection
 
 Hook = Callable[[int, str, str, str], object]
 """Hears of a request: its number from 1, its method, its path without `/api`, and the phase.
@@ -209,7 +209,7 @@ class _Server(Server):
         self.proxy = proxy
         self.script = script
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
+    def verify_request(self, request: Any, client_address: Any) -> bool:
         return not self.script.refuses_connection()
 
     def hang_up(self) -> None:

@@ -1,0 +1,90 @@
+"""The shape of the house: short functions and files, and what a kind is stands in its own file."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import proxysync
+from proxysync.kinds import KINDS
+
+PACKAGE = Path(proxysync.__file__).parent
+LONGEST_FUNCTION = 50
+LONGEST_FILE = 400
+
+KNOW_KINDS = {"kinds", "sandbox", "demo"}
+"""`sandbox` and `demo` play NPM and somebody at its web page: both speak its language."""
+
+ALLOWED = {
+    ("app/status.py", "enabled"): "a word of `status --format json`",
+    ("app/validate.py", "locations"): "a word of `validate --format json`",
+    ("cli/validate.py", "locations"): "the same, for people",
+    ("cli/events.py", "proxy"): "the flag --proxy, which is short for --kind proxy",
+    ("npm/wire.py", "domain_names"): "a certificate has them, too",
+    ("values/fields.py", "advanced_config"): "the type of the value, which any kind may use",
+}
+"""Words that are meant otherwise where they stand, and how."""
+
+
+@cache
+def sources() -> Mapping[str, ast.Module]:
+    """Each file of the package by its path in there."""
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
+    return {file: ast.parse(files[file].read_text()) for file in sorted(files)}
+
+
+def outside() -> Iterator[tuple[str, ast.Module]]:
+    """The files that are to know no kind."""
+    return ((f, tree) for f, tree in sources().items() if f.partition("/")[0] not in KNOW_KINDS)
+
+
+def words(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Whole texts and attributes, each with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+        elif isinstance(node, ast.Attribute):
+            yield node.lineno, node.attr
+
+
+def of_kinds() -> Iterator[tuple[str, int, str]]:
+    """Where another room names a kind or one of its wire fields."""
+    forbidden = {*KINDS}.union(*(kind.defaults for kind in KINDS.values()))
+    for file, tree in outside():
+        yield from ((file, line, word) for line, word in words(tree) if word in forbidden)
+
+
+def test_no_function_is_too_long() -> None:
+    functions = [
+        (file, node.name, (node.end_lineno or 0) - node.lineno + 1)
+        for file, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert len(functions) > 1000
+    assert [one for one in functions if one[2] > LONGEST_FUNCTION] == []
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {file: (PACKAGE / file).read_text().count("\n") for file in sources()}
+    assert {file: n for file, n in lengths.items() if n > LONGEST_FILE} == {}
+
+
+def test_what_a_kind_is_stands_nowhere_else() -> None:
+    found = [one for one in of_kinds() if (one[0], one[2]) not in ALLOWED]
+    assert found == [], "ask the kind instead: docs/adding-a-kind.md"
+
+
+def test_each_exception_is_needed() -> None:
+    assert ALLOWED.keys() - {(file, word) for file, _, word in of_kinds()} == set()
+
+
+def test_only_the_list_of_kinds_imports_one() -> None:
+    modules = {type(kind).__module__ for kind in KINDS.values()}
+    others = [
+        (file, node.lineno)
+        for file, tree in outside()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in modules
+    ]
+    assert others == []
