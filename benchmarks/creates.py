@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import Npm, World, domain
 
 COUNT = 20
@@ -34,7 +34,7 @@ def main() -> int:
         os.environ.get("PROXYSYNC_TEST_NPM_IDENTITY", "admin@example.com"),
         os.environ.get("PROXYSYNC_TEST_NPM_SECRET", "changeme"),
     )
-    service = Toy("served").start()
+    service = DemoService("served").start()
     names = [f"bench-{number}" for number in range(COUNT)]
     bare, applied, silent = [], [], 0
     for _ in range(ROUNDS):

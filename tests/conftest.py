@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
 from tests.world import Npm, World
 
@@ -76,9 +76,9 @@ def in_sandbox(sandbox: Sandbox) -> Npm:
 
 
 @pytest.fixture
-def services() -> Iterator[list[Toy]]:
+def services() -> Iterator[list[DemoService]]:
     """Three web services that say `one`, `two` and `three`."""
-    toys = [Toy(name).start() for name in ("one", "two", "three")]
+    toys = [DemoService(name).start() for name in ("one", "two", "three")]
     yield toys
     for toy in toys:
         toy.stop()

@@ -236,7 +236,7 @@ class World:
         assert done.code == 0, done.out + done.err
         return done.json
 
-    def assert_in_line(self) -> None:
+    def assert_in_sync(self) -> None:
         """Whether a second plan is empty."""
         plan = self.plan()
         assert plan["changes"] == []

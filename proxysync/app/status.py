@@ -9,7 +9,7 @@ from proxysync.kinds import KINDS, is_enabled
 from proxysync.model import Applied, Key, Live, Other, Snapshot
 from proxysync.model.clock import to_text
 from proxysync.model.figures import Uptime
-from proxysync.model.health import EdgeStanding, Standing
+from proxysync.model.health import EdgeState, HealthState
 from proxysync.plan.model import Change, Plan
 from proxysync.store.state import BlockedEntry, Hold
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LEEWAY = 30.0
 """Seconds that a check may take and be late."""
 
-NO_EDGE = EdgeStanding()
+NO_EDGE = EdgeState()
 NO_UPTIME: Mapping[str, Uptime] = {"24h": Uptime(), "7d": Uptime(), "30d": Uptime()}
 
 
@@ -52,12 +52,12 @@ class ProxyStatus:
     hint: str | None = None
     since: str | None = None
     next_try: str | None = None
-    health: Standing = field(default_factory=Standing)
+    health: HealthState = field(default_factory=HealthState)
     interval: float | None = None
     uptime: Mapping[str, Uptime] = field(default_factory=lambda: NO_UPTIME)
     changes: "tuple[Event, ...] | None" = None
     holder: str | None = None
-    edge: EdgeStanding = field(default_factory=EdgeStanding)
+    edge: EdgeState = field(default_factory=EdgeState)
 
     @property
     def name(self) -> str | None:
@@ -180,7 +180,7 @@ def with_health(
     return [
         replace(
             proxy,
-            health=standings.get(proxy.key, Standing()) if proxy.interval else Standing(),
+            health=standings.get(proxy.key, HealthState()) if proxy.interval else HealthState(),
             uptime=uptimes.get(proxy.key, NO_UPTIME),
         )
         if proxy.managed and proxy.key

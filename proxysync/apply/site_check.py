@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from proxysync.apply.order import NO_NAMES
 from proxysync.apply.promise import Before, Findings, Promise, Trouble
 from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
-from proxysync.probe.names import Names as Resolver
+from proxysync.probe.resolver import Resolver
 
 RELOADED = 1.5
 """Seconds after a write before which nginx may still serve what was there before it: with

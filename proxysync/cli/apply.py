@@ -62,8 +62,8 @@ def carry_out(
 
     npm = context.client(env)
     npm.require_write()
-    if blind_spot := npm.blind_spot():
-        terminal.note(f"Warning: {blind_spot}")
+    if visibility_warning := npm.visibility_warning():
+        terminal.note(f"Warning: {visibility_warning}")
     make_folder(env.state_dir)
     state = context.read_state(env)
     hold = state.hold() if state else None

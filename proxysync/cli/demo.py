@@ -8,7 +8,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proxysync.demo.story import play
+    from proxysync.demo.scenario import play
 
     play(lambda text: print(text, flush=True), keep=arguments.keep)
     return 0

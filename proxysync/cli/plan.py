@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
             text = f"Note: {entry.key} was blocked when it was last probed: {entry.reason}; "
             terminal.note(f"{text}`proxysync plan --probe` probes it again.")
     show(plan, config, snapshot, arguments.format)
-    if blind_spot := npm.blind_spot():
-        terminal.note(f"Warning: {blind_spot}")
+    if visibility_warning := npm.visibility_warning():
+        terminal.note(f"Warning: {visibility_warning}")
     hold = state.hold() if state else None
     if hold is not None and hold.covers(config.fingerprint):
         terminal.note(

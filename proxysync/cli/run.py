@@ -31,10 +31,10 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proxysync.daemon import signals
-    from proxysync.daemon.loop import Inbox, Wake
+    from proxysync.daemon.loop import Inbox, Trigger
 
     stop, inbox = signals.Stop(), Inbox()
-    with signals.handled(stop, lambda: inbox.put(Wake.STOP), lambda: inbox.put(Wake.RELOAD)):
+    with signals.handled(stop, lambda: inbox.put(Trigger.STOP), lambda: inbox.put(Trigger.RELOAD)):
         from proxysync.apply.lock import DaemonLock
         from proxysync.apply.machine import announced
         from proxysync.cli import context
@@ -69,8 +69,8 @@ def _serve(
     import os
 
     from proxysync.app.reconcile import Reconciler
-    from proxysync.daemon.loop import Loop, Wake
-    from proxysync.daemon.oversight import Oversight
+    from proxysync.daemon.loop import Loop, Trigger
+    from proxysync.daemon.monitoring import Monitoring
     from proxysync.daemon.repairs import Repairs
     from proxysync.daemon.service import Service
     from proxysync.daemon.threads import told_to
@@ -92,13 +92,13 @@ def _serve(
         events,
         store.database,
         Reconciler(npm, store.state, store.journal, events.emit, hooks),
-        Oversight(npm, monitor),
+        Monitoring(npm, monitor),
         environ=os.environ,
         stop=stop,
         relock=lock.renew,
         repairs=repairs,
     )
-    watcher = FileWatcher(env.file, lambda: inbox.put(Wake.FILE), service.watching)
+    watcher = FileWatcher(env.file, lambda: inbox.put(Trigger.FILE), service.watching)
     with told_to(service.failed):
         with monitor:
             Loop(service, watcher, stop, inbox).run()
@@ -121,14 +121,14 @@ def _hooks(stop: "Stop", events: "EventQueue") -> "Hooks":
 
 def _monitor(npm: "NpmClient", store: "Store", repairs: "Repairs", inbox: "Inbox") -> "Monitor":
     """Checks what is live; a site that is not served is written again."""
-    from proxysync.daemon.loop import Wake
-    from proxysync.daemon.oversight import npm_probe
+    from proxysync.daemon.loop import Trigger
+    from proxysync.daemon.monitoring import npm_probe
     from proxysync.health.monitor import Monitor
     from proxysync.store.health import HealthStore
 
     def on_edge(seen: Mapping["Key", "EdgeStatus"]) -> None:
         if repairs.take(seen):
-            inbox.put(Wake.RESYNC)
+            inbox.put(Trigger.RESYNC)
 
     health = HealthStore(store.database)
     return Monitor(health, store.events, npm=npm_probe(npm.url), on_edge=on_edge)

@@ -88,14 +88,14 @@ class View:
         Raises ProxysyncError if the file is bad, the state damaged, or no proxy has that name.
         """
         from proxysync.cli import context
-        from proxysync.store.database import damage_told
+        from proxysync.store.database import wrap_read_errors
 
         config = context.config(self._env)
         self._fingerprint = config.fingerprint
         if self._state is None:
             self._state = context.read_state(self._env)
             self._health = context.read_health(self._env) if self._state else None
-        with damage_told(DATABASE):
+        with wrap_read_errors(DATABASE):
             return self._collect(config)
 
     def _collect(self, config: "Config") -> "list[ProxyStatus]":
@@ -114,9 +114,9 @@ class View:
 
     def warnings(self) -> list[dict[str, Any]]:
         from proxysync.app.status import held, warnings
-        from proxysync.store.database import damage_told
+        from proxysync.store.database import wrap_read_errors
 
-        with damage_told(DATABASE):
+        with wrap_read_errors(DATABASE):
             found = warnings(self._health.active_alerts()) if self._health else []
             found += held(self._state.hold() if self._state else None, self._fingerprint)
             return found + self._present
@@ -142,8 +142,8 @@ class View:
                 self._present.append(
                     present("plan.refused", f"the plan is refused: {plan.refused}")
                 )
-            if blind_spot := self._npm.blind_spot():
-                self._present.append(present("npm.visibility", blind_spot))
+            if visibility_warning := self._npm.visibility_warning():
+                self._present.append(present("npm.visibility", visibility_warning))
         except NpmError as error:
             self._snapshot = None
             self.trouble = error

@@ -11,7 +11,7 @@ from proxysync.daemon.scheduler import SteadyScheduler
 from proxysync.daemon.signals import Stop
 from proxysync.daemon.watch import FileWatcher
 
-QUIET = 0.3
+DEBOUNCE = 0.3
 """Seconds without a further change after which a file counts as written."""
 
 LONGEST_DEBOUNCE = 3.0
@@ -20,14 +20,14 @@ LONGEST_DEBOUNCE = 3.0
 POLL = 2
 """Seconds between two looks at a file on a file system that reports no changes."""
 
-OVERSEE = 60
-"""Seconds between two calls of `Work.oversee` while there is nothing else to do."""
+TICK = 60
+"""Seconds between two calls of `Work.tick` while there is nothing else to do."""
 
 AFTER_FAULT = 30.0
 """Seconds before the next try after an error that nobody has foreseen."""
 
 
-class Wake(Enum):
+class Trigger(Enum):
     """Why the loop wakes up."""
 
     FILE = auto()
@@ -36,7 +36,7 @@ class Wake(Enum):
     STOP = auto()
 
 
-Inbox = SimpleQueue[Wake]
+Inbox = SimpleQueue[Trigger]
 """Where others ask for work. Its `put` may be called from a signal handler, which that of an
 Event may not.
 """
@@ -57,7 +57,7 @@ class Work(Protocol):
     def reconcile(self) -> float | None:
         """Brings NPM in line; returns when to try again, None if the next resync is enough."""
 
-    def oversee(self) -> None:
+    def tick(self) -> None:
         """Has what is live watched, and looked into if it is time to; never takes long."""
 
     def tend(self) -> None:
@@ -86,29 +86,29 @@ class Loop:
         self._try(self._watcher.arm)
         self._try(self._work.load)
         self._scheduler.every(POLL).seconds.do(self._try, self._poll)
-        self._scheduler.every(OVERSEE).seconds.do(self._try, self._work.oversee)
+        self._scheduler.every(TICK).seconds.do(self._try, self._work.tick)
         notify.ready("watching")
         self._reconcile()
         try:
             while not self._stop():
-                self._try(self._turn)
+                self._try(self._run_once)
         finally:
             notify.stopping()
             self._try(self._watcher.close)
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         why = self._next()
-        if why is Wake.FILE:
-            self._settle()
+        if why is Trigger.FILE:
+            self._debounce()
             self._watcher.arm()
             if self._work.load():
                 self._reconcile()
-        elif why is Wake.RELOAD:
+        elif why is Trigger.RELOAD:
             notify.reloading()
             self._try(lambda: self._work.load(asked=True))
             notify.ready("watching")
             self._reconcile()
-        elif why is Wake.RESYNC:
+        elif why is Trigger.RESYNC:
             self._reconcile()
 
     def _poll(self) -> None:
@@ -119,10 +119,10 @@ class Loop:
         self._retry_at = None
         if not self._try(self._reconcile_once):
             self._retry_at = time.monotonic() + AFTER_FAULT
-        self._try(self._work.oversee)
+        self._try(self._work.tick)
         self._scheduler.clear("resync")
         seconds = max(1, round(self._work.resync_interval))
-        self._scheduler.every(seconds).seconds.do(self._inbox.put, Wake.RESYNC).tag("resync")
+        self._scheduler.every(seconds).seconds.do(self._inbox.put, Trigger.RESYNC).tag("resync")
 
     def _reconcile_once(self) -> None:
         pause = self._work.reconcile()
@@ -137,12 +137,12 @@ class Loop:
             return False
         return True
 
-    def _next(self) -> Wake | None:
+    def _next(self) -> Trigger | None:
         """The next reason to work; None if there is none yet."""
         self._scheduler.run_pending()
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
             self._retry_at = None
-            return Wake.RESYNC
+            return Trigger.RESYNC
         pause = self._scheduler.pause
         if self._retry_at is not None:
             pause = max(0.0, min(pause, self._retry_at - time.monotonic()))
@@ -151,16 +151,16 @@ class Loop:
         except Empty:
             return None
 
-    def _settle(self) -> None:
+    def _debounce(self) -> None:
         """Waits until the file has been quiet for a moment: it may still be being written."""
         end = time.monotonic() + LONGEST_DEBOUNCE
-        others: list[Wake] = []
+        others: list[Trigger] = []
         while not self._stop() and time.monotonic() < end:
             try:
-                why = self._inbox.get(timeout=QUIET)
+                why = self._inbox.get(timeout=DEBOUNCE)
             except Empty:
                 break
-            if why is not Wake.FILE:
+            if why is not Trigger.FILE:
                 others.append(why)
         for why in others:
             self._inbox.put(why)

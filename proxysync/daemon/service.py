@@ -12,10 +12,10 @@ from proxysync.config.load import fingerprint as fingerprint_of
 from proxysync.config.source import is_detached
 from proxysync.config.variables import have_changed
 from proxysync.daemon.alerts import Alerts
-from proxysync.daemon.oversight import Oversight
+from proxysync.daemon.monitoring import Monitoring
 from proxysync.daemon.repairs import Repairs
 from proxysync.daemon.retries import Retries
-from proxysync.daemon.vanished import PATIENCE, Vanished
+from proxysync.daemon.vanished import GIVE_UP_AFTER, Vanished
 from proxysync.model import Key, clock
 from proxysync.model.event import NewEvent
 from proxysync.npm.client import NpmClient
@@ -56,7 +56,7 @@ class Service:
         events: EventQueue,
         database: Database,
         reconciler: Reconciler,
-        oversight: Oversight,
+        oversight: Monitoring,
         *,
         environ: Mapping[str, str],
         stop: Callable[[], bool],
@@ -129,7 +129,7 @@ class Service:
         self._seen = None
         names = ", ".join(map(str, files))
         message = (
-            f"{names} is gone. What it said stays in force for {PATIENCE:.0f} s; if it is not back "
+            f"{names} is gone. What it said is kept for {GIVE_UP_AFTER:.0f} s; if it is not back "
             "by then, its entries count as removed"
         )
         self._alerts.fire("missing", NewEvent("config.missing", message))
@@ -168,7 +168,7 @@ class Service:
                     done = self._reconciler.reconcile(self._config, options, patient=True)
                 else:
                     return None
-            blind_spot, version = self._npm.blind_spot(), self._npm.version()
+            visibility_warning, version = self._npm.visibility_warning(), self._npm.version()
         except LockedError as error:
             if not self._stop():
                 self._alerts.fire("lock", NewEvent(error.code, str(error)))
@@ -179,8 +179,8 @@ class Service:
         if done.report.error is not None:
             return self._trouble(done.report.error)
         self._well(version)
-        if blind_spot:
-            self._alerts.fire("visibility", NewEvent("npm.visibility", blind_spot))
+        if visibility_warning:
+            self._alerts.fire("visibility", NewEvent("npm.visibility", visibility_warning))
         else:
             self._alerts.end("visibility")
         if hold is not None:
@@ -196,7 +196,7 @@ class Service:
             self._repairs.tried(written)
             self._oversight.look_soon(written)
 
-    def oversee(self) -> None:
+    def tick(self) -> None:
         """Has what is live now watched, and inspected if it is time to."""
         if self._config is None:
             return

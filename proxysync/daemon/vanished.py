@@ -10,7 +10,7 @@ from proxysync.kinds.entry import Resource
 if TYPE_CHECKING:
     from proxysync.config.models import Config
 
-PATIENCE = 30.0
+GIVE_UP_AFTER = 30.0
 """Seconds for which a file that is gone is waited for before what it said counts as removed."""
 
 
@@ -26,7 +26,7 @@ class Vanished:
         """Seconds until waiting is over; None if nothing is waited for."""
         if not self._since:
             return None
-        return max(0.0, max(self._since.values()) + PATIENCE - self._clock())
+        return max(0.0, max(self._since.values()) + GIVE_UP_AFTER - self._clock())
 
     def waits(self, old: "Config | None", new: "Config") -> tuple[Path, ...]:
         """The files for which `new` must not replace `old` yet, as it lacks what they said."""

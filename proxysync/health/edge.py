@@ -16,12 +16,12 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from proxysync.health.target import Seen, Site, Target
+from proxysync.health.target import Observation, Site, Target
 from proxysync.health.writer import OnEdge, Writer
 from proxysync.model import Key
 from proxysync.model.health import EdgeStatus
 from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
-from proxysync.probe.names import Names
+from proxysync.probe.resolver import Resolver
 
 LOOKS = 4
 """So many times a site is not served before it is believed: nginx may be reloading."""
@@ -59,7 +59,7 @@ class EdgeWatch:
     def __init__(
         self,
         writer: Writer,
-        names: Names,
+        names: Resolver,
         *,
         proven: Collection[str],
         on_edge: OnEdge,
@@ -89,7 +89,7 @@ class EdgeWatch:
             self._found.pop(gone, None)
         self._writer.put(lambda writer: writer.keep_edges(keys))
 
-    async def look(self, target: Target, seen: Seen) -> None:
+    async def look(self, target: Target, seen: Observation) -> None:
         """Looks at a target's site, and says what has changed. `seen` is the upstream's check."""
         if target.site is None:
             return
@@ -104,7 +104,7 @@ class EdgeWatch:
         self._looked.add(target.key)
         self._tell(target, target.site, seen, verdict)
 
-    def _tell(self, target: Target, site: Site, seen: Seen, verdict: Verdict) -> None:
+    def _tell(self, target: Target, site: Site, seen: Observation, verdict: Verdict) -> None:
         # That one site is not there says nothing, as long as others have not been asked for.
         known = str(site.edge) in self._proven or len(self._looked) >= len(self._targets)
         if (verdict.unseen is not None and known) or verdict.status == "served":

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from proxysync.model.event import NewEvent
-from proxysync.probe.names import Names, Unresolved, literal
+from proxysync.probe.resolver import Resolver, Unresolved, parse_ip
 
 SECOND_TRY = 3.0
 """Seconds after which a name that did not resolve is looked up again before it counts."""
@@ -15,7 +15,7 @@ PREFIX = "latent "
 
 def find_unresolved(names: Iterable[str], resolver: str | None) -> dict[str, str]:
     """Those of these names that do not resolve, twice in a row, with the reason of each."""
-    return asyncio.run(_twice([name for name in names if literal(name) is None], resolver))
+    return asyncio.run(_twice([name for name in names if parse_ip(name) is None], resolver))
 
 
 async def _twice(names: Sequence[str], resolver: str | None) -> dict[str, str]:
@@ -26,7 +26,7 @@ async def _twice(names: Sequence[str], resolver: str | None) -> dict[str, str]:
 
 
 async def _unresolved(names: Sequence[str], resolver: str | None) -> dict[str, str]:
-    lookups = Names()
+    lookups = Resolver()
     found = await asyncio.gather(*(lookups.find(name, resolver) for name in names))
     return {
         name: outcome.reason

@@ -11,14 +11,14 @@ from types import TracebackType
 from typing import Self
 
 from proxysync.health.edge import EdgeWatch
+from proxysync.health.evaluator import NETWORK, HealthEvaluator
 from proxysync.health.schedule import Schedule
-from proxysync.health.target import Seen, Target, look
-from proxysync.health.verdicts import NETWORK, Verdicts
+from proxysync.health.target import Observation, Target, check_once
 from proxysync.health.writer import OnEdge, Writer
 from proxysync.model import Key
 from proxysync.probe.engine import limits
 from proxysync.probe.model import Probe
-from proxysync.probe.names import Names
+from proxysync.probe.resolver import Resolver
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 
@@ -133,14 +133,14 @@ class _Checks:
     ) -> None:
         self._schedule = Schedule()
         self._fault = writer.fault
-        self._names = Names(names_at_once, remember=False)
+        self._names = Resolver(names_at_once, remember=False)
         self._places = asyncio.Semaphore(at_once)
         self._targets: dict[Key, Target] = {}
         self._at_a_time = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._edge = EdgeWatch(writer, self._names, proven=store.edges.proven(), on_edge=on_edge)
         down = store.active_alerts().get(NETWORK)
-        self._verdicts = Verdicts(
+        self._verdicts = HealthEvaluator(
             store.standings(), writer, self._look, npm=npm, down_since=down.since if down else None
         )
 
@@ -187,5 +187,5 @@ class _Checks:
         finally:
             self._schedule.finish(target.key)
 
-    async def _look(self, probe: Probe) -> Seen:
-        return await look(probe, self._names)
+    async def _look(self, probe: Probe) -> Observation:
+        return await check_once(probe, self._names)

@@ -7,8 +7,8 @@ from proxysync.model.health import Check, Rules
 from proxysync.probe.check import check
 from proxysync.probe.edge import Edge
 from proxysync.probe.model import Probe
-from proxysync.probe.names import Names
 from proxysync.probe.outcome import TIMED_OUT
+from proxysync.probe.resolver import Resolver
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """A check, and whether anything was reached: then the network on the way there works."""
 
     check: Check
     reached: bool
 
 
-async def look(probe: Probe, names: Names) -> Seen:
+async def check_once(probe: Probe, names: Resolver) -> Observation:
     """Checks once, with the engine that validates. Never raises."""
     result = await check(probe, names)
     failure = result.failure
@@ -69,7 +69,7 @@ async def look(probe: Probe, names: Names) -> Seen:
     if latency is None and tcp.status == "pass":
         latency = tcp.duration_ms
     answered = failure is not None and failure.name == "http" and failure.hint != TIMED_OUT
-    return Seen(
+    return Observation(
         Check(
             at=clock.now(),
             ok=result.ok,

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 
 from proxysync.model import Key, clock
 from proxysync.model.event import NewEvent
-from proxysync.model.health import Check, EdgeStatus, Standing
+from proxysync.model.health import Check, EdgeStatus, HealthState
 from proxysync.store.database import StateError
 from proxysync.store.events import EventLog, LateLineError
 from proxysync.store.health import ActiveAlert, HealthStore, Record
@@ -36,7 +36,7 @@ class Finding:
     """Where a target stands now, the check behind it, and the event that this raises."""
 
     key: Key
-    standing: Standing
+    standing: HealthState
     check: Check
     event: NewEvent | None = None
 

@@ -33,7 +33,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Standing:
+class HealthState:
     """What is known of a target.
 
     `streak` counts the last checks that agree with each other, below 0 if they failed.
@@ -52,7 +52,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class EdgeStanding:
+class EdgeState:
     """Whether NPM's nginx serves a target to visitors; `detail` is why it is not, or not known."""
 
     status: EdgeStatus = "unknown"
@@ -71,7 +71,7 @@ class Change:
     check: Check
 
 
-def judge(known: Standing, check: Check, rules: Rules) -> tuple[Standing, Change | None]:
+def judge(known: HealthState, check: Check, rules: Rules) -> tuple[HealthState, Change | None]:
     """What is known after this check, and the change if it is one."""
     streak = max(known.streak, 0) + 1 if check.ok else min(known.streak, 0) - 1
     seen = replace(

@@ -73,7 +73,7 @@ class NpmClient:
             if kind.is_essential and (error := self.server().denied.get(kind.name)):
                 raise error
 
-    def blind_spot(self) -> str | None:
+    def visibility_warning(self) -> str | None:
         """What the account cannot see, and what to do about it; None if it sees all."""
         if self.server().sees_all:
             return None

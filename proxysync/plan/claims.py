@@ -1,7 +1,7 @@
 """Who may have which domain: NPM lets each be held by one host, and a working site keeps its own.
 
 A domain moves only when its holder releases it in the same plan and its taker really takes
-it. What one host cannot do may so hinder others; `settle` follows that to the end.
+it. What one host cannot do may so hinder others; `resolve` follows that to the end.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ def refuse_clashes(drafts: Sequence[Draft], foreign: Sequence[Live]) -> tuple[Dr
             asking[domain].append(draft.key)
 
     def clash(draft: Draft) -> Conflict | None:
-        if isinstance(draft.stop, Conflict) or draft.in_line:
+        if isinstance(draft.stop, Conflict) or draft.in_sync:
             return None
         return _asked_twice(draft, asking) or _held_by_foreign(draft, hosts)
 
@@ -40,9 +40,9 @@ def refuse_clashes(drafts: Sequence[Draft], foreign: Sequence[Live]) -> tuple[Dr
 
 def _asked_twice(draft: Draft, asking: Mapping[str, Sequence[Key]]) -> Conflict | None:
     for domain in sorted(draft.wants):
-        rivals = sorted(key for key in asking[domain] if key != draft.key)
-        if rivals:
-            other = rivals[0]
+        competitors = sorted(key for key in asking[domain] if key != draft.key)
+        if competitors:
+            other = competitors[0]
             where = "" if other.kind == draft.kind.name else f"{KINDS[other.kind].noun} "
             return Conflict(
                 f'{domain} is also asked for by {where}"{other}"; only one entry can have a domain'
@@ -87,7 +87,7 @@ def _advice(draft: Draft, live: Live) -> str:
     )
 
 
-def settle(drafts: Sequence[Draft], rules: Sequence[Rule]) -> tuple[Draft, ...]:
+def resolve(drafts: Sequence[Draft], rules: Sequence[Rule]) -> tuple[Draft, ...]:
     """Stops what cannot be made now, and lets hosts keep what others cannot take.
 
     Ends because a draft is never opened again and a kept domain never released again; the

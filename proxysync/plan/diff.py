@@ -91,7 +91,7 @@ class Draft:
         )
 
     @property
-    def in_line(self) -> bool:
+    def in_sync(self) -> bool:
         """Whether NPM is as the file asks, so that there is nothing to show."""
         return self.stop is None and not self.writes and self.have == self.want
 
@@ -174,8 +174,8 @@ def draft_delete(owned: Owned, policy: Policy, accepted: Accepted) -> Draft:
     have = shape(kind, owned.live.fields, accepted)
     stop: Hold | Conflict | None = None
     off = keeps_off(owned, policy)
-    if owned.twins:
-        stop = Conflict(_twins(owned), comparable=False)
+    if owned.duplicates:
+        stop = Conflict(_duplicates(owned), comparable=False)
     elif off is not None:
         stop = Conflict(off) if isinstance(off, str) else off
     elif not policy.prune and owned.row is not None:
@@ -188,7 +188,7 @@ def draft_delete(owned: Owned, policy: Policy, accepted: Accepted) -> Draft:
         have=have,
         want=None,
         target=None,
-        holds=_holds(owned.live, *owned.twins),
+        holds=_holds(owned.live, *owned.duplicates),
         reason="left the file" if owned.row else ORPHAN,
         is_orphan=owned.row is None,
         stop=stop,
@@ -207,7 +207,7 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
         action="adopt" if match.adopts else "update",
         have=have,
         target=_respecting(kind, want, have, last, accepted) if policy.drift == "report" else want,
-        holds=_holds(live, *(match.owned.twins if match.owned else ())),
+        holds=_holds(live, *(match.owned.duplicates if match.owned else ())),
         drift=drift or (match.adopts is None and live.marker is None and kind.keeps_marker),
         marker=_marker_change(live, draft.name, policy.instance) if kind.keeps_marker else None,
     )
@@ -215,8 +215,8 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
     draft = _resend(draft, row, live, unserved=draft.key in policy.unserved)
     if draft.stop is not None:
         return draft
-    if match.owned and match.owned.twins:
-        return replace(draft, stop=Conflict(_twins(match.owned)))
+    if match.owned and match.owned.duplicates:
+        return replace(draft, stop=Conflict(_duplicates(match.owned)))
     draft = _against_rival(draft, match, live, row, last, policy)
     if draft.stop is not None:
         return draft
@@ -261,7 +261,7 @@ def _respecting(
 
 
 def _report(draft: Draft) -> Draft:
-    if draft.stop is not None or draft.resend or draft.in_line:
+    if draft.stop is not None or draft.resend or draft.in_sync:
         return draft
     reason = "settings.drift is report; put it back in NPM, or change the file"
     return replace(draft, stop=Hold(HoldKind.DRIFT, reason))
@@ -351,8 +351,8 @@ def _reached(kind: Kind, fields: Fields | None) -> frozenset[str]:
     return frozenset() if fields is None else reached(kind.claims(fields))
 
 
-def _twins(owned: Owned) -> str:
-    ids = sorted(live.npm_id for live in (owned.live, *owned.twins))
+def _duplicates(owned: Owned) -> str:
+    ids = sorted(live.npm_id for live in (owned.live, *owned.duplicates))
     numbers = " and ".join(f"#{npm_id}" for npm_id in ids)
     return (
         f'{KINDS[owned.live.kind].label}s {numbers} carry the same name "{owned.name}"; '

@@ -25,7 +25,7 @@ def refusal(
     deletes = [change.name for change in down if change.action == "delete"]
     lost = [change.name for change in down]
     orphans = 0 if policy.delete_orphans else sum(owned.row is None for owned in matching.left)
-    managed = sum(1 + len(owned.twins) for owned in matching.owned) - orphans
+    managed = sum(1 + len(owned.duplicates) for owned in matching.owned) - orphans
     return (
         _hosts_are_missing(matching, applied, objects, policy)
         or _file_was_cut([*lost, *_loosened(changes)], policy)

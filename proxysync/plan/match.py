@@ -13,13 +13,13 @@ from proxysync.model import Applied, Desired, Key, Live, Snapshot
 class Owned:
     """A managed host and the key under which we manage it.
 
-    `twins` are further hosts with the same key, of which none may be touched. `row` is the
+    `duplicates` are further hosts with the same key, of which none may be touched. `row` is the
     state's row of this very host, whatever its key; without one it is never deleted.
     """
 
     live: Live
     key: Key
-    twins: tuple[Live, ...] = ()
+    duplicates: tuple[Live, ...] = ()
     row: Applied | None = None
 
     @property
@@ -68,10 +68,10 @@ def match(
     owned, foreign = _sort_out(snapshot.objects, rows, entries, instance)
     pairs = {key: owned[key] for key in entries if key in owned}
     for rule in (_by_state, _by_overlap):
-        spare = [o for key, o in owned.items() if key not in entries and not o.twins]
+        unclaimed = [o for key, o in owned.items() if key not in entries and not o.duplicates]
         taken = {pair.key for pair in pairs.values()}
         missing = {key: entry for key, entry in entries.items() if key not in pairs}
-        pairs |= rule(missing, [o for o in spare if o.key not in taken], rows)
+        pairs |= rule(missing, [o for o in unclaimed if o.key not in taken], rows)
     takeovers = _takeovers(
         [e for key, e in entries.items() if key not in pairs and key in adopting],
         foreign,
@@ -148,15 +148,15 @@ def _choose(
     known = (live for live in lives if row is not None and live.npm_id == row.npm_id)
     chosen = next(known, lives[0])
     its_own = (r for r in by_id[chosen.kind, chosen.npm_id] if same_host(r, chosen))
-    twins = tuple(live for live in lives if live is not chosen)
-    return Owned(chosen, key, twins, next(its_own, None))
+    duplicates = tuple(live for live in lives if live is not chosen)
+    return Owned(chosen, key, duplicates, next(its_own, None))
 
 
 def _by_state(
-    missing: Mapping[Key, Desired], spare: Sequence[Owned], rows: Mapping[Key, Applied]
+    missing: Mapping[Key, Desired], unclaimed: Sequence[Owned], rows: Mapping[Key, Applied]
 ) -> dict[Key, Owned]:
     found: dict[Key, Owned] = {}
-    for owned in spare:
+    for owned in unclaimed:
         keys = sorted(key for key in missing if key in rows and same_host(rows[key], owned.live))
         found |= dict.fromkeys(keys[:1], owned)
     return found
@@ -164,12 +164,12 @@ def _by_state(
 
 def _by_overlap(
     missing: Mapping[Key, Desired],
-    spare: Sequence[Owned],
+    unclaimed: Sequence[Owned],
     rows: Mapping[Key, Applied],  # noqa: ARG001 - one signature for all rules
 ) -> dict[Key, Owned]:
     """Renames: the host that shares most domains with an entry is that entry's."""
-    common = _overlaps(missing.values(), [owned.live for owned in spare])
-    by_id = {(owned.live.kind, owned.live.npm_id): owned for owned in spare}
+    common = _overlaps(missing.values(), [owned.live for owned in unclaimed])
+    by_id = {(owned.live.kind, owned.live.npm_id): owned for owned in unclaimed}
     return {key: by_id[key.kind, npm_id] for key, npm_id in _best(common).items()}
 
 

@@ -150,7 +150,7 @@ class Plan:
         }
 
     @property
-    def in_line(self) -> bool:
+    def in_sync(self) -> bool:
         """Whether NPM is as the file and its settings want it."""
         return self.refused is None and not any(
             change.is_open

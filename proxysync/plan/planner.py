@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from proxysync.model import Applied, Desired, Key, Snapshot
-from proxysync.plan.claims import Rule, refuse_clashes, settle
+from proxysync.plan.claims import Rule, refuse_clashes, resolve
 from proxysync.plan.contested import leave_contested
 from proxysync.plan.diff import Accepted, Draft, draft_delete, draft_entry, finish, shape
 from proxysync.plan.guards import refusal
@@ -45,14 +45,14 @@ def make_plan(
         ),
     ]
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
-    settled = settle(refuse_clashes(drafts, matching.foreign), rules)
+    settled = resolve(refuse_clashes(drafts, matching.foreign), rules)
     changes = tuple(
         hide_unknown_past(finish(draft), applied, policy.state)
         for draft in settled
-        if not draft.in_line
+        if not draft.in_sync
     )
     refused = refusal(matching, changes, applied, snapshot.objects, policy)
-    idle = [draft for draft in settled if draft.in_line]
+    idle = [draft for draft in settled if draft.in_sync]
     return Plan(
         changes=changes,
         unchanged=tuple(draft.key for draft in idle),

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from proxysync.probe.exchange import Exchange
 from proxysync.probe.model import STEPS, Probe, Result, Step, StepName
-from proxysync.probe.names import Found, Names, literal
 from proxysync.probe.outcome import INTERNAL, TIMED_OUT, UNRESOLVED, Good, StepError
+from proxysync.probe.resolver import Found, Resolver, parse_ip
 from proxysync.probe.streams import Dialler
 from proxysync.probe.syntax import check_syntax
 
@@ -17,7 +17,7 @@ _KEEPS_NPM_DOWN = (
 )
 
 
-async def check(probe: Probe, names: Names | None = None) -> Result:
+async def check(probe: Probe, names: Resolver | None = None) -> Result:
     """Runs the steps in order; those after a failure are skipped. Never raises.
 
     A step in `probe.skip` gives no verdict, but what a later step needs of it is done all the
@@ -26,7 +26,7 @@ async def check(probe: Probe, names: Names | None = None) -> Result:
 
     `names` holds the names looked up so far; checks of one round share it.
     """
-    visit = _Visit(probe, names or Names())
+    visit = _Visit(probe, names or Resolver())
     steps: list[Step] = []
     failed: StepName | None = None
     try:
@@ -46,7 +46,7 @@ async def check(probe: Probe, names: Names | None = None) -> Result:
 class _Visit:
     """One upstream's check under way: what a step has found out for those after it."""
 
-    def __init__(self, probe: Probe, names: Names) -> None:
+    def __init__(self, probe: Probe, names: Resolver) -> None:
         self._probe = probe
         self._names = names
         self._dialler: Dialler | None = None
@@ -78,7 +78,7 @@ class _Visit:
 
     async def _dns(self) -> Good:
         host = self._probe.upstream.host
-        if literal(host):
+        if parse_ip(host):
             return Good(f"{host} is an address")
         found = await self._addresses()
         return Good(f"{host} is {', '.join(str(address) for address in found.addresses)}")
@@ -107,7 +107,7 @@ class _Visit:
 
     async def _addresses(self) -> Found:
         host = self._probe.upstream.host
-        outcome = literal(host) or await self._names.find(host, self._probe.resolver)
+        outcome = parse_ip(host) or await self._names.find(host, self._probe.resolver)
         if isinstance(outcome, Found):
             return outcome
         detail = f"{host} does not resolve: {outcome.reason}"

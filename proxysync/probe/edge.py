@@ -9,8 +9,8 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from proxysync.probe.answer import Answer, WantsTlsError, fetch, request
-from proxysync.probe.names import Found, Names, literal
 from proxysync.probe.outcome import PeerError, StepError
+from proxysync.probe.resolver import Found, Resolver, parse_ip
 from proxysync.probe.streams import Dialler, Stream
 from proxysync.probe.tls import open_named
 
@@ -106,7 +106,7 @@ def stranger() -> str:
 async def visit(
     edge: Edge,
     name: str,
-    names: Names,
+    names: Resolver,
     *,
     scheme: str,
     path: str = "/",
@@ -124,7 +124,7 @@ async def visit(
     connected = False
     try:
         async with asyncio.timeout(TIMEOUT):
-            found = literal(edge.host) or await names.find(edge.host)
+            found = parse_ip(edge.host) or await names.find(edge.host)
             if not isinstance(found, Found):
                 return Sight(problem=f"{edge.host} does not resolve", reached=False)
             dialler = Dialler(found.addresses, port)
@@ -149,7 +149,7 @@ async def visit(
 
 
 async def visit_onward(
-    edge: Edge, name: str, names: Names, *, path: str = "/"
+    edge: Edge, name: str, names: Resolver, *, path: str = "/"
 ) -> tuple[Sight, Sight | None]:
     """As `visit`, and what HTTPS says where the site sends its visitors there.
 

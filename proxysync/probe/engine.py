@@ -12,8 +12,8 @@ from pathlib import Path
 
 from proxysync.probe.check import check
 from proxysync.probe.model import STEPS, Probe, Result, Step
-from proxysync.probe.names import Names
 from proxysync.probe.outcome import STOPPED
+from proxysync.probe.resolver import Resolver
 
 CONCURRENCY = 1000
 STOP_POLL = 0.1
@@ -71,7 +71,7 @@ class _Run:
     async def all(self, at_once: int, names_at_once: int, stop: Stop | None) -> None:
         if stop and stop():
             return
-        names = Names(names_at_once)
+        names = Resolver(names_at_once)
         self._start = asyncio.get_running_loop().time()
         count = min(at_once, len(self.results))
         workers = asyncio.gather(*(self._work(names) for _ in range(count)))
@@ -83,7 +83,7 @@ class _Run:
         with contextlib.suppress(asyncio.CancelledError):
             await workers
 
-    async def _work(self, names: Names) -> None:
+    async def _work(self, names: Resolver) -> None:
         loop = asyncio.get_running_loop()
         for index, probe, pause in self._todo:
             await asyncio.sleep(self._start + pause - loop.time())

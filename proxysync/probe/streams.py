@@ -5,8 +5,8 @@ import socket
 from collections.abc import Sequence
 from typing import Protocol
 
-from proxysync.probe.names import Address
 from proxysync.probe.outcome import StepError, explain_connect_error, most_telling
+from proxysync.probe.resolver import Address
 
 CHUNK = 16 * 1024
 

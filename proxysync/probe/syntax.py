@@ -3,8 +3,8 @@
 import re
 
 from proxysync.probe.model import Probe
-from proxysync.probe.names import literal
 from proxysync.probe.outcome import SYNTAX, StepError
+from proxysync.probe.resolver import parse_ip
 
 _NAME = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 _NUMBERS = re.compile(r"[\d.]+")
@@ -30,12 +30,12 @@ def check_syntax(probe: Probe) -> str:
 
 def _host_problem(host: str) -> str | None:
     if host.startswith("[") and host.endswith("]"):
-        return None if ":" in host and literal(host) else f"“{host}” is not an IPv6 address"
+        return None if ":" in host and parse_ip(host) else f"“{host}” is not an IPv6 address"
     if ":" in host:
-        if literal(host):
+        if parse_ip(host):
             return f"an IPv6 address stands in brackets: [{host}]"
         return f"the host “{host}” holds a colon; the port stands by itself"
-    if _NUMBERS.fullmatch(host) and not literal(host):
+    if _NUMBERS.fullmatch(host) and not parse_ip(host):
         return f"“{host}” is not an IPv4 address"
     if len(host) > 253 or not _NAME.fullmatch(host):
         return f"“{host}” is neither a host name nor an address"

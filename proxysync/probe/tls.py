@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from proxysync.probe.names import literal
 from proxysync.probe.outcome import TLS_FAILED, PeerError
+from proxysync.probe.resolver import parse_ip
 from proxysync.probe.streams import CHUNK, Stream
 
 Dial = Callable[[], Awaitable[Stream]]
@@ -123,7 +123,7 @@ async def open_tls(dial: Dial, host: str) -> Opened:
     except ssl.SSLCertVerificationError as error:
         return Opened(await _unverified(dial, None), flaw=error.verify_message)
     except (TlsRefusedError, NotTlsError) as failure:
-        if literal(host):
+        if parse_ip(host):
             raise
         try:
             return Opened(await _unverified(dial, host.removesuffix(".")), needs_name=True)
@@ -180,8 +180,8 @@ def _other_name(certificate: dict[str, Any], host: str) -> str | None:
     names = [str(value).lower() for kind, value in issued if kind == "DNS"]
     ips = [str(value).strip() for kind, value in issued if kind == "IP Address"]
     wanted = host.removesuffix(".").lower()
-    if address := literal(host):
-        matches = address in map(literal, ips)
+    if address := parse_ip(host):
+        matches = address in map(parse_ip, ips)
     else:
         matches = wanted in names or f"*.{wanted.partition('.')[2]}" in names
     others = ", ".join((names + ips)[:_SHOWN_NAMES]) or "no name"

@@ -173,7 +173,7 @@ def _open(path: Path, *, may_set_aside: bool = True) -> tuple[sqlite3.Connection
         passing = isinstance(error, sqlite3.OperationalError) and not _is_damage(error)
         if passing or not may_set_aside:
             raise explain(error, f"{path} cannot be opened") from error
-        aside = _set_aside(path)
+        aside = _quarantine(path)
         connection = _open_checked(path)
     try:
         _migrate(connection, path)
@@ -217,7 +217,7 @@ def open_for_reading(path: Path) -> Database | None:
 
 
 @contextmanager
-def damage_told(what: str) -> Iterator[None]:
+def wrap_read_errors(what: str) -> Iterator[None]:
     """Makes a StateError of what SQLite complains of while it reads: `what` cannot be read."""
     try:
         yield
@@ -314,7 +314,7 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
-def _set_aside(path: Path) -> Path:
+def _quarantine(path: Path) -> Path:
     aside = path.with_name(f"{path.name}.damaged-{file_stamp()}")
     path.replace(aside)
     for suffix in ("-wal", "-shm"):

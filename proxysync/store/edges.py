@@ -7,7 +7,7 @@ from functools import partial
 
 from proxysync.model import Key, clock
 from proxysync.model.event import Emit, NewEvent
-from proxysync.model.health import EdgeStanding, EdgeStatus
+from proxysync.model.health import EdgeState, EdgeStatus
 from proxysync.store.database import Database
 from proxysync.store.events import LateLineError
 
@@ -33,11 +33,11 @@ class EdgeTable:
         self._database = database
         self._target = target
 
-    def standings(self) -> dict[Key, EdgeStanding]:
+    def standings(self) -> dict[Key, EdgeState]:
         """By proxy; one that is not in it is unknown."""
         rows = self._database.query("SELECT * FROM edge WHERE target = ?", self._target)
         return {
-            Key(row["kind"], row["name"]): EdgeStanding(
+            Key(row["kind"], row["name"]): EdgeState(
                 row["status"], _moment(row["since"]), _moment(row["checked_at"]), row["detail"]
             )
             for row in rows

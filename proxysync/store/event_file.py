@@ -24,7 +24,7 @@ class EventFile:
 
     def __init__(self, path: Path, *, max_bytes: int, kept: int) -> None:
         self.last_id = 0
-        """The id of the last line as of the last `mend` or `append`; 0 if there is none."""
+        """The id of the last line as of the last `repair` or `append`; 0 if there is none."""
         self._path = path
         self._max_bytes = max_bytes
         self._kept = kept
@@ -41,7 +41,7 @@ class EventFile:
         """Whether the file is as we left it, so that `last_id` holds."""
         return self._seen is not None and self._seen == self._look()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Cuts off a last line that is not whole and finds the last id.
 
         The file may be empty or missing, for a rotation makes it anew: then the last id is

@@ -206,18 +206,18 @@ class EventLog:
         """
         try:
             with self._file.locked():
-                yield self._mended()
+                yield self._repaired()
         except (OSError, StateError) as error:
             cause = error.__cause__ if isinstance(error, StateError) else error
             if not isinstance(cause, OSError | sqlite3.DatabaseError):
                 raise
             raise explain(cause, f"the event log {self._path} cannot be written") from cause
 
-    def _mended(self) -> OSError | None:
+    def _repaired(self) -> OSError | None:
         if self._file.is_current():
             return None
         try:
-            self._file.mend()
+            self._file.repair()
         except OSError as error:
             return error
         self._skip_ids(self._file.last_id)

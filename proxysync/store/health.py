@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from proxysync.model import Key, clock
 from proxysync.model.event import Event
 from proxysync.model.figures import Figures, Uptime, summarise
-from proxysync.model.health import Check, Standing
+from proxysync.model.health import Check, HealthState
 from proxysync.store import uptime
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
@@ -28,7 +28,7 @@ class Record:
     """A target's new standing and the check behind it, None if that one is not to count."""
 
     key: Key
-    standing: Standing
+    standing: HealthState
     check: Check | None = None
 
 
@@ -50,11 +50,11 @@ class HealthStore:
         self._target = target
         self.edges = EdgeTable(database, target)
 
-    def standings(self) -> dict[Key, Standing]:
+    def standings(self) -> dict[Key, HealthState]:
         """Where each proxy stands."""
         rows = self._database.query("SELECT * FROM health WHERE target = ?", self._target)
         return {
-            Key(row["kind"], row["name"]): Standing(
+            Key(row["kind"], row["name"]): HealthState(
                 status=row["status"],
                 since=_moment(row["since"]),
                 streak=row["streak"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from proxysync.model import clock
 from proxysync.model.event import SEVERITIES, Event
-from proxysync.store.database import Database, StateError, damage_told, open_for_reading
+from proxysync.store.database import Database, StateError, open_for_reading, wrap_read_errors
 from proxysync.store.events import BATCH, to_event
 
 LARGEST_ID = 2**63 - 1
@@ -116,7 +116,7 @@ class Follower:
         newest = select(database, EventQuery(limit=1))
         if self._last_id and newest and newest[0].id >= self._last_id:
             return
-        with damage_told("the event log"):
+        with wrap_read_errors("the event log"):
             rows = database.query(
                 "SELECT id FROM event_log WHERE ts <= ? ORDER BY ts DESC, id DESC LIMIT 1",
                 self._last_ts,
@@ -134,7 +134,7 @@ def _select(database: Database, query: EventQuery, *, after: int, order: str) ->
 
     So a page costs what it holds, however many rows there are.
     """
-    with damage_told("the event log"):
+    with wrap_read_errors("the event log"):
         if query.since is not None:
             after = max(after, _last_before(database, query.since))
         where, values = _conditions(query, after)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from proxysync.demo.toys import Toy, visit
+from proxysync.demo.services import DemoService, visit
 from proxysync.sandbox import Sandbox
 from proxysync.store.database import open_for_reading
 from proxysync.store.state import State
@@ -58,7 +58,7 @@ class Stage:
     world: World
     sandbox: Sandbox
     proxy: FaultProxy
-    toys: list[Toy]
+    toys: list[DemoService]
 
     def write(self, proxies: Mapping[str, Any]) -> None:
         self.world.write(proxies, settings=SETTINGS)
@@ -77,7 +77,7 @@ class Stage:
         names = {domain(name) for name in FOREIGN}
         return [r for r in self.sandbox.proxy_hosts() if names & set(r["domain_names"])]
 
-    def assert_in_line(self, entries: Mapping[str, Any]) -> None:
+    def assert_in_sync(self, entries: Mapping[str, Any]) -> None:
         """Whether NPM holds, and serves, these entries and the foreign hosts, and all is known."""
         plan = self.call("plan", "--format", "json", "--detailed-exitcode")
         assert plan.code == 0, plan.out + plan.err
@@ -134,7 +134,7 @@ def open_stage() -> Iterator[Stage]:
         top = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=parent)))
         sandbox = stack.enter_context(Sandbox())
         proxy = stack.enter_context(FaultProxy(sandbox.url))
-        toys = [Toy(name).start() for name in ("one", "two", "three")]
+        toys = [DemoService(name).start() for name in ("one", "two", "three")]
         for toy in toys:
             stack.callback(toy.stop)
         npm = Npm(sandbox.url, sandbox.sites_url, "admin@example.com", "changeme", sandbox)

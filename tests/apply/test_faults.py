@@ -129,7 +129,7 @@ def assert_truthful(stage: Stage, done: Done, entries: Entries) -> None:
     assert "proxysync itself failed" not in done.err
     assert "Traceback" not in done.out + done.err
     if done.code == 0:
-        stage.assert_in_line(entries)
+        stage.assert_in_sync(entries)
     else:
         assert done.code == 1
         assert "NPM is not in line with the file." in done.out or done.err.startswith("Error: ")
@@ -142,7 +142,7 @@ def assert_recovers(stage: Stage, entries: Entries, foreign: object) -> None:
     if first.code:
         second = stage.call("apply", "--yes")
         assert second.code == 0, second.out + second.err
-        stage.assert_in_line(entries)
+        stage.assert_in_sync(entries)
     assert stage.foreign() == foreign
     theirs = tuple(f"{HOSTS}/{row['id']}" for row in stage.foreign())
     assert not [path for _, path in stage.sandbox.writes if path.startswith(theirs)]

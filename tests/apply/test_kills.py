@@ -122,7 +122,7 @@ class Rounds:
         } == {}
         if self.stage.call("apply", "--yes").code != 0:
             assert self.stage.call("apply", "--yes").code == 0
-        self.stage.assert_in_line(self.entries)
+        self.stage.assert_in_sync(self.entries)
         assert self.stage.foreign() == self.foreign
 
 

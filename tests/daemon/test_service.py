@@ -8,7 +8,7 @@ import pytest
 
 from proxysync.app.reconcile import Reconciler
 from proxysync.apply.lock import write_lock
-from proxysync.daemon.oversight import Oversight
+from proxysync.daemon.monitoring import Monitoring
 from proxysync.daemon.service import Service
 from proxysync.health.monitor import Monitor
 from proxysync.model.event import UNRECORDED, Event, NewEvent
@@ -50,7 +50,7 @@ class Stage:
             EventQueue(self.events),
             self.database,
             Reconciler(npm, state, Journal(self.database), self.events.emit),
-            Oversight(npm, Monitor(HealthStore(self.database), self.events)),
+            Monitoring(npm, Monitor(HealthStore(self.database), self.events)),
             environ={},
             stop=lambda: False,
         )
@@ -138,7 +138,7 @@ def test_an_entry_of_a_file_that_is_gone_stays_until_the_wait_is_over(
     assert stage.names() == ["one", "two"]
     assert stage.said().count("config.missing") == 1
 
-    monkeypatch.setattr("proxysync.daemon.vanished.PATIENCE", 0.0)
+    monkeypatch.setattr("proxysync.daemon.vanished.GIVE_UP_AFTER", 0.0)
     assert stage.service.reconcile() is None
     assert stage.names() == ["one"]
     assert stage.said().count("config.missing") == 1

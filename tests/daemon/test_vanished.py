@@ -7,7 +7,7 @@ import pytest
 
 from proxysync.config.load import load
 from proxysync.config.models import Config
-from proxysync.daemon.vanished import PATIENCE, Vanished
+from proxysync.daemon.vanished import GIVE_UP_AFTER, Vanished
 
 ONE = "proxies: {one: {domains: [one.example.com], upstream: 'http://h'}}\n"
 TWO = "proxies: {two: {domains: [two.example.com], upstream: 'http://h'}}\n"
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Folder:
 def test_a_file_that_is_gone_is_waited_for_and_then_no_more(folder: Folder) -> None:
     (folder.path / "b.yaml").unlink()
     assert folder.waits() == ["b.yaml"]
-    folder.now += PATIENCE - 1
+    folder.now += GIVE_UP_AFTER - 1
     assert folder.waits() == ["b.yaml"]
     assert folder.vanished.left == 1
     folder.now += 1
@@ -61,7 +61,7 @@ def test_a_file_that_comes_back_ends_the_wait_and_a_second_time_counts_anew(
     for _ in range(2):
         (folder.path / "b.yaml").unlink()
         assert folder.waits() == ["b.yaml"]
-        folder.now += PATIENCE - 1
+        folder.now += GIVE_UP_AFTER - 1
         folder.write("b.yaml", TWO)
         assert folder.waits() == []
         assert folder.vanished.left is None

@@ -1,10 +1,12 @@
 """Taking over hosts that somebody else made."""
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain
 
 
-def test_a_foreign_host_is_taken_over_and_keeps_its_id(world: World, services: list[Toy]) -> None:
+def test_a_foreign_host_is_taken_over_and_keeps_its_id(
+    world: World, services: list[DemoService]
+) -> None:
     one, two, _ = services
     theirs = world.npm.add_host(domain("one"), port=two.port, meta={"letter": "kept"})
     untouched = world.npm.add_host(domain("other"))
@@ -23,19 +25,23 @@ def test_a_foreign_host_is_taken_over_and_keeps_its_id(world: World, services: l
     assert untouched in world.npm.hosts()
     assert len(world.npm.hosts()) == 2, "adopt makes nothing new"
     world.apply()
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
-def test_adopt_needs_a_name_of_the_file_or_all(small_world: World, services: list[Toy]) -> None:
+def test_adopt_needs_a_name_of_the_file_or_all(
+    small_world: World, services: list[DemoService]
+) -> None:
     small_world.npm.add_host(domain("one"))
     small_world.write({"one": {"upstream": services[0].url}})
     assert small_world.run("adopt", "--yes").code == 1
     assert "no entry named nobody" in small_world.run("adopt", "nobody", "--yes").err
     assert small_world.run("adopt", "--all", "--yes").code == 0
-    small_world.assert_in_line()
+    small_world.assert_in_sync()
 
 
-def test_a_host_of_another_type_cannot_be_adopted(small_world: World, services: list[Toy]) -> None:
+def test_a_host_of_another_type_cannot_be_adopted(
+    small_world: World, services: list[DemoService]
+) -> None:
     assert small_world.npm.sandbox is not None
     small_world.npm.sandbox.add_redirection_host([domain("one")])
     small_world.write({"one": {"upstream": services[0].url}})
@@ -45,7 +51,7 @@ def test_a_host_of_another_type_cannot_be_adopted(small_world: World, services: 
 
 
 def test_a_takeover_takes_along_what_frees_the_domains_that_it_needs(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     one, two, three = services
     a, b, c, d = (domain(name) for name in "abcd")

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.health import latent
 from proxysync.sandbox import Sandbox
 from tests.world import SUFFIX, World, domain
 
 
 @pytest.fixture
-def broken(small_world: World, services: list[Toy]) -> tuple[World, Sandbox]:
+def broken(small_world: World, services: list[DemoService]) -> tuple[World, Sandbox]:
     """Three entries in NPM, which then is broken by a bad file of somebody."""
     small_world.write({toy.text: {"upstream": toy.url} for toy in services})
     small_world.apply()
@@ -21,7 +21,7 @@ def broken(small_world: World, services: list[Toy]) -> tuple[World, Sandbox]:
 
 
 def test_the_run_stops_at_the_first_500_and_says_why(
-    broken: tuple[World, Sandbox], services: list[Toy]
+    broken: tuple[World, Sandbox], services: list[DemoService]
 ) -> None:
     world, sandbox = broken
     writes = len(sandbox.writes)
@@ -34,7 +34,7 @@ def test_the_run_stops_at_the_first_500_and_says_why(
 
 
 def test_a_deleted_host_is_gone_for_visitors_once_npm_is_well(
-    broken: tuple[World, Sandbox], services: list[Toy]
+    broken: tuple[World, Sandbox], services: list[DemoService]
 ) -> None:
     world, sandbox = broken
     one, two, _ = services
@@ -43,11 +43,11 @@ def test_a_deleted_host_is_gone_for_visitors_once_npm_is_well(
     sandbox.mend_nginx()
     world.apply()
     assert "three" not in world.npm.visit(domain("three"))[1]
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 def test_a_disabled_host_is_gone_for_visitors_once_npm_is_well(
-    broken: tuple[World, Sandbox], services: list[Toy]
+    broken: tuple[World, Sandbox], services: list[DemoService]
 ) -> None:
     world, sandbox = broken
     one, two, three = services
@@ -63,11 +63,11 @@ def test_a_disabled_host_is_gone_for_visitors_once_npm_is_well(
     world.apply()
     assert "three" not in world.npm.visit(domain("three"))[1]
     assert world.npm.host("three")["enabled"] is False
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 def test_a_host_made_behind_a_500_is_finished_and_not_made_twice(
-    broken: tuple[World, Sandbox], services: list[Toy]
+    broken: tuple[World, Sandbox], services: list[DemoService]
 ) -> None:
     world, sandbox = broken
     entries = {toy.text: {"upstream": toy.url} for toy in services}
@@ -77,11 +77,11 @@ def test_a_host_made_behind_a_500_is_finished_and_not_made_twice(
     world.apply()
     assert len(world.npm.hosts()) == 4
     assert "one" in world.npm.visit(domain("new"))[1]
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 def test_a_canary_does_not_outlive_a_broken_npm(
-    broken: tuple[World, Sandbox], services: list[Toy]
+    broken: tuple[World, Sandbox], services: list[DemoService]
 ) -> None:
     world, sandbox = broken
     entries = {toy.text: {"upstream": toy.url} for toy in services}
@@ -92,12 +92,12 @@ def test_a_canary_does_not_outlive_a_broken_npm(
     sandbox.mend_nginx()
     world.apply()
     assert all(SUFFIX in name for row in sandbox.proxy_hosts() for name in row["domain_names"])
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 @pytest.mark.parametrize("how", ["drops it", "disables its host", "deletes its host"])
 def test_what_breaks_nginx_is_cured_by_the_edit_that(
-    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch, how: str
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """As long as nginx has a name that does not resolve, NPM can write no host at all."""
     sandbox = small_world.npm.sandbox
@@ -123,11 +123,11 @@ def test_what_breaks_nginx_is_cured_by_the_edit_that(
     assert ("one" in small_world.npm.visit(domain("one"))[1]) is (how == "drops it")
     for name in ("two", "three"):
         assert name in small_world.npm.visit(domain(name))[1]
-    small_world.assert_in_line()
+    small_world.assert_in_sync()
 
 
 def test_a_foreign_fault_is_no_reason_to_take_a_site_down(
-    broken: tuple[World, Sandbox], services: list[Toy]
+    broken: tuple[World, Sandbox], services: list[DemoService]
 ) -> None:
     world, sandbox = broken
     one, two, three = ({"upstream": toy.url} for toy in services)

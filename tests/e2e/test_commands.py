@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from proxysync.cli.main import COMMANDS
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
 from tests.world import World, domain
 
@@ -17,7 +17,7 @@ HEAVY = ("pydantic", "requests", "structlog", "watchdog", "dns", "yaml", "schedu
 
 
 @pytest.fixture
-def one(small_world: World, services: list[Toy]) -> World:
+def one(small_world: World, services: list[DemoService]) -> World:
     """A file with one entry that works."""
     small_world.write({"one": {"upstream": services[0].url}})
     return small_world
@@ -56,7 +56,9 @@ def test_npm_away_is_a_sentence(one: World) -> None:
     assert f"NPM cannot be reached at {url}: Connection refused" in done.err
 
 
-def test_a_web_page_instead_of_the_api_is_a_sentence(one: World, services: list[Toy]) -> None:
+def test_a_web_page_instead_of_the_api_is_a_sentence(
+    one: World, services: list[DemoService]
+) -> None:
     for url in (one.npm.sites_url, services[0].url):
         done = one.run("plan", env={"PROXYSYNC_NPM_URL": url})
         assert done.code == 1
@@ -187,7 +189,7 @@ def test_a_damaged_state_is_set_aside_said_and_rebuilt(one: World) -> None:
     one.apply()
     assert "state.damaged" in one.event_names()
     assert list(one.state.glob("state.db.damaged-*"))
-    one.assert_in_line()
+    one.assert_in_sync()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

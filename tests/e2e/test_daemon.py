@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain, eventually
 
 pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def one(small_world: World, services: list[Toy]) -> World:
+def one(small_world: World, services: list[DemoService]) -> World:
     small_world.write({"one": {"upstream": services[0].url}})
     return small_world
 
@@ -71,7 +71,7 @@ def save_by_git_checkout(world: World, text: str) -> None:
     "save", [save_in_place, save_by_rename, save_by_removing_first, save_by_git_checkout]
 )
 def test_an_edit_goes_live_however_it_is_saved(
-    one: World, services: list[Toy], save: Callable[[World, str], None]
+    one: World, services: list[DemoService], save: Callable[[World, str], None]
 ) -> None:
     with one.daemon():
         eventually(serving(one, "one", "one"))
@@ -79,7 +79,7 @@ def test_an_edit_goes_live_however_it_is_saved(
         eventually(serving(one, "one", "two"))
 
 
-def test_a_swapped_symlink_is_noticed(one: World, services: list[Toy]) -> None:
+def test_a_swapped_symlink_is_noticed(one: World, services: list[DemoService]) -> None:
     text = one.file.read_text()
     one.file.unlink()
     for name, toy in (("a", services[0]), ("b", services[1])):
@@ -94,7 +94,7 @@ def test_a_swapped_symlink_is_noticed(one: World, services: list[Toy]) -> None:
         eventually(serving(one, "one", "two"))
 
 
-def test_a_folder_of_files_is_watched(one: World, services: list[Toy]) -> None:
+def test_a_folder_of_files_is_watched(one: World, services: list[DemoService]) -> None:
     folder = one.folder / "proxies.d"
     folder.mkdir()
     one.file.rename(folder / "one.yaml")
@@ -126,7 +126,7 @@ def _requests(world: World) -> list[tuple[str, str]]:
 
 
 def test_a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(
-    one: World, services: list[Toy]
+    one: World, services: list[DemoService]
 ) -> None:
     good = one.file.read_text()
     one.file.write_text(good.replace("settings:", "settings:\n  resync_interval: 1s"))
@@ -145,9 +145,9 @@ def test_a_bad_file_is_said_once_and_the_last_good_one_stays_in_force(
 
 
 def test_a_blocked_entry_goes_live_when_its_service_starts_without_an_edit(
-    one: World, services: list[Toy]
+    one: World, services: list[DemoService]
 ) -> None:
-    late = Toy("late")
+    late = DemoService("late")
     one.write({"one": {"upstream": services[0].url}, "late": {"upstream": late.url}})
     with one.daemon():
         eventually(serving(one, "one", "one"))
@@ -165,7 +165,9 @@ def test_a_blocked_entry_goes_live_when_its_service_starts_without_an_edit(
     assert one.event_names(name="late") == ["proxy.blocked", "proxy.unblocked", "proxy.created"]
 
 
-def test_an_update_that_cannot_work_leaves_what_is_live(one: World, services: list[Toy]) -> None:
+def test_an_update_that_cannot_work_leaves_what_is_live(
+    one: World, services: list[DemoService]
+) -> None:
     with one.daemon():
         eventually(serving(one, "one", "one"))
         save_by_rename(one, one.file.read_text().replace(services[0].url, "http://127.0.0.1:1"))
@@ -173,7 +175,9 @@ def test_an_update_that_cannot_work_leaves_what_is_live(one: World, services: li
         assert one.npm.host("one")["forward_port"] == services[0].port
 
 
-def test_npm_going_away_and_coming_back_is_one_event_each(one: World, services: list[Toy]) -> None:
+def test_npm_going_away_and_coming_back_is_one_event_each(
+    one: World, services: list[DemoService]
+) -> None:
     sandbox = one.npm.sandbox
     assert sandbox is not None
     with one.daemon():
@@ -202,7 +206,7 @@ def test_an_npm_that_is_not_up_yet_is_waited_for(one: World) -> None:
 
 
 def test_a_broken_npm_is_written_to_once_and_again_when_it_is_well(
-    one: World, services: list[Toy]
+    one: World, services: list[DemoService]
 ) -> None:
     sandbox = one.npm.sandbox
     assert sandbox is not None
@@ -237,7 +241,7 @@ def test_a_second_daemon_on_the_same_state_is_refused_with_the_first_ones_pid(on
         assert f"(pid {process.pid})" in done.err
 
 
-def test_killed_and_started_again_it_goes_on(one: World, services: list[Toy]) -> None:
+def test_killed_and_started_again_it_goes_on(one: World, services: list[DemoService]) -> None:
     with one.daemon() as process:
         eventually(serving(one, "one", "one"))
         process.kill()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain, eventually
 
 CHECK = 2.0
@@ -70,7 +70,7 @@ def edge_of(world: World, name: str) -> str:
 
 
 def test_a_file_removed_behind_npms_back_is_noticed_and_written_again(
-    world: World, services: list[Toy], files: Path
+    world: World, services: list[DemoService], files: Path
 ) -> None:
     world.write(
         {"one": {"upstream": services[0].url}, "two": {"upstream": services[1].url}},
@@ -90,7 +90,7 @@ def test_a_file_removed_behind_npms_back_is_noticed_and_written_again(
 
 
 def test_an_old_file_left_in_place_is_noticed_and_written_again(
-    world: World, services: list[Toy], files: Path
+    world: World, services: list[DemoService], files: Path
 ) -> None:
     one, two, _ = services
     world.write({"one": {"upstream": one.url}}, settings=SETTINGS)
@@ -147,7 +147,7 @@ class Saver:
 
 
 def test_a_hand_that_saves_beside_an_apply_of_twenty_leaves_none_unserved(
-    world: World, services: list[Toy], files: Path
+    world: World, services: list[DemoService], files: Path
 ) -> None:
     names = [f"site-{number}" for number in range(20)]
     entries = {name: {"upstream": services[0].url} for name in names}
@@ -169,4 +169,4 @@ def test_a_hand_that_saves_beside_an_apply_of_twenty_leaves_none_unserved(
     for name in names:
         counts = Counter(told(world, name))
         assert counts["edge.not_served"] == counts["edge.served"], (name, told(world, name))
-    world.assert_in_line()
+    world.assert_in_sync()

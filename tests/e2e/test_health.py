@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.health.latent import SECOND_TRY
 from tests.probe.servers import NameServer, hanging
 from tests.world import World, domain, eventually
@@ -28,7 +28,7 @@ QUICK = {"health": {"interval": INTERVAL}, "resync_interval": "1s"}
 
 
 @pytest.fixture
-def three(small_world: World, services: list[Toy]) -> World:
+def three(small_world: World, services: list[DemoService]) -> World:
     """Three live proxies that are checked each second."""
     small_world.write({toy.text: {"upstream": toy.url} for toy in services}, settings=QUICK)
     return small_world
@@ -83,7 +83,7 @@ def elapsed(moment: datetime, event: dict[str, Any]) -> float:
 
 
 def test_a_service_killed_and_restarted_is_exactly_two_events_also_after_kill_9(
-    three: World, services: list[Toy]
+    three: World, services: list[DemoService]
 ) -> None:
     with three.daemon() as process:
         eventually(lambda: all_healthy(three))
@@ -122,7 +122,7 @@ def test_a_service_killed_and_restarted_is_exactly_two_events_also_after_kill_9(
 
 
 def test_when_all_fail_at_once_it_is_the_network_and_every_status_is_kept(
-    three: World, services: list[Toy]
+    three: World, services: list[DemoService]
 ) -> None:
     with three.daemon():
         eventually(lambda: all_healthy(three))
@@ -141,7 +141,7 @@ def test_when_all_fail_at_once_it_is_the_network_and_every_status_is_kept(
 
 
 def test_status_of_one_shows_uptimes_and_the_last_changes(
-    three: World, services: list[Toy]
+    three: World, services: list[DemoService]
 ) -> None:
     with three.daemon():
         eventually(lambda: all_healthy(three))
@@ -162,7 +162,7 @@ def test_status_of_one_shows_uptimes_and_the_last_changes(
 
 
 def test_ill_health_that_lasts_is_stale_and_said_once(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write(
         {toy.text: {"upstream": toy.url} for toy in services[:2]},
@@ -183,7 +183,7 @@ def test_ill_health_that_lasts_is_stale_and_said_once(
 
 
 def test_what_is_off_disabled_or_not_live_is_not_checked(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write(
         {
@@ -203,7 +203,7 @@ def test_what_is_off_disabled_or_not_live_is_not_checked(
 
 
 def test_an_edit_that_is_blocked_leaves_the_live_upstream_watched(
-    three: World, services: list[Toy]
+    three: World, services: list[DemoService]
 ) -> None:
     with three.daemon():
         eventually(lambda: all_healthy(three))
@@ -213,7 +213,7 @@ def test_an_edit_that_is_blocked_leaves_the_live_upstream_watched(
         assert changes(three) == []
 
 
-def test_health_goes_on_while_npm_is_away(three: World, services: list[Toy]) -> None:
+def test_health_goes_on_while_npm_is_away(three: World, services: list[DemoService]) -> None:
     assert three.npm.sandbox is not None
     with three.daemon():
         eventually(lambda: all_healthy(three))
@@ -225,7 +225,7 @@ def test_health_goes_on_while_npm_is_away(three: World, services: list[Toy]) -> 
 
 
 def test_a_check_that_hangs_delays_neither_the_others_nor_the_end(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     with hanging() as port:
         small_world.write(
@@ -246,7 +246,7 @@ def test_a_check_that_hangs_delays_neither_the_others_nor_the_end(
 
 
 def test_a_log_that_nobody_reads_holds_up_neither_the_work_nor_the_end(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     blocked = {f"p{number}": {"upstream": "http://127.0.0.1:1"} for number in range(200)}
     small_world.write(blocked, settings=QUICK)
@@ -277,7 +277,7 @@ def name_server() -> Any:
 
 
 def test_a_name_in_a_foreign_location_that_is_gone_is_a_latent_outage_said_once(
-    three: World, services: list[Toy], name_server: NameServer
+    three: World, services: list[DemoService], name_server: NameServer
 ) -> None:
     nas = domain("nas")
     location = {

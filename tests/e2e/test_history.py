@@ -4,12 +4,12 @@ import pytest
 
 from proxysync.cli.history import HEADS, SHRINK
 from proxysync.cli.table import Cell, table
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain, eventually
 
 
 @pytest.fixture
-def changed(small_world: World, services: list[Toy]) -> World:
+def changed(small_world: World, services: list[DemoService]) -> World:
     """Two entries; then one was updated, one renamed, one made and one deleted."""
     one, two, three = services
     small_world.write(
@@ -66,7 +66,7 @@ def test_history_fits_the_terminal_by_cutting_its_free_texts(width: int) -> None
 
 
 def test_rollback_shows_the_way_back_and_goes_it_with_yes(
-    changed: World, services: list[Toy]
+    changed: World, services: list[DemoService]
 ) -> None:
     before = definitions(changed)
     shown = changed.run("rollback")
@@ -98,7 +98,7 @@ def test_the_daemon_holds_after_a_rollback_until_it_is_told_to_go_on(changed: Wo
     assert "rolled back" not in changed.run("plan").err
 
 
-def test_the_hold_ends_when_the_file_changes(changed: World, services: list[Toy]) -> None:
+def test_the_hold_ends_when_the_file_changes(changed: World, services: list[DemoService]) -> None:
     assert changed.run("rollback", "--yes").code == 0
     with changed.daemon():
         eventually(lambda: "daemon.held" in changed.event_names())

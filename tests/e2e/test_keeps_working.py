@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.faults import Fault, FaultProxy
 from tests.world import World, domain, eventually
 
@@ -88,7 +88,9 @@ def with_port(value: Any, port: int) -> Any:
     return value
 
 
-def test_no_bad_definition_costs_a_visitor_an_answer(world: World, services: list[Toy]) -> None:
+def test_no_bad_definition_costs_a_visitor_an_answer(
+    world: World, services: list[DemoService]
+) -> None:
     one, two, three = services
     world.npm.call(
         "POST", "/nginx/certificates", {"provider": "other", "nice_name": domain("empty")}
@@ -112,7 +114,7 @@ def test_no_bad_definition_costs_a_visitor_an_answer(world: World, services: lis
     assert visitor.failures == []
     assert visitor.visits > 100
     assert canaries(world) == []
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 def canaries(world: World) -> list[Any]:
@@ -121,7 +123,7 @@ def canaries(world: World) -> list[Any]:
 
 
 def test_a_refused_entry_is_not_tried_again_until_it_changes(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
@@ -141,11 +143,11 @@ def test_a_refused_entry_is_not_tried_again_until_it_changes(
     assert small_world.event_names().count("proxy.failed") == 1
     small_world.write({"one": {"upstream": services[1].url}})
     small_world.apply()
-    small_world.assert_in_line()
+    small_world.assert_in_sync()
 
 
 def test_an_entry_without_free_text_costs_no_canary(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
@@ -158,7 +160,7 @@ def test_an_entry_without_free_text_costs_no_canary(
 
 
 def test_a_canary_that_was_left_behind_is_removed_and_never_shown(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.npm.add_host(
         "canary-0badcafe.proxysync.invalid",
@@ -179,7 +181,9 @@ def test_a_canary_that_was_left_behind_is_removed_and_never_shown(
     ]
 
 
-def test_a_site_that_stopped_answering_is_put_back(small_world: World, services: list[Toy]) -> None:
+def test_a_site_that_stopped_answering_is_put_back(
+    small_world: World, services: list[DemoService]
+) -> None:
     """nginx takes it, but the site is gone: only asking for it can tell."""
     settings = {"verify": {"url": small_world.npm.sites_url}}
     entry = {"upstream": services[0].url}
@@ -193,7 +197,7 @@ def test_a_site_that_stopped_answering_is_put_back(small_world: World, services:
 
 
 def test_a_site_behind_a_password_that_answers_a_stranger_is_put_back(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
@@ -212,7 +216,7 @@ def test_a_site_behind_a_password_that_answers_a_stranger_is_put_back(
 
 
 def test_a_swap_with_one_bad_entry_leaves_both_sites_where_they_are(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     small_world.write({"one": {"upstream": one.url}, "two": {"upstream": two.url}})
@@ -232,7 +236,9 @@ def test_a_swap_with_one_bad_entry_leaves_both_sites_where_they_are(
         assert name in small_world.npm.visit(domain(name))[1]
 
 
-def test_a_bad_new_entry_takes_no_domain_away(small_world: World, services: list[Toy]) -> None:
+def test_a_bad_new_entry_takes_no_domain_away(
+    small_world: World, services: list[DemoService]
+) -> None:
     one, two, _ = services
     small_world.write({"one": {"domains": [domain("one"), domain("shared")], "upstream": one.url}})
     small_world.apply()
@@ -251,7 +257,7 @@ def test_a_bad_new_entry_takes_no_domain_away(small_world: World, services: list
 
 
 def test_a_host_that_was_disabled_by_a_put_is_taken_down(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     small_world.apply()
@@ -261,11 +267,11 @@ def test_a_host_that_was_disabled_by_a_put_is_taken_down(
     small_world.write({"one": {"upstream": services[0].url, "enabled": False}})
     small_world.apply()
     assert "one" not in small_world.npm.visit(domain("one"))[1]
-    small_world.assert_in_line()
+    small_world.assert_in_sync()
 
 
 def test_a_site_may_move_to_a_host_that_asks_for_a_password(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     """While it moves its old host still answers strangers, and that is no fault of the new one."""
     one, two, _ = services
@@ -280,11 +286,11 @@ def test_a_site_may_move_to_a_host_that_asks_for_a_password(
     small_world.write({"one": {"upstream": one.url}, "taker": taker}, settings=settings)
     small_world.apply()
     assert small_world.npm.visit(domain("moved"))[0] == 401
-    small_world.assert_in_line()
+    small_world.assert_in_sync()
 
 
 def test_a_site_whose_new_host_npm_refuses_stays_with_its_old_one(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     both = {"domains": [domain("one"), domain("moved")], "upstream": one.url}
@@ -305,12 +311,12 @@ def test_a_site_whose_new_host_npm_refuses_stays_with_its_old_one(
         assert small_world.npm.host("one")["domain_names"] == sorted(both["domains"])
         assert "one" in small_world.npm.visit(domain("moved"))[1]
         small_world.apply()
-        small_world.assert_in_line()
+        small_world.assert_in_sync()
     assert "two" in small_world.npm.visit(domain("moved"))[1]
 
 
 def test_a_disabled_site_may_come_back_before_its_service_does(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     settings = {"verify": {"url": small_world.npm.sites_url}, "validation": {"mode": "off"}}
     small_world.write({"one": {"upstream": services[0].url, "enabled": False}}, settings=settings)
@@ -321,7 +327,7 @@ def test_a_disabled_site_may_come_back_before_its_service_does(
 
 
 def test_a_refused_entry_is_tried_again_once_what_it_refers_to_is_another(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
@@ -339,4 +345,4 @@ def test_a_refused_entry_is_tried_again_once_what_it_refers_to_is_another(
     small_world.npm.call("PUT", f"/nginx/access-lists/{number}", good)
     small_world.apply()
     assert len(sandbox.writes) > writes + 1
-    small_world.assert_in_line()
+    small_world.assert_in_sync()

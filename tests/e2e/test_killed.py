@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.faults import FaultProxy
 from tests.world import World, domain
 
@@ -169,7 +169,7 @@ class Rounds:
         return code != 0
 
     def _assert_in_line(self) -> None:
-        self._world.assert_in_line()
+        self._world.assert_in_sync()
         entries = after(self._urls)
         ours = [row for row in self._world.npm.hosts() if row not in self._others()]
         assert {
@@ -206,7 +206,7 @@ class Rounds:
 @pytest.mark.parametrize("npm", [pytest.param("real", marks=pytest.mark.live)], indirect=True)
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_killed_at_a_step_it_heals_and_no_site_is_away(
-    world: World, services: list[Toy], moment: str
+    world: World, services: list[DemoService], moment: str
 ) -> None:
     with FaultProxy(world.npm.url) as proxy:
         rounds = Rounds(world, proxy, [toy.url for toy in services])

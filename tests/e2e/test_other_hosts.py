@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain
 
 COLLECTIONS = {
@@ -64,26 +64,26 @@ def test_a_redirection_is_made_changed_disabled_and_deleted(world: World) -> Non
     save(world, redirections={"old": entry})
     world.apply()
     assert location(world, "old") == (301, "https://blog.example.com/new")
-    world.assert_in_line()
+    world.assert_in_sync()
 
     save(world, redirections={"old": {"to": "b.example.com", "code": 308, "preserve_path": True}})
     world.apply()
     assert location(world, "old") == (308, "http://b.example.com/old?x=1")
     before = row(world, "redirections", "old")
-    world.assert_in_line()
+    world.assert_in_sync()
 
     save(world, redirections={"old": {**entry, "enabled": False}})
     world.apply("--max-delete", "100%")
     assert not row(world, "redirections", "old")["enabled"]
     assert location(world, "old")[0] != 301
-    world.assert_in_line()
+    world.assert_in_sync()
 
     save(world, redirections={"renamed": {**entry, "domains": [domain("old")]}})
     world.apply()
     after = row(world, "redirections", "old")
     assert (after["id"], after["meta"]["proxysync"]["name"]) == (before["id"], "renamed")
     assert location(world, "old") == (301, "https://blog.example.com/new")
-    world.assert_in_line()
+    world.assert_in_sync()
 
     save(world, redirections={})
     world.apply("--max-delete", "100%")
@@ -95,28 +95,28 @@ def test_a_not_found_host_is_made_changed_disabled_renamed_and_deleted(world: Wo
     world.apply()
     assert world.npm.visit(domain("parked"))[0] == 404
     before = row(world, "not_found_hosts", "parked")
-    world.assert_in_line()
+    world.assert_in_sync()
 
     both = {"domains": [domain("parked"), domain("second")]}
     save(world, not_found_hosts={"parked": {**both, "advanced_config": "add_header X-A b;"}})
     world.apply()
     assert [world.npm.visit(domain(n))[0] for n in ("parked", "second")] == [404, 404]
-    world.assert_in_line()
+    world.assert_in_sync()
 
     save(world, not_found_hosts={"renamed": both})
     world.apply()
     assert row(world, "not_found_hosts", "parked")["id"] == before["id"]
-    world.assert_in_line()
+    world.assert_in_sync()
 
     save(world, not_found_hosts={"renamed": {**both, "enabled": False}})
     world.apply("--max-delete", "100%")
     assert not row(world, "not_found_hosts", "parked")["enabled"]
-    world.assert_in_line()
+    world.assert_in_sync()
     save(world, not_found_hosts={"renamed": both})
     world.apply()
     assert row(world, "not_found_hosts", "parked")["enabled"]
     assert world.npm.visit(domain("second"))[0] == 404
-    world.assert_in_line()
+    world.assert_in_sync()
 
     save(world, not_found_hosts={})
     world.apply("--max-delete", "100%")
@@ -125,7 +125,7 @@ def test_a_not_found_host_is_made_changed_disabled_renamed_and_deleted(world: Wo
 
 @pytest.mark.parametrize("section", ["redirections", "not_found_hosts"])
 def test_what_nginx_refuses_is_put_back_and_stops_nobody(
-    world: World, services: list[Toy], section: str
+    world: World, services: list[DemoService], section: str
 ) -> None:
     good = {"one": ENTRIES[section]}
     save(world, **{section: good})
@@ -165,7 +165,7 @@ def polled(world: World, name: str) -> Iterator[list[int]]:
 
 @pytest.mark.parametrize("section", ["redirections", "not_found_hosts"])
 def test_a_domain_moves_from_a_proxy_and_back_without_a_gap(
-    world: World, services: list[Toy], section: str
+    world: World, services: list[DemoService], section: str
 ) -> None:
     proxy = {"site": {"upstream": services[0].url}, "other": {"upstream": services[1].url}}
     other = {"other": proxy["other"]}
@@ -178,17 +178,17 @@ def test_a_domain_moves_from_a_proxy_and_back_without_a_gap(
         world.apply()
         assert world.npm.visit(domain("site"))[0] != 200
         assert [len(rows(world, s)) for s in ("proxies", section)] == [1, 1]
-        world.assert_in_line()
+        world.assert_in_sync()
         save(world, proxies=proxy)
         world.apply()
         assert world.npm.visit(domain("site"))[0] == 200
-        world.assert_in_line()
+        world.assert_in_sync()
     assert set(seen) <= answers, sorted(set(seen))
     assert [len(rows(world, s)) for s in ("proxies", section)] == [2, 0]
 
 
 def test_two_entries_of_different_kinds_may_have_one_name(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     save(
         world,
@@ -199,7 +199,7 @@ def test_two_entries_of_different_kinds_may_have_one_name(
     world.apply()
     statuses = [world.npm.visit(domain(name))[0] for name in ("one", "r", "n")]
     assert statuses == [200, 301, 404]
-    world.assert_in_line()
+    world.assert_in_sync()
     proxies = world.call("status", "--format", "json").json["proxies"]
     assert {(p["kind"], p["sync"]) for p in proxies} == {
         ("proxy", "in sync"),
@@ -225,7 +225,7 @@ def test_a_foreign_one_is_left_alone_until_it_is_adopted(world: World, section: 
     assert world.run("adopt", "one", "--yes").code == 0
     assert row(world, section, "one")["id"] == theirs["id"]
     world.apply()
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 @pytest.mark.parametrize("section", ["redirections", "not_found_hosts"])
@@ -236,7 +236,7 @@ def test_a_state_that_was_lost_takes_nothing_down(world: World, section: str) ->
     for path in world.state.iterdir():
         path.unlink()
     world.apply()
-    world.assert_in_line()
+    world.assert_in_sync()
     assert {r["id"] for r in rows(world, section)} == before
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.random_history.actors import FOREIGN, Hands
 from tests.random_history.file import DOMAINS, GUARDED, STEADY, File
 from tests.random_history.history import History
@@ -41,7 +41,7 @@ def say(line: str) -> None:
 
 
 @pytest.fixture
-def history(world: World, services: list[Toy]) -> Iterator[History]:
+def history(world: World, services: list[DemoService]) -> Iterator[History]:
     SAID.clear()
     world.env.pop("PYTHONWARNINGS")  # several commands at once: only what they do is of interest
     users = [{"username": "alice", "password": "wonderland"}]

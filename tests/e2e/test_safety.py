@@ -6,7 +6,7 @@ import random
 import pytest
 import yaml
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain
 
 GOOD = {
@@ -31,7 +31,7 @@ GOOD = {
 
 
 @pytest.fixture
-def three(small_world: World, services: list[Toy]) -> World:
+def three(small_world: World, services: list[DemoService]) -> World:
     """Three entries, in NPM already."""
     small_world.write({toy.text: {"upstream": toy.url} for toy in services})
     small_world.apply()
@@ -111,7 +111,7 @@ def test_no_truncated_file_deletes_anything(three: World) -> None:
 
 
 def test_deleting_all_is_refused_everywhere_and_lets_itself_be_allowed(
-    three: World, services: list[Toy]
+    three: World, services: list[DemoService]
 ) -> None:
     three.write({"new": {"upstream": services[0].url}})
     before = three.npm.hosts()
@@ -131,11 +131,11 @@ def test_deleting_all_is_refused_everywhere_and_lets_itself_be_allowed(
 
     assert three.run("apply", "--yes", "--max-delete", "100%").code == 0
     assert [row["meta"]["proxysync"]["name"] for row in three.npm.hosts()] == ["new"]
-    three.assert_in_line()
+    three.assert_in_sync()
 
 
 def test_more_than_max_delete_is_refused_and_one_of_three_is_not(
-    three: World, services: list[Toy]
+    three: World, services: list[DemoService]
 ) -> None:
     one = services[0]
     three.write({"one": {"upstream": one.url}})
@@ -160,7 +160,9 @@ def test_an_npm_that_lost_its_hosts_is_not_written_to(three: World) -> None:
     assert len(three.npm.hosts()) == 3
 
 
-def test_apply_without_an_answer_changes_nothing(small_world: World, services: list[Toy]) -> None:
+def test_apply_without_an_answer_changes_nothing(
+    small_world: World, services: list[DemoService]
+) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     done = small_world.run("apply", stdin="y\n")
     assert done.code == 1
@@ -168,7 +170,9 @@ def test_apply_without_an_answer_changes_nothing(small_world: World, services: l
     assert small_world.npm.hosts() == []
 
 
-def test_the_value_of_a_secret_is_shown_nowhere(small_world: World, services: list[Toy]) -> None:
+def test_the_value_of_a_secret_is_shown_nowhere(
+    small_world: World, services: list[DemoService]
+) -> None:
     token = "t0p-s3cret-value"
     small_world.write(
         {"one": {"upstream": services[0].url, "advanced_config": 'set $t "${TOKEN}";'}}
@@ -190,7 +194,7 @@ def test_the_value_of_a_secret_is_shown_nowhere(small_world: World, services: li
         assert small_world.npm.secret.encode() not in file.read_bytes()
 
 
-def test_json_goes_alone_to_stdout(small_world: World, services: list[Toy]) -> None:
+def test_json_goes_alone_to_stdout(small_world: World, services: list[DemoService]) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     for command in (["validate"], ["plan"], ["apply", "--yes"], ["status"]):
         done = small_world.run(*command, "--format", "json")

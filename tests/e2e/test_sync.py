@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain, eventually
 
 pytestmark = pytest.mark.timeout(180)
@@ -14,7 +14,7 @@ def serves(world: World, name: str, text: str) -> None:
 
 
 def test_a_new_entry_is_created_serves_and_a_second_plan_is_empty(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     world.write({"one": {"upstream": services[0].url}})
 
@@ -39,7 +39,7 @@ def test_a_new_entry_is_created_serves_and_a_second_plan_is_empty(
     assert marker["state"]
     assert row["meta"]["nginx_online"] is True
     serves(world, "one", "one")
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 FULL = {
@@ -62,7 +62,7 @@ FLAGS = (
 )
 
 
-def test_every_field_is_updated_and_put_back(world: World, services: list[Toy]) -> None:
+def test_every_field_is_updated_and_put_back(world: World, services: list[DemoService]) -> None:
     one, two, _ = services
     certificate_id = world.npm.add_certificate(domain("certificate"), domain("one"))
     access = world.npm.call(
@@ -123,7 +123,7 @@ def test_every_field_is_updated_and_put_back(world: World, services: list[Toy]) 
     assert {name: bool(row[name]) for name in flags} == dict.fromkeys(flags, True)
     assert [location["path"] for location in row["locations"]] == ["/api"]
     assert bool(row["meta"]["nginx_online"]) is True
-    world.assert_in_line()
+    world.assert_in_sync()
 
     world.write({"one": {"upstream": one.url}})
     world.apply()
@@ -131,10 +131,10 @@ def test_every_field_is_updated_and_put_back(world: World, services: list[Toy]) 
     assert {name: bool(row[name]) for name in flags} == dict.fromkeys(flags, False)
     assert (row["certificate_id"], row["access_list_id"], row["advanced_config"]) == (0, 0, "")
     serves(world, "one", "one")
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
-def test_a_host_is_disabled_and_enabled(world: World, services: list[Toy]) -> None:
+def test_a_host_is_disabled_and_enabled(world: World, services: list[DemoService]) -> None:
     entry = {"upstream": services[0].url, "block_exploits": True}
     world.write({"one": entry})
     world.apply()
@@ -145,26 +145,28 @@ def test_a_host_is_disabled_and_enabled(world: World, services: list[Toy]) -> No
     row = world.npm.host("one")
     assert (bool(row["enabled"]), bool(row["block_exploits"])) == (False, False)
     eventually(lambda: "one" not in world.npm.visit(domain("one"))[1])
-    world.assert_in_line()
+    world.assert_in_sync()
 
     world.write({"one": entry})
     world.apply()
     assert bool(world.npm.host("one")["enabled"]) is True
     serves(world, "one", "one")
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 def test_an_entry_that_is_disabled_from_the_start_is_made_but_not_served(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     world.write({"one": {"upstream": services[0].url, "enabled": False}})
     world.apply()
     assert bool(world.npm.host("one")["enabled"]) is False
     assert "one" not in world.npm.visit(domain("one"))[1]
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
-def test_one_of_three_is_deleted_when_it_leaves_the_file(world: World, services: list[Toy]) -> None:
+def test_one_of_three_is_deleted_when_it_leaves_the_file(
+    world: World, services: list[DemoService]
+) -> None:
     entries = {toy.text: {"upstream": toy.url} for toy in services}
     world.write(entries)
     world.apply()
@@ -172,10 +174,10 @@ def test_one_of_three_is_deleted_when_it_leaves_the_file(world: World, services:
     world.write(entries)
     world.apply()
     assert sorted(row["meta"]["proxysync"]["name"] for row in world.npm.hosts()) == ["one", "three"]
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
-def test_a_renamed_entry_keeps_its_host(world: World, services: list[Toy]) -> None:
+def test_a_renamed_entry_keeps_its_host(world: World, services: list[DemoService]) -> None:
     entry = {"domains": [domain("one")], "upstream": services[0].url}
     world.write({"old": entry})
     world.apply()
@@ -188,10 +190,12 @@ def test_a_renamed_entry_keeps_its_host(world: World, services: list[Toy]) -> No
     world.apply()
     assert world.npm.host("new")["id"] == before["id"]
     assert len(world.npm.hosts()) == 1
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
-def test_a_domain_moves_from_one_entry_to_another(world: World, services: list[Toy]) -> None:
+def test_a_domain_moves_from_one_entry_to_another(
+    world: World, services: list[DemoService]
+) -> None:
     one, two, _ = services
     world.write(
         {
@@ -211,11 +215,11 @@ def test_a_domain_moves_from_one_entry_to_another(world: World, services: list[T
     world.apply()
     assert {name: world.npm.host(name)["id"] for name in ("one", "two")} == ids
     serves(world, "shared", "two")
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 def test_three_entries_pass_their_domains_round_in_a_circle(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     names = [toy.text for toy in services]
     world.write({toy.text: {"upstream": toy.url} for toy in services})
@@ -233,11 +237,11 @@ def test_three_entries_pass_their_domains_round_in_a_circle(
     serves(world, "two", "one")
     serves(world, "three", "two")
     serves(world, "one", "three")
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 def test_foreign_hosts_stay_as_they_are_through_all_of_it(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     one, two, three = services
     world.npm.add_host(domain("foreign"), domain("zoo"), port=three.port, meta={"note": "mine"})
@@ -258,7 +262,7 @@ def test_foreign_hosts_stay_as_they_are_through_all_of_it(
 
 
 def test_an_entry_whose_domain_is_foreign_is_a_conflict_and_the_others_go_on(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     world.npm.add_host(domain("taken"))
     before = world.npm.hosts()
@@ -272,7 +276,7 @@ def test_an_entry_whose_domain_is_foreign_is_a_conflict_and_the_others_go_on(
 
 
 def test_a_foreign_change_of_a_host_is_drift_and_is_put_right(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     world.write({"one": {"upstream": services[0].url}})
     world.apply()
@@ -284,10 +288,12 @@ def test_a_foreign_change_of_a_host_is_drift_and_is_put_right(
     assert plan["changes"][0]["reason"].startswith("drift undone: ")
     world.apply()
     assert world.npm.host("one")["forward_port"] == services[0].port
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
-def test_drift_is_only_reported_where_the_file_says_so(world: World, services: list[Toy]) -> None:
+def test_drift_is_only_reported_where_the_file_says_so(
+    world: World, services: list[DemoService]
+) -> None:
     world.write({"one": {"upstream": services[0].url}}, settings={"drift": "report"})
     world.apply()
     row = world.npm.host("one")
@@ -298,7 +304,7 @@ def test_drift_is_only_reported_where_the_file_says_so(world: World, services: l
 
 
 def test_a_host_that_lost_our_marker_is_still_ours_and_gets_it_back(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     world.write({"one": {"upstream": services[0].url}})
     world.apply()
@@ -307,14 +313,16 @@ def test_a_host_that_lost_our_marker_is_still_ours_and_gets_it_back(
     world.apply()
     assert world.npm.host("one")["id"] == row["id"]
     assert world.npm.host("one")["meta"]["letter"] == "kept"
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
-def test_a_lost_state_folder_is_rebuilt_from_the_markers(world: World, services: list[Toy]) -> None:
+def test_a_lost_state_folder_is_rebuilt_from_the_markers(
+    world: World, services: list[DemoService]
+) -> None:
     world.write({"one": {"upstream": services[0].url}, "two": {"upstream": services[1].url}})
     world.apply()
     (world.state / "state.db").unlink()
-    world.assert_in_line()
+    world.assert_in_sync()
     world.apply()
     row = world.npm.host("two")
     world.npm.call("PUT", f"/nginx/proxy-hosts/{row['id']}", {"meta": {}})
@@ -323,7 +331,7 @@ def test_a_lost_state_folder_is_rebuilt_from_the_markers(world: World, services:
 
 
 def test_a_config_that_nginx_refuses_fails_alone_and_the_old_one_is_put_back(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     world.write({"one": {"upstream": one.url}})
@@ -348,14 +356,16 @@ def test_a_config_that_nginx_refuses_fails_alone_and_the_old_one_is_put_back(
     assert again.json["outcomes"] == []
 
 
-def test_a_new_host_that_nginx_refuses_is_removed_again(world: World, services: list[Toy]) -> None:
+def test_a_new_host_that_nginx_refuses_is_removed_again(
+    world: World, services: list[DemoService]
+) -> None:
     world.write({"one": {"upstream": services[0].url, "advanced_config": "broken {"}})
     assert world.run("apply", "--yes").code == 1
     assert world.npm.hosts() == []
 
 
 def test_a_certificate_or_access_list_that_npm_does_not_have_is_a_conflict_that_lists_them(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     world.npm.call(
         "POST", "/nginx/access-lists", {"name": domain("lan"), "items": [], "clients": []}

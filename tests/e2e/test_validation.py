@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.probe.servers import NameServer, answering, hanging
 from tests.world import World
 
@@ -18,7 +18,7 @@ def nameserver() -> Iterator[NameServer]:
 
 
 def test_the_table_has_a_line_for_each_step_and_the_hint(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write(
         {"one": {"upstream": services[0].url}, "dead": {"upstream": "http://127.0.0.1:1"}}
@@ -36,7 +36,9 @@ def test_the_table_has_a_line_for_each_step_and_the_hint(
     assert small_world.run("validate", "nobody").code == 1
 
 
-def test_json_has_the_shape_that_scripts_rely_on(small_world: World, services: list[Toy]) -> None:
+def test_json_has_the_shape_that_scripts_rely_on(
+    small_world: World, services: list[DemoService]
+) -> None:
     location = {"path": "/api", "upstream": "http://127.0.0.1:1/v1"}
     small_world.write({"one": {"upstream": services[0].url, "locations": [location]}})
     result = small_world.run("validate", "--format", "json").json["results"][0]
@@ -86,7 +88,11 @@ def test_a_status_that_is_not_expected_fails_and_one_below_500_passes(small_worl
 @pytest.mark.parametrize("mode", ["enforce", "warn", "off"])
 @pytest.mark.parametrize("skip", [[], ["dns", "tcp", "http"]])
 def test_an_unresolvable_name_in_a_location_never_reaches_npm(
-    small_world: World, services: list[Toy], nameserver: NameServer, mode: str, skip: list[str]
+    small_world: World,
+    services: list[DemoService],
+    nameserver: NameServer,
+    mode: str,
+    skip: list[str],
 ) -> None:
     location = {"path": "/api", "upstream": "http://nowhere.lan:9000"}
     small_world.write(
@@ -107,7 +113,7 @@ def test_an_unresolvable_name_in_a_location_never_reaches_npm(
 
 
 def test_an_unresolvable_name_in_a_location_is_let_through_where_the_entry_says_so(
-    small_world: World, services: list[Toy], nameserver: NameServer
+    small_world: World, services: list[DemoService], nameserver: NameServer
 ) -> None:
     small_world.write(
         {
@@ -152,7 +158,7 @@ def test_plan_probes_only_when_told_to(small_world: World) -> None:
 
 
 def test_an_entry_that_did_not_change_is_not_probed(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write({toy.text: {"upstream": toy.url} for toy in services[:2]})
     small_world.apply()

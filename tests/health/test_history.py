@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 from proxysync.model.event import NewEvent
-from proxysync.model.health import Check, Standing
+from proxysync.model.health import Check, HealthState
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
 from proxysync.store.health import ActiveAlert, HealthStore, Record
 from tests.keys import key
 
 NOW = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
-STANDING = Standing("unhealthy", NOW, -3, True, NOW, None, "refused", "start it")
+STANDING = HealthState("unhealthy", NOW, -3, True, NOW, None, "refused", "start it")
 
 
 def results(name: str, begin: datetime, end: datetime, minutes: int, ok: bool) -> list[Record]:
@@ -18,7 +18,7 @@ def results(name: str, begin: datetime, end: datetime, minutes: int, ok: bool) -
     return [
         Record(
             key(name),
-            Standing(),
+            HealthState(),
             Check(begin + timedelta(minutes=minutes * n), ok, n % 100, lasts=60 * minutes),
         )
         for n in range(count)
@@ -34,10 +34,10 @@ def count(database: Database, table: str) -> int:
 
 
 def test_where_a_proxy_stands_is_remembered_until_it_is_forgotten(store: HealthStore) -> None:
-    store.save([Record(key("media"), Standing()), Record(key("media"), STANDING)])
+    store.save([Record(key("media"), HealthState()), Record(key("media"), STANDING)])
     assert store.standings() == {key("media"): STANDING}
     store.forget([key("media")])
-    assert store.standings() == {key("media"): Standing()}
+    assert store.standings() == {key("media"): HealthState()}
 
 
 def test_targets_do_not_see_each_other(database: Database) -> None:

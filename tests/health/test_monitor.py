@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.health.monitor import Monitor
 from proxysync.health.target import Target
 from proxysync.model import Upstream
@@ -90,7 +90,7 @@ def test_new_targets_take_over_while_it_runs(monitor: Monitor, store: HealthStor
 def test_what_was_known_is_known_after_a_restart_and_not_said_again(
     store: HealthStore, events: EventLog
 ) -> None:
-    toy, others = Toy("x").start(), [Toy(str(n)).start() for n in range(2)]
+    toy, others = DemoService("x").start(), [DemoService(str(n)).start() for n in range(2)]
     targets = [target("x", toy.port), *(target(o.text, o.port) for o in others)]
     with Monitor(store, events) as monitor:
         monitor.watch(targets)

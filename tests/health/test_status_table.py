@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxysync.app.status import ProxyStatus
 from proxysync.cli.status_table import render, table
 from proxysync.model.figures import Uptime
-from proxysync.model.health import Standing
+from proxysync.model.health import HealthState
 from tests.keys import key
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -24,17 +24,19 @@ MEDIA = ProxyStatus(
     upstream="http://10.0.0.5:8096",
     enabled=True,
     sync="in sync",
-    health=Standing("healthy", NOW - timedelta(hours=49), 9, False, NOW, 12),
+    health=HealthState("healthy", NOW - timedelta(hours=49), 9, False, NOW, 12),
     interval=60.0,
     uptime={"24h": Uptime(0.99999, NOW, 9.0), "7d": Uptime(1.0, NOW, 9.0), "30d": Uptime()},
 )
 ILL = replace(
     MEDIA,
     key=key("wiki"),
-    health=Standing("unhealthy", NOW - timedelta(minutes=5), -3, False, NOW, None, "refused", "go"),
+    health=HealthState(
+        "unhealthy", NOW - timedelta(minutes=5), -3, False, NOW, None, "refused", "go"
+    ),
 )
 FOREIGN = replace(
-    MEDIA, key=None, managed=False, sync="foreign (office)", interval=None, health=Standing()
+    MEDIA, key=None, managed=False, sync="foreign (office)", interval=None, health=HealthState()
 )
 
 

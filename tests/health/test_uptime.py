@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from proxysync.model.figures import Uptime
-from proxysync.model.health import Check, Standing
+from proxysync.model.health import Check, HealthState
 from proxysync.store.database import Database
 from proxysync.store.health import HealthStore, Record
 from tests.keys import key
@@ -15,7 +15,7 @@ HOUR = timedelta(hours=1)
 
 def check(store: HealthStore, at: datetime, *, ok: bool, lasts: timedelta = MINUTE) -> None:
     found = Check(at, ok, 5, lasts=lasts.total_seconds())
-    store.save([Record(key("media"), Standing(), found)])
+    store.save([Record(key("media"), HealthState(), found)])
 
 
 def uptime(store: HealthStore, window: str = "24h", now: datetime = NOW) -> Uptime:

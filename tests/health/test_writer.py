@@ -12,7 +12,7 @@ from proxysync.health import writer as module
 from proxysync.health.writer import Finding, Writer
 from proxysync.model.clock import now
 from proxysync.model.event import NewEvent
-from proxysync.model.health import Check, Standing
+from proxysync.model.health import Check, HealthState
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
@@ -28,7 +28,7 @@ class Killed(BaseException):
 
 
 def finding() -> Finding:
-    return Finding(key("media"), Standing("unhealthy", now(), -2), Check(now(), ok=False), ILL)
+    return Finding(key("media"), HealthState("unhealthy", now(), -2), Check(now(), ok=False), ILL)
 
 
 def dying_at(connection: sqlite3.Connection, step: int) -> Any:

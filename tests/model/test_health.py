@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxysync.model.health import Change, Check, Rules, Standing, judge
+from proxysync.model.health import Change, Check, HealthState, Rules, judge
 
-NOTHING_KNOWN = Standing()
+NOTHING_KNOWN = HealthState()
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 rules = st.builds(Rules, failure_threshold=st.integers(1, 5), success_threshold=st.integers(1, 5))
 results = st.lists(st.booleans(), max_size=60)
@@ -19,8 +19,8 @@ def check(number: int, ok: bool) -> Check:
 
 
 def story(
-    oks: list[bool], rules: Rules, known: Standing = NOTHING_KNOWN, first: int = 0
-) -> tuple[Standing, list[Change]]:
+    oks: list[bool], rules: Rules, known: HealthState = NOTHING_KNOWN, first: int = 0
+) -> tuple[HealthState, list[Change]]:
     changes = []
     for number, ok in enumerate(oks, first):
         known, change = judge(known, check(number, ok), rules)

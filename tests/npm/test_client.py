@@ -130,8 +130,8 @@ def test_an_account_that_may_only_look_can_plan_but_not_write(sandbox: Sandbox) 
 
 def test_an_account_that_sees_only_its_own_hosts_is_told_so(sandbox: Sandbox) -> None:
     sandbox.add_user("own@example.com", "pw", permissions={"proxy_hosts": "manage"})
-    assert "All Items" in (connect(sandbox, "own@example.com", "pw").blind_spot() or "")
-    assert connect(sandbox).blind_spot() is None
+    assert "All Items" in (connect(sandbox, "own@example.com", "pw").visibility_warning() or "")
+    assert connect(sandbox).visibility_warning() is None
 
 
 def test_an_access_list_without_users_and_clients_is_known_as_empty(sandbox: Sandbox) -> None:

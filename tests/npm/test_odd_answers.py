@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxysync.daemon.oversight import _in_use, names_at_start
+from proxysync.daemon.monitoring import _in_use, names_at_start
 from proxysync.health.certificates import expiry_warnings
 from proxysync.kinds.proxy import PROXY
 from proxysync.model import Live, Marker

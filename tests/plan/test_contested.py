@@ -44,7 +44,7 @@ def test_a_contested_field_is_left_and_shown(host: Live, field: str) -> None:
     assert field in change.hold.reason
     assert "proxysync resume" in change.hold.reason
     assert set(change.fields) == {field}
-    assert not plan.in_line
+    assert not plan.in_sync
     assert only(make_plan([want("media")], npm(host), [row("media", 3)], Policy())).undoes == {
         field
     }

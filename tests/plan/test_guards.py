@@ -47,7 +47,7 @@ def test_more_than_the_limit_is_refused_with_the_command_that_lets_it_pass(
     assert "`proxysync apply --max-delete 100%`" in plan.refused
     assert plan.to_make == ()
     assert len(plan.changes) == gone
-    assert not plan.in_line
+    assert not plan.in_sync
     assert plan.summary["delete"] == gone
     assert deleting(gone, of, ALL).refused is None
 

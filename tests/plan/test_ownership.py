@@ -30,7 +30,7 @@ def test_a_host_without_a_row_and_an_entry_is_an_orphan_and_stays() -> None:
     assert orphan.hold is not None
     assert "`proxysync apply --delete-orphans`" in orphan.hold.reason
     assert plan.to_make == ()
-    assert plan.in_line
+    assert plan.in_sync
 
 
 @pytest.mark.parametrize("created_on", ["another day", None])
@@ -141,7 +141,7 @@ def test_what_another_folder_wrote_after_us_is_not_written_over() -> None:
     assert conflict.action == "conflict"
     assert "another state folder (other) wrote proxy host #3 after this one" in conflict.reason
     assert "two proxysync run with one instance" in conflict.reason
-    assert not plan.in_line
+    assert not plan.in_sync
     adopted = only(make_plan([want("media")], npm(WRITTEN_AFTER_US), [OUR_ROW], ADOPTING))
     assert (adopted.action, adopted.is_open) == ("adopt", True)
 

@@ -28,7 +28,7 @@ def test_an_entry_that_npm_has_not_is_created() -> None:
 def test_an_entry_that_npm_has_is_unchanged_and_its_lost_row_is_recorded() -> None:
     plan = make_plan([want("media")], npm(live(3, "media")), (), FIX)
     assert plan.empty
-    assert plan.in_line
+    assert plan.in_sync
     assert plan.unchanged == (key("media"),)
     assert plan.records == (row("media", 3),)
     assert make_plan([want("media")], npm(live(3, "media")), plan.records, FIX).records == ()
@@ -104,7 +104,7 @@ def test_under_report_drift_is_shown_but_left() -> None:
     assert change.hold is not None
     assert change.hold.kind is HoldKind.DRIFT
     assert change.fields == {"forward_port": FieldChange(1, 8096)}
-    assert plan.in_line
+    assert plan.in_sync
     assert plan.summary["drift"] == 1
     assert plan.summary["update"] == 0
 
@@ -163,7 +163,7 @@ def test_without_prune_a_host_that_left_the_file_stays() -> None:
     assert hold is not None
     assert hold.kind is HoldKind.PRUNE
     assert plan.to_make == ()
-    assert plan.in_line
+    assert plan.in_sync
 
 
 def test_a_renamed_key_is_an_update() -> None:
@@ -237,7 +237,7 @@ def test_a_definition_that_failed_is_not_tried_again_until_something_changes() -
     hold = only(plan).hold
     assert hold is not None
     assert (hold.kind, hold.reason) == (HoldKind.FAILED, "nginx: unknown directive")
-    assert not plan.in_line
+    assert not plan.in_sync
     edited = want("media", advanced_config="good;")
     assert only(make_plan([edited], npm(host), (), FIX, failures=[failure])).is_open
     moved = live(3, "media", forward_port=1)
@@ -280,7 +280,7 @@ def test_an_entry_with_a_problem_is_a_conflict_and_its_host_stays_as_it_is() -> 
     assert (change.action, change.reason, change.npm_id) == ("conflict", "no certificate x", 3)
     assert change.fields == {}
     assert change.target is None
-    assert not plan.in_line
+    assert not plan.in_sync
 
 
 def test_what_an_entry_that_is_off_refers_to_stays_as_it_is_where_it_cannot_be_told() -> None:

@@ -12,7 +12,7 @@ import pytest
 from proxysync.probe.check import check
 from proxysync.probe.engine import probe_many
 from proxysync.probe.model import Result
-from proxysync.probe.names import Names
+from proxysync.probe.resolver import Resolver
 from tests.probe.asking import failed, probe, statuses
 from tests.probe.servers import OK, answering, closed, full, hanging, small
 
@@ -160,7 +160,7 @@ def test_runs_in_several_threads_do_not_disturb_each_other() -> None:
 
 def test_a_caller_with_an_event_loop_awaits_single_checks() -> None:
     async def both(ports: list[int]) -> list[Result]:
-        names = Names()
+        names = Resolver()
         return await asyncio.gather(
             *(check(probe(port, host="localhost"), names) for port in ports)
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain, eventually
 
 
@@ -14,7 +14,7 @@ def names(world: World) -> set[str]:
 
 
 @pytest.fixture
-def here(world: World, services: list[Toy]) -> World:
+def here(world: World, services: list[DemoService]) -> World:
     """Three entries, in NPM already."""
     world.write({toy.text: {"upstream": toy.url} for toy in services})
     world.apply()
@@ -22,7 +22,7 @@ def here(world: World, services: list[Toy]) -> World:
 
 
 @pytest.fixture
-def there(here: World, services: list[Toy]) -> World:
+def there(here: World, services: list[DemoService]) -> World:
     """A second shell with its own state folder, whose file has only one of the three."""
     folder = here.folder / "there"
     folder.mkdir()
@@ -37,11 +37,11 @@ def test_shell_a_first_run_with_another_state_folder_deletes_nothing(
     before = here.npm.hosts()
     assert there.call("apply", "--yes").code == 0
     assert here.npm.hosts() == before
-    here.assert_in_line()
+    here.assert_in_sync()
 
 
 def test_shell_two_folders_in_turn_delete_nothing_of_each_other(
-    here: World, there: World, services: list[Toy]
+    here: World, there: World, services: list[DemoService]
 ) -> None:
     there.write({"one": {"upstream": services[0].url}, "new": {"upstream": services[1].url}})
     for _ in range(2):
@@ -58,7 +58,7 @@ def test_instance_another_one_deletes_nothing(here: World, there: World) -> None
 
 
 def test_state_once_lost_an_entry_that_goes_leaves_an_orphan_until_it_is_asked_for(
-    here: World, services: list[Toy]
+    here: World, services: list[DemoService]
 ) -> None:
     (here.state / "state.db").unlink()
     here.write({toy.text: {"upstream": toy.url} for toy in services[:2]})
@@ -80,10 +80,10 @@ def test_state_once_lost_an_entry_that_goes_leaves_an_orphan_until_it_is_asked_f
 
     here.apply("--delete-orphans")
     assert names(here) == {"one", "two"}
-    here.assert_in_line()
+    here.assert_in_sync()
 
 
-def test_state_once_lost_a_daemon_deletes_nothing(here: World, services: list[Toy]) -> None:
+def test_state_once_lost_a_daemon_deletes_nothing(here: World, services: list[DemoService]) -> None:
     (here.state / "state.db").unlink()
     here.write({toy.text: {"upstream": toy.url} for toy in services[:2]})
     with here.daemon():
@@ -92,7 +92,7 @@ def test_state_once_lost_a_daemon_deletes_nothing(here: World, services: list[To
 
 
 def test_npm_restored_brings_back_a_host_that_had_been_deleted_and_it_stays(
-    here: World, services: list[Toy]
+    here: World, services: list[DemoService]
 ) -> None:
     row = here.npm.host("three")
     here.write({toy.text: {"upstream": toy.url} for toy in services[:2]})
@@ -129,7 +129,7 @@ def test_file_one_that_is_gone_leaves_its_hosts(here: World, tmp_path: Path) -> 
 
 
 def test_file_with_a_default_that_disables_all_disables_none(
-    here: World, services: list[Toy]
+    here: World, services: list[DemoService]
 ) -> None:
     here.write({toy.text: {"upstream": toy.url} for toy in services}, defaults={"enabled": False})
     done = here.call("apply", "--yes")
@@ -143,7 +143,7 @@ def test_file_with_a_default_that_disables_all_disables_none(
 
 
 def test_file_of_a_folder_that_is_gone_for_a_moment_deletes_nothing(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.file.mkdir()
     (small_world.file / "settings.yaml").write_text("settings: {verify: off}\n")

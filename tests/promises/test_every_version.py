@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
 from tests.world import Npm, World, domain, eventually
 
@@ -19,40 +19,40 @@ def old_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]
 
 
 def test_commands_apply_makes_changes_disables_and_deletes(
-    old_world: World, services: list[Toy]
+    old_world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     old_world.write({"one": {"upstream": one.url}, "two": {"upstream": two.url}})
     old_world.apply()
     assert "one" in old_world.npm.visit(domain("one"))[1]
-    old_world.assert_in_line()
+    old_world.assert_in_sync()
     old_world.write({"one": {"upstream": two.url}, "two": {"upstream": two.url, "enabled": False}})
     old_world.apply()
     assert "two" in old_world.npm.visit(domain("one"))[1]
     assert "two" not in old_world.npm.visit(domain("two"))[1]
-    old_world.assert_in_line()
+    old_world.assert_in_sync()
     old_world.write({"one": {"upstream": two.url}})
     old_world.apply()
     assert len(old_world.npm.hosts()) == 1
-    old_world.assert_in_line()
+    old_world.assert_in_sync()
 
 
 def test_commands_apply_never_serves_what_is_disabled_from_the_start(
-    old_world: World, services: list[Toy]
+    old_world: World, services: list[DemoService]
 ) -> None:
     old_world.write({"one": {"upstream": services[0].url, "enabled": False}})
     old_world.apply()
     row = old_world.npm.host("one")
     assert (bool(row["enabled"]), row["domain_names"]) == (False, [domain("one")])
     assert "one" not in old_world.npm.visit(domain("one"))[1]
-    old_world.assert_in_line()
+    old_world.assert_in_sync()
     old_world.write({"one": {"upstream": services[0].url}})
     old_world.apply()
     assert "one" in old_world.npm.visit(domain("one"))[1]
 
 
 def test_commands_run_makes_again_what_a_hand_has_deleted(
-    old_world: World, services: list[Toy]
+    old_world: World, services: list[DemoService]
 ) -> None:
     old_world.write({"one": {"upstream": services[0].url}}, settings={"resync_interval": "1s"})
     with old_world.daemon():

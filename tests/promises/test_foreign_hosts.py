@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
 from tests.world import World, domain, eventually
 
 
 @pytest.fixture
-def foreign(world: World, services: list[Toy]) -> World:
+def foreign(world: World, services: list[DemoService]) -> World:
     """Somebody else's host, whose domain an entry asks for, and an entry that is in NPM."""
     world.npm.add_host(domain("theirs"), port=services[1].port, meta={"note": "mine"})
     world.write({"one": {"upstream": services[0].url}})
@@ -55,7 +55,7 @@ def test_commands_run_says_that_they_are_in_the_way(foreign: World) -> None:
 @pytest.mark.parametrize("ours", [domain("x"), f"*.{domain('x')}"], ids=["the name", "all below"])
 @pytest.mark.parametrize("collection", ["proxy-hosts", "redirection-hosts", "dead-hosts"])
 def test_commands_apply_takes_no_name_that_nginx_takes_for_theirs(
-    world: World, services: list[Toy], collection: str, ours: str
+    world: World, services: list[DemoService], collection: str, ours: str
 ) -> None:
     if world.npm.version < (2, 12, 0):
         pytest.skip("before 2.12 no host can have a name that begins with a dot")
@@ -86,7 +86,9 @@ def test_shell_another_state_folder_touches_them_no_more(foreign: World) -> None
     assert theirs(foreign) == before
 
 
-def test_instance_another_ones_hosts_are_theirs(foreign: World, services: list[Toy]) -> None:
+def test_instance_another_ones_hosts_are_theirs(
+    foreign: World, services: list[DemoService]
+) -> None:
     before = foreign.npm.hosts()
     foreign.write(
         {"one": {"upstream": services[1].url}, "new": {"upstream": services[0].url}},
@@ -113,7 +115,7 @@ def anew() -> Iterator[Sandbox]:
 
 
 def test_npm_set_up_anew_has_hosts_of_others_under_the_ids_of_ours(
-    small_world: World, services: list[Toy], anew: Sandbox
+    small_world: World, services: list[DemoService], anew: Sandbox
 ) -> None:
     small_world.write({toy.text: {"upstream": toy.url} for toy in services})
     small_world.apply()
@@ -135,7 +137,7 @@ def test_npm_set_up_anew_has_hosts_of_others_under_the_ids_of_ours(
 
 
 def test_file_that_renames_an_entry_to_their_name_touches_them_not(
-    foreign: World, services: list[Toy]
+    foreign: World, services: list[DemoService]
 ) -> None:
     before = theirs(foreign)
     foreign.write(
@@ -147,7 +149,7 @@ def test_file_that_renames_an_entry_to_their_name_touches_them_not(
 
 
 def test_rights_that_hide_them_make_it_one_entrys_failure(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from proxysync.apply import under_way
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.faults import Fault, FaultProxy
 from tests.promises.killing import HOST, HOSTS, signal_at
 from tests.world import World, domain, eventually
@@ -21,7 +21,7 @@ def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def changed(small_world: World, services: list[Toy]) -> World:
+def changed(small_world: World, services: list[DemoService]) -> World:
     """Three sites that were moved to another service."""
     for toy in services[:2]:
         small_world.write({name: {"upstream": toy.url} for name in ("a", "b", "c")})
@@ -39,7 +39,7 @@ def ports(world: World) -> list[int]:
     return [row["forward_port"] for row in world.npm.hosts()]
 
 
-def assert_held(world: World, services: list[Toy]) -> None:
+def assert_held(world: World, services: list[DemoService]) -> None:
     assert ports(world) == [services[0].port] * 3
     assert "rolled back to before run 2" in world.call("plan").err
 
@@ -73,7 +73,7 @@ SPELLINGS: dict[str, Callable[[World], str]] = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("command", ["apply", "adopt"])
 def test_commands_that_write_are_refused_however_the_file_is_called(
-    held: World, services: list[Toy], command: str, spelling: str
+    held: World, services: list[DemoService], command: str, spelling: str
 ) -> None:
     if command == "adopt":
         held.npm.add_host(domain("d"))
@@ -86,25 +86,27 @@ def test_commands_that_write_are_refused_however_the_file_is_called(
 
 @pytest.mark.parametrize("words", [("plan",), ("status",), ("validate",), ("history",)], ids=str)
 def test_commands_that_only_look_do_not_end_it(
-    held: World, services: list[Toy], words: tuple[str, ...]
+    held: World, services: list[DemoService], words: tuple[str, ...]
 ) -> None:
     held.call(*words)
     assert_held(held, services)
 
 
-def test_commands_resume_ends_it(held: World, services: list[Toy]) -> None:
+def test_commands_resume_ends_it(held: World, services: list[DemoService]) -> None:
     assert held.call("resume").code == 0
     held.apply()
     assert ports(held) == [services[1].port] * 3
 
 
-def test_commands_a_change_of_the_content_ends_it(held: World, services: list[Toy]) -> None:
+def test_commands_a_change_of_the_content_ends_it(held: World, services: list[DemoService]) -> None:
     held.file.write_text(held.file.read_text() + "# changed\n")
     held.apply()
     assert ports(held) == [services[1].port] * 3
 
 
-def test_file_broken_and_mended_again_does_not_end_it(held: World, services: list[Toy]) -> None:
+def test_file_broken_and_mended_again_does_not_end_it(
+    held: World, services: list[DemoService]
+) -> None:
     good = held.file.read_text()
     held.file.write_text(BROKEN)
     assert held.call("apply", "--yes").code == 1
@@ -115,7 +117,7 @@ def test_file_broken_and_mended_again_does_not_end_it(held: World, services: lis
 
 @pytest.mark.parametrize("content", [BROKEN, None], ids=["broken", "gone"])
 def test_file_that_is_bad_during_the_rollback_and_mended_is_held(
-    changed: World, services: list[Toy], content: str | None
+    changed: World, services: list[DemoService], content: str | None
 ) -> None:
     good = changed.file.read_text()
     changed.file.unlink()
@@ -127,7 +129,9 @@ def test_file_that_is_bad_during_the_rollback_and_mended_is_held(
     assert_held(changed, services)
 
 
-def test_file_broken_under_the_daemon_does_not_end_it(held: World, services: list[Toy]) -> None:
+def test_file_broken_under_the_daemon_does_not_end_it(
+    held: World, services: list[DemoService]
+) -> None:
     good = held.file.read_text()
     with held.daemon():
         eventually(lambda: "daemon.held" in held.event_names())
@@ -140,7 +144,7 @@ def test_file_broken_under_the_daemon_does_not_end_it(held: World, services: lis
 
 @pytest.mark.parametrize("broken", [False, True], ids=["good file", "broken file"])
 def test_stop_a_rollback_that_a_500_cut_off_is_finished_while_held(
-    changed: World, services: list[Toy], *, broken: bool
+    changed: World, services: list[DemoService], *, broken: bool
 ) -> None:
     _cut_off(changed)
     if broken:
@@ -152,7 +156,7 @@ def test_stop_a_rollback_that_a_500_cut_off_is_finished_while_held(
 
 
 def test_stop_a_rollback_that_was_killed_is_finished_while_held(
-    changed: World, services: list[Toy]
+    changed: World, services: list[DemoService]
 ) -> None:
     signal_at(changed, "rollback", "--yes", method="PUT", path=HOST, nth=2, number=signal.SIGKILL)
     assert sorted(ports(changed)).count(services[1].port) == 1
@@ -162,7 +166,7 @@ def test_stop_a_rollback_that_was_killed_is_finished_while_held(
 
 
 def test_stop_the_next_rollback_goes_on_with_one_that_was_cut_off(
-    changed: World, services: list[Toy]
+    changed: World, services: list[DemoService]
 ) -> None:
     _cut_off(changed)
     done = changed.call("rollback", "--yes")
@@ -173,7 +177,7 @@ def test_stop_the_next_rollback_goes_on_with_one_that_was_cut_off(
 
 
 def test_stop_the_next_rollback_goes_on_with_one_that_was_killed_before_its_first_write(
-    changed: World, services: list[Toy]
+    changed: World, services: list[DemoService]
 ) -> None:
     changed.write({name: {"upstream": services[2].url} for name in ("a", "b", "c")})
     changed.apply()
@@ -184,7 +188,7 @@ def test_stop_the_next_rollback_goes_on_with_one_that_was_killed_before_its_firs
 
 
 def test_stop_what_a_person_let_pass_holds_for_the_rest_too(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write({name: {"upstream": services[0].url} for name in ("a", "b", "c")})
     small_world.apply()
@@ -196,7 +200,7 @@ def test_stop_what_a_person_let_pass_holds_for_the_rest_too(
 
 
 def test_commands_what_a_hand_changes_in_npm_while_held_stays(
-    held: World, services: list[Toy]
+    held: World, services: list[DemoService]
 ) -> None:
     npm_id = held.npm.host("b")["id"]
     held.npm.call("PUT", f"/nginx/proxy-hosts/{npm_id}", {"forward_port": services[2].port})
@@ -206,7 +210,7 @@ def test_commands_what_a_hand_changes_in_npm_while_held_stays(
 
 
 def test_commands_a_daemon_that_waits_for_the_rollback_does_not_apply_the_file(
-    changed: World, services: list[Toy]
+    changed: World, services: list[DemoService]
 ) -> None:
     """It begins to wait when there is no hold yet."""
     with changed.daemon() as daemon, FaultProxy(changed.npm.url) as proxy:

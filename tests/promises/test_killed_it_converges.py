@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from proxysync.apply import under_way as waiting
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.model import clock
 from proxysync.sandbox import Sandbox
 from proxysync.sandbox.rows import PROXY_HOST
@@ -28,7 +28,7 @@ def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_npm_set_up_anew_and_a_persons_host_has_the_id_of_an_open_row(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     one, two, three = services
     small_world.write({n: {"upstream": one.url} for n in ("stays", "more", "goes")})
@@ -51,7 +51,7 @@ def test_npm_set_up_anew_and_a_persons_host_has_the_id_of_an_open_row(
 
 
 def test_stop_right_after_a_creation_whose_marker_is_wiped_leaves_no_orphan(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     world.write({"new": {"upstream": services[0].url}})
     signal_at(world, "apply", "--yes", method="GET", path=HOST, phase="before")
@@ -61,11 +61,11 @@ def test_stop_right_after_a_creation_whose_marker_is_wiped_leaves_no_orphan(
     assert [(r["id"], r["domain_names"]) for r in world.npm.hosts()] == [
         (row["id"], [domain("new")])
     ]
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 def test_stop_before_an_adoption_has_begun_makes_nothing_ours(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     world.npm.add_host(domain("theirs"), enabled=False)
     world.write({"theirs": {"upstream": services[0].url, "enabled": False}})
@@ -78,7 +78,7 @@ def test_stop_before_an_adoption_has_begun_makes_nothing_ours(
 
 
 def test_commands_an_adopted_host_behind_a_500_keeps_what_npm_had(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     row = small_world.npm.add_host(domain("theirs"), port=one.port)
@@ -87,7 +87,9 @@ def test_commands_an_adopted_host_behind_a_500_keeps_what_npm_had(
     assert small_world.npm.visit(domain("theirs"))[1].strip() == one.text
 
 
-def test_state_lost_and_a_500_keeps_what_npm_had(small_world: World, services: list[Toy]) -> None:
+def test_state_lost_and_a_500_keeps_what_npm_had(
+    small_world: World, services: list[DemoService]
+) -> None:
     one, two, _ = services
     small_world.write({"site": {"upstream": one.url}})
     small_world.apply()
@@ -113,7 +115,7 @@ def _fails_then_is_refused(world: World, npm_id: int, url: str, *words: str) -> 
 
 
 def test_commands_a_name_whose_new_host_failed_is_not_a_reason_to_delete_another_one(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     sandbox = small_world.npm.sandbox
@@ -130,12 +132,14 @@ def test_commands_a_name_whose_new_host_failed_is_not_a_reason_to_delete_another
     assert [row["id"] for row in small_world.npm.hosts()] == [theirs["id"]]
 
 
-def test_stop_while_npm_makes_a_host_brings_one_host(world: World, services: list[Toy]) -> None:
+def test_stop_while_npm_makes_a_host_brings_one_host(
+    world: World, services: list[DemoService]
+) -> None:
     world.write({"new": {"upstream": services[0].url}})
     signal_at(world, "apply", "--yes", method="POST", path=HOSTS)
     world.apply()
     assert len(world.npm.hosts()) == 1
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
 @pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
@@ -151,7 +155,7 @@ def test_stop_while_npm_makes_a_host_brings_one_host(world: World, services: lis
     ],
 )
 def test_stop_by_a_signal_between_the_writes_of_an_exchange(
-    world: World, services: list[Toy], command: str, number: int, *, twice: bool
+    world: World, services: list[DemoService], command: str, number: int, *, twice: bool
 ) -> None:
     """A wildcard has no other name by which it would be served while it moves."""
     one, two, _ = services
@@ -210,7 +214,7 @@ LATE: dict[str, tuple[str, str, Mapping[str, Any]]] = {
 
 @pytest.mark.parametrize("what", LATE)
 def test_stop_a_write_that_arrives_late_undoes_nothing(
-    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch, what: str
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(waiting, "LONGEST_WRITE", 8.0)
     monkeypatch.setattr(waiting, "POLL", 0.1)
@@ -229,11 +233,11 @@ def test_stop_a_write_that_arrives_late_undoes_nothing(
         domain("site"): services[2].port,
         domain("more"): services[2].port,
     }
-    small_world.assert_in_line()
+    small_world.assert_in_sync()
 
 
 def test_stop_where_nothing_is_under_way_nobody_waits(
-    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed while it reads; while the answer is written, so that the host shows the result; and
     after NPM was not even there."""
@@ -250,7 +254,7 @@ def test_stop_where_nothing_is_under_way_nobody_waits(
 
 
 def test_stop_by_a_signal_while_it_waits_for_an_earlier_write(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     _leave_a_write_that_never_arrives(small_world, services)
     before = small_world.npm.hosts()
@@ -263,7 +267,7 @@ def test_stop_by_a_signal_while_it_waits_for_an_earlier_write(
 
 @pytest.mark.parametrize("hours", [-25, 25])
 def test_clock_that_was_set_makes_the_wait_no_longer_and_no_shorter(
-    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch, hours: int
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
     monkeypatch.setattr(waiting, "LONGEST_WRITE", 3.0)
     _leave_a_write_that_never_arrives(small_world, services)
@@ -275,7 +279,7 @@ def test_clock_that_was_set_makes_the_wait_no_longer_and_no_shorter(
     assert services[1].port == small_world.npm.hosts()[0]["forward_port"]
 
 
-def _leave_a_write_that_never_arrives(world: World, services: list[Toy]) -> None:
+def _leave_a_write_that_never_arrives(world: World, services: list[DemoService]) -> None:
     world.write({"site": {"upstream": services[0].url}})
     world.apply()
     world.write({"site": {"upstream": services[1].url}})

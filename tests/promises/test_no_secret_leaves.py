@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from proxysync.config import variables
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import Done, World, eventually
 
 OLD = "old-T0ken-of-yesterday"
@@ -42,7 +42,7 @@ LOOKS = (
 WRITES = (("apply", "--yes"), ("apply", "--yes", "--format", "json"), ("rollback", "1", "--yes"))
 
 
-def write(world: World, toy: Toy, config: str = ENTRY, **entry: Any) -> None:
+def write(world: World, toy: DemoService, config: str = ENTRY, **entry: Any) -> None:
     world.write({"one": {"upstream": toy.url, "advanced_config": config, **entry}})
 
 
@@ -70,7 +70,9 @@ def assert_told_nothing(world: World) -> None:
         assert NEW not in text
 
 
-def test_commands_show_a_secret_as_its_name(small_world: World, services: list[Toy]) -> None:
+def test_commands_show_a_secret_as_its_name(
+    small_world: World, services: list[DemoService]
+) -> None:
     write(small_world, services[0])
     hand_over(small_world, NEW)
     (plan,) = said(small_world, ("plan",))
@@ -80,7 +82,7 @@ def test_commands_show_a_secret_as_its_name(small_world: World, services: list[T
 
 
 def test_commands_show_a_plain_variable_as_its_value(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     write(small_world, services[0], 'set $t "${TOKEN}"; # a-plain-value')
     small_world.env["PROXYSYNC_VAR_TOKEN"] = "a-plain-value"
@@ -89,7 +91,9 @@ def test_commands_show_a_plain_variable_as_its_value(
     assert plan.count("a-plain-value") == 2
 
 
-def test_commands_hide_a_secret_that_nginx_quotes(world: World, services: list[Toy]) -> None:
+def test_commands_hide_a_secret_that_nginx_quotes(
+    world: World, services: list[DemoService]
+) -> None:
     write(world, services[0], "${TOKEN} on;")
     hand_over(world, NEW)
     (apply,) = said(world, WRITES[0])
@@ -99,7 +103,9 @@ def test_commands_hide_a_secret_that_nginx_quotes(world: World, services: list[T
     assert_told_nothing(world)
 
 
-def test_secret_rotated_its_earlier_value_is_hidden(world: World, services: list[Toy]) -> None:
+def test_secret_rotated_its_earlier_value_is_hidden(
+    world: World, services: list[DemoService]
+) -> None:
     write(world, services[0])
     hand_over(world, OLD)
     said(world, WRITES[0])
@@ -113,7 +119,7 @@ def test_secret_rotated_its_earlier_value_is_hidden(world: World, services: list
 
 
 def test_secret_dropped_from_file_and_environment_stays_hidden(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     write(small_world, services[0])
     hand_over(small_world, OLD)
@@ -125,7 +131,7 @@ def test_secret_dropped_from_file_and_environment_stays_hidden(
 
 
 def test_secret_of_several_lines_is_hidden_line_by_line(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     hand_over(small_world, f"# first {OLD}\n# second {NEW}")
     write(small_world, services[0], "# before\n${TOKEN}\n# after\n")
@@ -136,7 +142,7 @@ def test_secret_of_several_lines_is_hidden_line_by_line(
 
 
 def test_state_lost_what_may_have_been_secret_is_not_shown(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     write(world, services[0])
     hand_over(world, OLD)
@@ -148,7 +154,7 @@ def test_state_lost_what_may_have_been_secret_is_not_shown(
 
 
 def test_shell_with_another_state_folder_does_not_show_what_only_the_first_knows(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     first, second = str(small_world.state), str(small_world.folder / "second")
     write(small_world, services[0])
@@ -163,7 +169,7 @@ def test_shell_with_another_state_folder_does_not_show_what_only_the_first_knows
 
 
 def test_instance_another_one_does_not_show_what_only_the_first_knows(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     write(small_world, services[0])
     hand_over(small_world, OLD)
@@ -178,7 +184,7 @@ def test_instance_another_one_does_not_show_what_only_the_first_knows(
 
 @pytest.mark.parametrize("content", ["][\n", "proxies: {one: {domains: 5}}\n", ""])
 def test_file_broken_hides_what_was_secret_before(
-    small_world: World, services: list[Toy], content: str
+    small_world: World, services: list[DemoService], content: str
 ) -> None:
     write(small_world, services[0])
     hand_over(small_world, OLD)
@@ -202,7 +208,7 @@ def test_file_that_is_a_link_to_another_is_not_quoted(small_world: World) -> Non
     "name", ["PROXYSYNC_NPM_SECRET", "NPM_SECRET", "HOME", "npm_secret", "npm_password"]
 )
 def test_file_reads_nothing_that_was_not_handed_over(
-    small_world: World, services: list[Toy], name: str, monkeypatch: pytest.MonkeyPatch
+    small_world: World, services: list[DemoService], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in ("credentials", "secrets"):
         (small_world.folder / folder).mkdir()
@@ -226,7 +232,7 @@ def test_file_reads_nothing_that_was_not_handed_over(
 
 
 def test_file_may_read_a_credential_and_a_container_secret(
-    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder, name in (("credentials", "one"), ("secrets", "two")):
         (small_world.folder / folder).mkdir()
@@ -240,7 +246,7 @@ def test_file_may_read_a_credential_and_a_container_secret(
 
 
 def test_file_cannot_send_a_secret_to_a_name_server(
-    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a name was looked up")
@@ -259,7 +265,7 @@ def test_file_cannot_send_a_secret_to_a_name_server(
 
 
 def test_run_takes_a_rotated_file_and_logs_no_value(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     file = small_world.folder / "token"
     file.write_text(OLD + "\n")
@@ -295,7 +301,9 @@ def modes(folder: Path) -> Mapping[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
 
 
-def test_state_files_are_their_owners_alone(small_world: World, services: list[Toy]) -> None:
+def test_state_files_are_their_owners_alone(
+    small_world: World, services: list[DemoService]
+) -> None:
     write(small_world, services[0])
     hand_over(small_world, OLD)
     with lax(), small_world.daemon():
@@ -309,7 +317,7 @@ def test_state_files_are_their_owners_alone(small_world: World, services: list[T
 
 
 def test_state_files_that_others_could_read_are_closed_to_them(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     write(small_world, services[0])
     hand_over(small_world, OLD)
@@ -353,7 +361,7 @@ def test_terminal_gets_no_control_character_from_an_argument(small_world: World)
 
 @pytest.mark.parametrize("colours", ["", "1"])
 def test_terminal_gets_no_control_character_from_npm(
-    small_world: World, services: list[Toy], colours: str
+    small_world: World, services: list[DemoService], colours: str
 ) -> None:
     small_world.env |= {"FORCE_COLOR": colours}
     small_world.npm.add_host(f"a.{'proxysync-test.example'}", advanced_config=f"# {HOSTILE}")

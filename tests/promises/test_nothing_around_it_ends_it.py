@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
 from tests.probe.servers import serving
 from tests.world import Npm, World, domain, eventually
@@ -57,7 +57,7 @@ SOON = "import proxysync.npm.deadline as d; d.STOP_GRACE = 0.3"
 
 
 @pytest.fixture
-def one(small_world: World, services: list[Toy]) -> World:
+def one(small_world: World, services: list[DemoService]) -> World:
     small_world.write({"one": {"upstream": services[0].url}})
     return small_world
 
@@ -66,7 +66,7 @@ def serves(world: World, text: str, name: str = "one") -> Callable[[], bool]:
     return lambda: text in world.npm.visit(domain(name))[1]
 
 
-def edit(world: World, old: Toy, new: Toy) -> None:
+def edit(world: World, old: DemoService, new: DemoService) -> None:
     world.file.write_text(world.file.read_text().replace(old.url, new.url))
 
 
@@ -75,7 +75,7 @@ def said(world: World, event: str) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("bent", [NO_INOTIFY, NO_WATCHES], ids=["instances", "watches"])
-def test_file_without_inotify_is_polled(one: World, services: list[Toy], bent: str) -> None:
+def test_file_without_inotify_is_polled(one: World, services: list[DemoService], bent: str) -> None:
     with one.daemon(bent):
         eventually(serves(one, "one"))
         edit(one, services[0], services[1])
@@ -83,7 +83,7 @@ def test_file_without_inotify_is_polled(one: World, services: list[Toy], bent: s
         assert one.event_names().count("config.polled") == 1
 
 
-def test_file_among_links_that_lead_to_each_other(one: World, services: list[Toy]) -> None:
+def test_file_among_links_that_lead_to_each_other(one: World, services: list[DemoService]) -> None:
     folder = one.folder / "proxies.d"
     folder.mkdir()
     one.file = one.file.rename(folder / "one.yaml")
@@ -100,7 +100,7 @@ def test_file_among_links_that_lead_to_each_other(one: World, services: list[Toy
         eventually(serves(one, "two"))
 
 
-def test_file_that_leads_to_itself_is_waited_for(one: World, services: list[Toy]) -> None:
+def test_file_that_leads_to_itself_is_waited_for(one: World, services: list[DemoService]) -> None:
     text = one.file.read_text()
     one.file.unlink()
     one.file.symlink_to("proxies.yaml/x")
@@ -135,7 +135,7 @@ def full_disk(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 
 def test_state_on_a_full_disk_holds_all_writes_until_there_is_room(
-    one: World, services: list[Toy]
+    one: World, services: list[DemoService]
 ) -> None:
     sandbox = one.npm.sandbox
     assert sandbox is not None
@@ -173,7 +173,7 @@ def locked(world: World) -> Iterator[sqlite3.Connection]:
 
 
 def test_state_locked_by_a_backup_holds_all_writes_until_it_ends(
-    one: World, services: list[Toy]
+    one: World, services: list[DemoService]
 ) -> None:
     sandbox = one.npm.sandbox
     assert sandbox is not None
@@ -222,7 +222,7 @@ def test_commands_say_that_the_state_is_locked(one: World, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("lost", ["folder", "database", "events.jsonl"])
 def test_state_removed_while_it_runs_is_written_anew(
-    one: World, services: list[Toy], lost: str
+    one: World, services: list[DemoService], lost: str
 ) -> None:
     with one.daemon() as process:
         eventually(serves(one, "one"))
@@ -241,14 +241,16 @@ def test_state_removed_while_it_runs_is_written_anew(
         assert len(runs) == 2, "what it knew is not lost with the file"
     with closing(sqlite3.connect(one.state / "state.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    one.assert_in_line()
+    one.assert_in_sync()
 
 
 @pytest.mark.parametrize("shift", [-3600, 120 * 86400])
-def test_clock_set_holds_up_nothing_that_waits(one: World, services: list[Toy], shift: int) -> None:
+def test_clock_set_holds_up_nothing_that_waits(
+    one: World, services: list[DemoService], shift: int
+) -> None:
     """The polling, the resync and a blocked entry's next try go on."""
     (one.folder / "shift").write_text("0")
-    late = Toy("late")
+    late = DemoService("late")
     settings = {"resync_interval": "1s"}
     one.write(
         {"one": {"upstream": services[0].url}, "late": {"upstream": late.url}}, settings=settings
@@ -310,7 +312,7 @@ def handles(pid: int, number: int) -> bool:
 
 
 def test_npm_that_answers_nothing_for_a_host_that_is_gone(
-    tmp_path: Path, services: list[Toy]
+    tmp_path: Path, services: list[DemoService]
 ) -> None:
     """As before NPM 2.12: somebody deletes a host by hand."""
     with Sandbox(version="2.10.4") as sandbox:
@@ -328,7 +330,7 @@ def test_npm_that_answers_nothing_for_a_host_that_is_gone(
 
 
 def test_npm_that_answers_oddly_is_an_error_until_it_is_well(
-    one: World, services: list[Toy]
+    one: World, services: list[DemoService]
 ) -> None:
     sandbox = one.npm.sandbox
     assert sandbox is not None
@@ -344,11 +346,11 @@ def test_npm_that_answers_oddly_is_an_error_until_it_is_well(
 
 
 def test_commands_run_goes_on_when_threads_meet_what_nobody_has_foreseen(
-    one: World, services: list[Toy]
+    one: World, services: list[DemoService]
 ) -> None:
     one.write({"one": {"upstream": services[0].url, "health": {"interval": "1s"}}})
     bent = """
-import proxysync.health.target as t, proxysync.health.latent as l, proxysync.daemon.oversight as o
+import proxysync.health.target as t, proxysync.health.latent as l, proxysync.daemon.monitoring as o
 def fail(*_, **__):
     raise ZeroDivisionError("nobody has foreseen this")
 t.check = l.find_unresolved = o.expiry_warnings = fail
@@ -364,7 +366,7 @@ t.check = l.find_unresolved = o.expiry_warnings = fail
 
 
 def test_commands_run_with_closed_standard_streams_writes_to_no_other_file(
-    one: World, services: list[Toy]
+    one: World, services: list[DemoService]
 ) -> None:
     process = subprocess.Popen(
         ["sh", "-c", f'exec "{sys.executable}" -m proxysync run <&- >&- 2>&-'], env=one.env
@@ -385,7 +387,7 @@ def test_commands_run_with_closed_standard_streams_writes_to_no_other_file(
 
 @pytest.mark.parametrize("named", ["by a whole path", "from there"])
 def test_commands_run_outlives_the_folder_that_it_was_started_in(
-    one: World, services: list[Toy], tmp_path: Path, named: str
+    one: World, services: list[DemoService], tmp_path: Path, named: str
 ) -> None:
     folder = tmp_path / "started here"
     folder.mkdir()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.faults import Fault, FaultProxy
 from tests.promises.killing import HOSTS
 from tests.world import World, domain, eventually
@@ -27,7 +27,7 @@ def port(world: World, name: str) -> int:
 
 
 @pytest.fixture
-def applied(world: World, services: list[Toy]) -> World:
+def applied(world: World, services: list[DemoService]) -> World:
     world.write(sites(services[0].url))
     world.apply()
     return world
@@ -43,7 +43,7 @@ def assert_told(world: World, out: str, *more: str) -> None:
 
 
 def test_commands_an_entry_too_large_with_what_others_keep_in_its_meta_is_refused_alone(
-    applied: World, services: list[Toy]
+    applied: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     row = applied.npm.host("bad")
@@ -62,7 +62,7 @@ def test_commands_an_entry_too_large_with_what_others_keep_in_its_meta_is_refuse
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_commands_any_4xx_while_trying_out_is_that_entrys(
-    applied: World, services: list[Toy], answer: str
+    applied: World, services: list[DemoService], answer: str
 ) -> None:
     one, two, _ = services
     applied.write(sites(two.url, advanced_config="client_max_body_size 9m;"))
@@ -77,7 +77,7 @@ def test_commands_any_4xx_while_trying_out_is_that_entrys(
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_commands_any_4xx_at_the_write_is_that_entrys(
-    applied: World, services: list[Toy], answer: str
+    applied: World, services: list[DemoService], answer: str
 ) -> None:
     one, two, _ = services
     applied.write(sites(two.url))
@@ -91,7 +91,7 @@ def test_commands_any_4xx_at_the_write_is_that_entrys(
     assert (port(applied, "good"), port(applied, "bad")) == (two.port, one.port)
 
 
-def test_commands_adopt_goes_on_with_the_others(world: World, services: list[Toy]) -> None:
+def test_commands_adopt_goes_on_with_the_others(world: World, services: list[DemoService]) -> None:
     one, two, _ = services
     for name in ("good", "bad"):
         world.npm.add_host(domain(name), port=one.port)
@@ -101,7 +101,9 @@ def test_commands_adopt_goes_on_with_the_others(world: World, services: list[Toy
     assert world.npm.visit(domain("bad"))[1].strip() == one.text
 
 
-def test_commands_rollback_goes_on_with_the_others(applied: World, services: list[Toy]) -> None:
+def test_commands_rollback_goes_on_with_the_others(
+    applied: World, services: list[DemoService]
+) -> None:
     one, two, _ = services
     applied.write(sites(two.url))
     applied.apply()
@@ -113,7 +115,9 @@ def test_commands_rollback_goes_on_with_the_others(applied: World, services: lis
     assert (port(applied, "good"), port(applied, "bad")) == (one.port, two.port)
 
 
-def test_commands_the_daemon_goes_on_with_the_others(applied: World, services: list[Toy]) -> None:
+def test_commands_the_daemon_goes_on_with_the_others(
+    applied: World, services: list[DemoService]
+) -> None:
     one, two, _ = services
     with FaultProxy(applied.npm.url) as proxy:
         proxy.inject(Fault.STATUS_400, method="POST", path=HOSTS)
@@ -125,7 +129,7 @@ def test_commands_the_daemon_goes_on_with_the_others(applied: World, services: l
 
 
 def test_commands_history_has_a_run_in_which_all_was_refused(
-    applied: World, services: list[Toy]
+    applied: World, services: list[DemoService]
 ) -> None:
     """In the rehearsal, before anything was touched; and it is not repeated with each resync."""
     applied.write(
@@ -144,7 +148,7 @@ def test_commands_history_has_a_run_in_which_all_was_refused(
 
 
 def test_commands_history_has_a_run_in_which_all_creations_were_refused(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     world.write({"bad": {"upstream": services[0].url, "advanced_config": BAD}})
     assert world.call("apply", "--yes").code == 1
@@ -154,7 +158,7 @@ def test_commands_history_has_a_run_in_which_all_creations_were_refused(
 
 
 def test_stop_a_run_after_one_in_which_all_was_refused_can_be_rolled_back(
-    applied: World, services: list[Toy]
+    applied: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     applied.write({**sites(one.url), "bad": {"upstream": one.url, "advanced_config": BAD}})

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from proxysync.apply.lock import write_lock
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, eventually
 
 OTHER_DAEMON = "for this NPM keeps its state in"
@@ -42,7 +42,7 @@ def second_shell(world: World) -> World:
     ids=["apply", "adopt", "rollback"],
 )
 def test_commands_wait_for_a_writer_with_another_state_folder(
-    small_world: World, services: list[Toy], words: tuple[str, ...]
+    small_world: World, services: list[DemoService], words: tuple[str, ...]
 ) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     small_world.apply()
@@ -59,7 +59,7 @@ def test_commands_wait_for_a_writer_with_another_state_folder(
 
 
 def test_shell_that_spells_the_url_of_npm_otherwise_waits(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     url = small_world.npm.url.replace("127.0.0.1", "localhost")
@@ -70,7 +70,7 @@ def test_shell_that_spells_the_url_of_npm_otherwise_waits(
 
 
 def test_commands_run_waits_its_turn_and_then_goes_on(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     other = ExitStack()
@@ -84,7 +84,9 @@ def test_commands_run_waits_its_turn_and_then_goes_on(
         eventually(small_world.npm.hosts)
 
 
-def test_stop_by_a_kill_leaves_no_lock_behind(small_world: World, services: list[Toy]) -> None:
+def test_stop_by_a_kill_leaves_no_lock_behind(
+    small_world: World, services: list[DemoService]
+) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     folder = small_world.folder / "killed"
     folder.mkdir()
@@ -106,7 +108,7 @@ def test_stop_by_a_kill_leaves_no_lock_behind(small_world: World, services: list
 
 
 def test_state_of_a_running_daemon_takes_no_second_one(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     with small_world.daemon() as process:
@@ -116,7 +118,7 @@ def test_state_of_a_running_daemon_takes_no_second_one(
 
 
 def test_shell_with_another_state_folder_is_told_of_the_daemons(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     second = second_shell(world)
     world.write({"one": {"upstream": services[0].url}})

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain, eventually
 
 LIST = domain("staff")
 
 
 @pytest.fixture
-def guarded(world: World, services: list[Toy]) -> World:
+def guarded(world: World, services: list[DemoService]) -> World:
     """An entry with an access list and a certificate, in NPM already."""
     rights = {"clients": [{"address": "10.9.9.9", "directive": "allow"}], "items": []}
     world.npm.call("POST", "/nginx/access-lists", {"name": LIST, **rights})
@@ -23,7 +23,7 @@ def guarded(world: World, services: list[Toy]) -> World:
     return world
 
 
-def write(world: World, services: list[Toy], **others: Any) -> None:
+def write(world: World, services: list[DemoService], **others: Any) -> None:
     entry = {"access_list": LIST, "certificate": domain("pair"), "force_ssl": True, **others}
     world.write({"one": {"upstream": services[0].url, **entry}})
 
@@ -34,7 +34,7 @@ def protection(world: World) -> tuple[Any, ...]:
 
 
 def test_file_with_a_typo_in_an_entry_that_goes_off_loses_nothing(
-    guarded: World, services: list[Toy]
+    guarded: World, services: list[DemoService]
 ) -> None:
     before = protection(guarded)
     write(guarded, services, enabled=False, access_list="no such list", certificate="no.such")
@@ -46,10 +46,12 @@ def test_file_with_a_typo_in_an_entry_that_goes_off_loses_nothing(
     assert not guarded.npm.host("one")["enabled"]
     assert "stays as NPM has it" in guarded.call("plan").out
     assert "stays as NPM has it" in guarded.call("status").out
-    guarded.assert_in_line()
+    guarded.assert_in_sync()
 
 
-def test_commands_the_daemon_says_once_what_it_leaves(guarded: World, services: list[Toy]) -> None:
+def test_commands_the_daemon_says_once_what_it_leaves(
+    guarded: World, services: list[DemoService]
+) -> None:
     before = protection(guarded)
     write(guarded, services, enabled=False, access_list="no such list")
     with guarded.daemon():
@@ -57,7 +59,9 @@ def test_commands_the_daemon_says_once_what_it_leaves(guarded: World, services: 
     assert protection(guarded) == before
 
 
-def test_commands_adopt_of_what_is_off_keeps_what_it_had(world: World, services: list[Toy]) -> None:
+def test_commands_adopt_of_what_is_off_keeps_what_it_had(
+    world: World, services: list[DemoService]
+) -> None:
     row = world.npm.call(
         "POST",
         "/nginx/access-lists",
@@ -70,7 +74,7 @@ def test_commands_adopt_of_what_is_off_keeps_what_it_had(world: World, services:
 
 
 def test_file_with_an_entry_that_is_off_and_new_is_not_created_without_its_list(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     write(world, services, enabled=False, access_list="no such list", certificate="none")
     done = world.call("apply", "--yes")
@@ -92,7 +96,7 @@ def test_file_with_nothing_behind_access_list_changes_nothing(guarded: World, bl
 
 
 def test_rights_an_account_that_sees_neither_takes_a_site_down_and_loses_nothing(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     world, sandbox = small_world, small_world.npm.sandbox
     assert sandbox is not None

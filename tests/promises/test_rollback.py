@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
 from tests.promises.killing import HOST, HOSTS, signal_at
 from tests.world import World, domain
@@ -38,7 +38,7 @@ def in_instance(world: World, instance: str, **proxies: Any) -> World:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_file_does_not_matter(world: World, services: list[Toy], file: str) -> None:
+def test_file_does_not_matter(world: World, services: list[DemoService], file: str) -> None:
     one, two, three = services
     world.write({"site": {"upstream": one.url}, "more": {"upstream": one.url}})
     world.apply()
@@ -52,7 +52,7 @@ def test_file_does_not_matter(world: World, services: list[Toy], file: str) -> N
 
 
 def test_instance_is_the_runs_and_not_that_of_a_broken_file(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     other = World(world.folder / "other", world.npm)
@@ -71,7 +71,9 @@ def test_instance_is_the_runs_and_not_that_of_a_broken_file(
     assert [row for row in world.npm.hosts() if row in theirs] == theirs
 
 
-def test_state_lost_a_blocked_entrys_working_host_stays(world: World, services: list[Toy]) -> None:
+def test_state_lost_a_blocked_entrys_working_host_stays(
+    world: World, services: list[DemoService]
+) -> None:
     one, two, _ = services
     world.write({"site": {"upstream": one.url}, "more": {"upstream": one.url}})
     world.apply()
@@ -85,7 +87,7 @@ def test_state_lost_a_blocked_entrys_working_host_stays(world: World, services: 
 
 
 def test_commands_max_delete_holds_and_can_be_waived(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     one, *_ = services
     small_world.write({name: {"upstream": one.url} for name in ("a", "b", "c")})
@@ -101,7 +103,7 @@ def test_commands_max_delete_holds_and_can_be_waived(
 @pytest.mark.parametrize(("answer", "code", "port"), [("y\n", 0, 0), ("n\n", 1, 1), ("", 1, 1)])
 def test_commands_it_asks_on_a_terminal(
     small_world: World,
-    services: list[Toy],
+    services: list[DemoService],
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
     code: int,
@@ -117,7 +119,9 @@ def test_commands_it_asks_on_a_terminal(
     assert ports(small_world) == {"site": services[port].port}
 
 
-def test_commands_its_reason_is_the_rollback(small_world: World, services: list[Toy]) -> None:
+def test_commands_its_reason_is_the_rollback(
+    small_world: World, services: list[DemoService]
+) -> None:
     one, two, _ = services
     small_world.write({"site": {"upstream": one.url}, "more": {"upstream": one.url}})
     small_world.apply()
@@ -138,7 +142,7 @@ def test_commands_its_reason_is_the_rollback(small_world: World, services: list[
 
 
 def test_commands_a_host_that_was_renamed_and_moved_since_is_the_same_host(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     one, *_ = services
     world.write({"old": {"upstream": one.url}})
@@ -154,7 +158,7 @@ def test_commands_a_host_that_was_renamed_and_moved_since_is_the_same_host(
 
 
 def test_commands_an_adopted_host_is_not_deleted_for_a_creation_that_never_was(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     sandbox = small_world.npm.sandbox
@@ -171,7 +175,7 @@ def test_commands_an_adopted_host_is_not_deleted_for_a_creation_that_never_was(
 
 
 def test_npm_set_up_anew_nothing_that_was_not_made_here_goes(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     small_world.write({"site": {"upstream": one.url}})
@@ -188,7 +192,7 @@ def test_npm_set_up_anew_nothing_that_was_not_made_here_goes(
 
 
 def test_stop_a_creation_killed_before_its_answer_is_undone_with_its_run(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     one, *_ = services
     small_world.write({"site": {"upstream": one.url}})
@@ -200,7 +204,7 @@ def test_stop_a_creation_killed_before_its_answer_is_undone_with_its_run(
 
 
 def test_rights_an_account_that_sees_nothing_undoes_nothing(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     for toy in services[:2]:
         small_world.write({name: {"upstream": toy.url} for name in ("a", "b")})

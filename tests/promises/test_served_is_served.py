@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxysync.apply.site_check import SiteCheck
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.health.schedule import phase
 from tests.faults import Fault, FaultProxy
 from tests.keys import key
@@ -23,7 +23,7 @@ def seeing(world: World, **more: Any) -> dict[str, Any]:
     return more if sandbox is None else {**more, "verify": {"url": world.npm.sites_url}}
 
 
-def many(count: int, toy: Toy) -> Mapping[str, Any]:
+def many(count: int, toy: DemoService) -> Mapping[str, Any]:
     return {f"site{number}": {"upstream": toy.url} for number in range(count)}
 
 
@@ -48,7 +48,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_apply_returns_when_all_of_many_creates_answer(
-    world: World, services: list[Toy], waited: list[float]
+    world: World, services: list[DemoService], waited: list[float]
 ) -> None:
     sandbox = world.npm.sandbox
     count = 20 if sandbox is None else 5
@@ -74,7 +74,7 @@ def told(world: World, event: str, name: str | None = None) -> int:
 
 
 @pytest.fixture
-def watched(small_world: World, services: list[Toy]) -> World:
+def watched(small_world: World, services: list[DemoService]) -> World:
     """Two sites that are served, and seen to be."""
     small_world.write(
         {"one": {"upstream": services[0].url}, "two": {"upstream": services[1].url}},
@@ -96,10 +96,12 @@ def test_run_notices_a_lost_file_and_has_it_served_again(watched: World) -> None
     assert told(watched, "edge.not_served", "one") == 1
     assert told(watched, "edge.served", "one") == 1
     assert told(watched, "edge.not_served", "two") == 0
-    watched.assert_in_line()
+    watched.assert_in_sync()
 
 
-def test_run_notices_an_old_file_that_leads_elsewhere(watched: World, services: list[Toy]) -> None:
+def test_run_notices_an_old_file_that_leads_elsewhere(
+    watched: World, services: list[DemoService]
+) -> None:
     sandbox = watched.npm.sandbox
     assert sandbox is not None
     with watched.daemon():
@@ -115,7 +117,7 @@ def test_run_notices_an_old_file_that_leads_elsewhere(watched: World, services: 
 
 
 def test_apply_rolls_back_only_the_one_of_many_that_got_worse(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     settings = seeing(small_world)
     entries = {toy.text: {"upstream": toy.url} for toy in services}
@@ -132,7 +134,7 @@ def test_apply_rolls_back_only_the_one_of_many_that_got_worse(
 
 
 def test_apply_is_not_over_while_nginx_does_not_serve_what_npm_says(
-    watched: World, services: list[Toy]
+    watched: World, services: list[DemoService]
 ) -> None:
     sandbox = watched.npm.sandbox
     assert sandbox is not None
@@ -150,10 +152,10 @@ def test_apply_is_not_over_while_nginx_does_not_serve_what_npm_says(
     assert edge_of(watched, "three") == "served"
     assert watched.event_names(name="three").count("edge.not_served") == 1
     assert watched.event_names(name="three").count("edge.served") == 1
-    watched.assert_in_line()
+    watched.assert_in_sync()
 
 
-def test_apply_says_that_it_could_not_look(small_world: World, services: list[Toy]) -> None:
+def test_apply_says_that_it_could_not_look(small_world: World, services: list[DemoService]) -> None:
     small_world.write(
         {"one": {"upstream": services[0].url}},
         settings={"verify": {"url": "http://127.0.0.1:1"}},
@@ -172,7 +174,7 @@ def test_apply_says_that_it_could_not_look(small_world: World, services: list[To
 
 
 def test_apply_concludes_nothing_from_a_server_that_is_not_npms(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     settings = {"verify": {"url": services[2].url}}
     small_world.write({"one": {"upstream": services[0].url}}, settings=settings)
@@ -181,14 +183,16 @@ def test_apply_concludes_nothing_from_a_server_that_is_not_npms(
     assert "as if it knew none of NPM's sites" in done.err
 
 
-def test_apply_asks_nobody_where_verify_is_off(small_world: World, services: list[Toy]) -> None:
+def test_apply_asks_nobody_where_verify_is_off(
+    small_world: World, services: list[DemoService]
+) -> None:
     small_world.write({"one": {"upstream": services[0].url}}, settings={"verify": "off"})
     small_world.apply()
     assert edge_of(small_world, "one") == "unknown"
     assert not [event for event in small_world.event_names() if event.startswith("edge.")]
 
 
-def test_adopt_returns_when_the_site_is_served(world: World, services: list[Toy]) -> None:
+def test_adopt_returns_when_the_site_is_served(world: World, services: list[DemoService]) -> None:
     world.npm.add_host(domain("one"), port=1)
     world.write({"one": {"upstream": services[0].url}}, settings=seeing(world))
     done = world.call("adopt", "one", "--yes")
@@ -197,7 +201,9 @@ def test_adopt_returns_when_the_site_is_served(world: World, services: list[Toy]
     assert edge_of(world, "one") == "served"
 
 
-def test_rollback_returns_when_the_site_is_served(world: World, services: list[Toy]) -> None:
+def test_rollback_returns_when_the_site_is_served(
+    world: World, services: list[DemoService]
+) -> None:
     for toy in services[:2]:
         world.write({"one": {"upstream": toy.url}}, settings=seeing(world))
         world.apply()
@@ -207,7 +213,7 @@ def test_rollback_returns_when_the_site_is_served(world: World, services: list[T
 
 
 def test_apply_returns_when_a_moved_domain_is_served_by_its_new_host(
-    world: World, services: list[Toy]
+    world: World, services: list[DemoService]
 ) -> None:
     one, two, _ = services
     both = {"domains": [domain("one"), domain("moved")], "upstream": one.url}
@@ -217,10 +223,10 @@ def test_apply_returns_when_a_moved_domain_is_served_by_its_new_host(
     world.write({"one": {"upstream": one.url}, "taker": taker}, settings=seeing(world))
     world.apply()
     assert all("two" in world.npm.visit(domain("moved"))[1] for _ in range(5))
-    world.assert_in_line()
+    world.assert_in_sync()
 
 
-def test_apply_returns_when_a_wildcard_is_served(world: World, services: list[Toy]) -> None:
+def test_apply_returns_when_a_wildcard_is_served(world: World, services: list[DemoService]) -> None:
     one, two, _ = services
     entries = {
         "wild": {"domains": ["*." + domain("wild")], "upstream": one.url},
@@ -234,7 +240,7 @@ def test_apply_returns_when_a_wildcard_is_served(world: World, services: list[To
 
 
 def test_apply_takes_a_site_behind_a_password_for_served(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
@@ -247,7 +253,9 @@ def test_apply_takes_a_site_behind_a_password_for_served(
     assert edge_of(small_world, "one") == "served"
 
 
-def test_run_notices_a_lost_file_under_a_wildcard(small_world: World, services: list[Toy]) -> None:
+def test_run_notices_a_lost_file_under_a_wildcard(
+    small_world: World, services: list[DemoService]
+) -> None:
     one, two, _ = services
     entries = {
         "wild": {"domains": ["*." + domain("wild")], "upstream": one.url},
@@ -265,7 +273,7 @@ def test_run_notices_a_lost_file_under_a_wildcard(small_world: World, services: 
 
 
 def test_run_says_nothing_of_a_site_that_is_off_or_protected_or_has_a_mind_of_its_own(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
@@ -286,7 +294,9 @@ def test_run_says_nothing_of_a_site_that_is_off_or_protected_or_has_a_mind_of_it
     assert not [event for event in small_world.event_names() if event.startswith("edge.")]
 
 
-def test_run_says_once_that_the_edge_cannot_be_reached(watched: World, services: list[Toy]) -> None:
+def test_run_says_once_that_the_edge_cannot_be_reached(
+    watched: World, services: list[DemoService]
+) -> None:
     sandbox = watched.npm.sandbox
     assert sandbox is not None
     with watched.daemon():
@@ -316,7 +326,7 @@ def kill_before_visitors_are_asked(world: World, monkeypatch: pytest.MonkeyPatch
 
 
 def test_stop_before_visitors_were_asked_puts_back_a_site_that_got_worse(
-    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = seeing(small_world)
     entry = {"upstream": services[0].url}
@@ -333,7 +343,7 @@ def test_stop_before_visitors_were_asked_puts_back_a_site_that_got_worse(
 
 @pytest.mark.parametrize("new", [True, False])
 def test_stop_before_visitors_were_asked_closes_a_site_that_was_left_open(
-    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch, new: bool
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch, new: bool
 ) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
@@ -352,7 +362,7 @@ def test_stop_before_visitors_were_asked_closes_a_site_that_was_left_open(
 
 
 def test_npm_that_fails_while_a_site_is_put_back_has_it_put_back_later(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     settings = seeing(small_world)
     entry = {"upstream": services[0].url}
@@ -375,7 +385,7 @@ def test_npm_that_fails_while_a_site_is_put_back_has_it_put_back_later(
 
 
 def test_npm_that_was_away_has_all_sites_looked_at_again(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     # By itself this one is looked at 27 s after the start, and then after an hour.
     late = next(name for name in map("site{}".format, range(999)) if phase(key(name)) > 0.9)
@@ -396,7 +406,9 @@ def test_npm_that_was_away_has_all_sites_looked_at_again(
     assert told(small_world, "edge.not_served", late) == 1
 
 
-def test_run_watches_a_site_that_is_on_https_only(small_world: World, services: list[Toy]) -> None:
+def test_run_watches_a_site_that_is_on_https_only(
+    small_world: World, services: list[DemoService]
+) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
     # By the API: the sandbox's own short way makes none that could serve a handshake.
@@ -446,7 +458,7 @@ def test_run_concludes_nothing_from_a_page_that_cannot_be_compared(
 
 
 def test_npm_that_loses_what_was_only_written_again_makes_the_entry_no_failure(
-    small_world: World, services: list[Toy], monkeypatch: pytest.MonkeyPatch
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A repair changes nothing, so that there is nothing to put back, and nothing to blame."""
     sandbox = small_world.npm.sandbox

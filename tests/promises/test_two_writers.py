@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from tests.world import World, domain, eventually
 
 
 @pytest.fixture
-def two(world: World, services: list[Toy]) -> tuple[World, World]:
+def two(world: World, services: list[DemoService]) -> tuple[World, World]:
     """Two state folders of one instance, whose files disagree on one entry."""
     folder = world.folder / "there"
     folder.mkdir()
@@ -21,7 +21,7 @@ def two(world: World, services: list[Toy]) -> tuple[World, World]:
 
 
 def test_shell_in_turn_each_host_is_written_once_and_then_left(
-    two: tuple[World, World], services: list[Toy]
+    two: tuple[World, World], services: list[DemoService]
 ) -> None:
     here, there = two
     there.apply()
@@ -42,7 +42,7 @@ def test_shell_in_turn_each_host_is_written_once_and_then_left(
 
 
 def test_commands_two_daemons_come_to_rest_and_one_says_why(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     here, there = small_world, World(small_world.folder / "there", small_world.npm)
     there.folder.mkdir()
@@ -67,7 +67,7 @@ def test_commands_two_daemons_come_to_rest_and_one_says_why(
 
 
 def test_state_lost_and_found_again_takes_its_hosts_without_a_write(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
@@ -82,7 +82,7 @@ def test_state_lost_and_found_again_takes_its_hosts_without_a_write(
     small_world.write({toy.text: {"upstream": services[0].url} for toy in services[:2]})
     small_world.apply()
     assert len(small_world.npm.hosts()) == 2
-    small_world.assert_in_line()
+    small_world.assert_in_sync()
 
 
 def change_again_and_again(world: World, times: int = 6) -> None:
@@ -95,7 +95,7 @@ def change_again_and_again(world: World, times: int = 6) -> None:
 
 
 @pytest.fixture
-def contested(world: World, services: list[Toy]) -> World:
+def contested(world: World, services: list[DemoService]) -> World:
     """An entry whose port somebody else has set six times."""
     world.write({"one": {"upstream": services[0].url}})
     world.apply()
@@ -104,7 +104,7 @@ def contested(world: World, services: list[Toy]) -> World:
 
 
 def test_commands_a_field_that_is_put_back_five_times_is_left_with_one_error(
-    contested: World, services: list[Toy]
+    contested: World, services: list[DemoService]
 ) -> None:
     for _ in range(2):
         done = contested.call("apply", "--yes")
@@ -124,7 +124,7 @@ def test_commands_a_field_that_is_put_back_five_times_is_left_with_one_error(
 
 
 def test_file_that_changes_is_applied_whatever_was_left(
-    contested: World, services: list[Toy]
+    contested: World, services: list[DemoService]
 ) -> None:
     contested.write({"one": {"upstream": services[0].url, "block_exploits": True}})
     contested.apply()
@@ -133,7 +133,7 @@ def test_file_that_changes_is_applied_whatever_was_left(
 
 
 def test_rights_without_the_audit_log_say_where_it_stands(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     assert small_world.npm.sandbox is not None
     small_world.npm.sandbox.add_user("few@example.com", "changeme", visibility="all")
@@ -145,7 +145,7 @@ def test_rights_without_the_audit_log_say_where_it_stands(
 
 
 def test_shell_with_a_copy_of_the_state_folder_does_not_fight_for_ever(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     here, there = small_world, World(small_world.folder / "there", small_world.npm)
     here.write({"one": {"upstream": services[0].url}})

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from proxysync.demo.toys import Toy
+from proxysync.demo.services import DemoService
 from proxysync.model import clock
-from proxysync.model.health import Check, Standing
+from proxysync.model.health import Check, HealthState
 from proxysync.store.database import open_for_writing
 from proxysync.store.health import HealthStore, Record
 from tests.keys import key
@@ -31,7 +31,7 @@ def test_validate_shows_a_failure_under_mode_warn_as_a_warning(small_world: Worl
 
 
 def test_validate_does_not_fail_for_an_entry_that_is_off(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write(
         {"off": {"upstream": DEAD, "enabled": False}, "one": {"upstream": services[0].url}}
@@ -76,11 +76,11 @@ def test_adopt_does_not_call_blocked_what_it_adopts(small_world: World) -> None:
     assert "blocked" not in done.out + done.err
     assert small_world.event_names() == ["proxy.adopted"]
     assert states(small_world) == {"one": "in sync"}
-    small_world.assert_in_line()
+    small_world.assert_in_sync()
 
 
 def test_adopt_still_blocks_an_upstream_that_would_take_a_site_down(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.npm.add_host(domain("one"), port=services[0].port)
     small_world.write({"one": {"upstream": DEAD}})
@@ -97,7 +97,9 @@ def test_adopt_of_one_leaves_the_others_blocked(small_world: World) -> None:
     assert (status["sync"], status["since"] is None) == ("blocked", False)
 
 
-def test_adopt_says_that_there_is_nothing_to_adopt(small_world: World, services: list[Toy]) -> None:
+def test_adopt_says_that_there_is_nothing_to_adopt(
+    small_world: World, services: list[DemoService]
+) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     done = small_world.call("adopt", "one", "--yes")
     assert done.code == 0
@@ -105,7 +107,7 @@ def test_adopt_says_that_there_is_nothing_to_adopt(small_world: World, services:
 
 
 def test_status_says_from_when_uptime_counts_and_how_much_is_known(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     small_world.apply()
@@ -113,7 +115,7 @@ def test_status_says_from_when_uptime_counts_and_how_much_is_known(
     database, _ = open_for_writing(small_world.state / "state.db")
     checks = [Check(began, ok=True), Check(began + timedelta(minutes=5), ok=True)]
     checks.append(Check(clock.now(), ok=False))
-    HealthStore(database).save([Record(key("one"), Standing(), check) for check in checks])
+    HealthStore(database).save([Record(key("one"), HealthState(), check) for check in checks])
     database.close()
     status = small_world.call("status", "one", "--format", "json").json["proxies"][0]
     assert status["uptime"]["24h"] > 0.9, "nobody knows of the time in between"
@@ -124,7 +126,7 @@ def test_status_says_from_when_uptime_counts_and_how_much_is_known(
 
 
 def test_apply_and_status_name_what_the_settings_leave_in_npm(
-    small_world: World, services: list[Toy]
+    small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write({toy.text: {"upstream": toy.url} for toy in services[:2]})
     small_world.apply()
@@ -137,7 +139,9 @@ def test_apply_and_status_name_what_the_settings_leave_in_npm(
     assert "two: settings.prune is off" in small_world.call("status").out
 
 
-def test_status_says_that_the_plan_is_refused(small_world: World, services: list[Toy]) -> None:
+def test_status_says_that_the_plan_is_refused(
+    small_world: World, services: list[DemoService]
+) -> None:
     small_world.write({toy.text: {"upstream": toy.url} for toy in services})
     small_world.apply()
     small_world.write({"one": {"upstream": services[0].url}})
@@ -155,7 +159,9 @@ def test_plan_names_what_was_blocked_when_it_was_last_probed(small_world: World)
     assert "was blocked" not in small_world.call("plan").err
 
 
-def test_npm_that_is_away_is_told_in_json_too(small_world: World, services: list[Toy]) -> None:
+def test_npm_that_is_away_is_told_in_json_too(
+    small_world: World, services: list[DemoService]
+) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
     small_world.apply()
     assert small_world.npm.sandbox is not None

@@ -16,7 +16,7 @@ import pytest
 
 from proxysync.model import Applied, clock
 from proxysync.model.event import Event, NewEvent
-from proxysync.model.health import Check, Standing
+from proxysync.model.health import Check, HealthState
 from proxysync.store.bus import Bus
 from proxysync.store.database import Database, StateError, open_for_reading, open_for_writing
 from proxysync.store.events import EventLog
@@ -90,7 +90,7 @@ def test_entries_of_one_name_and_of_two_kinds_are_apart(database: Database, tmp_
         state.record(replace(ROW, key=entry, npm_id=number))
         state.add_failure(FailedEntry(entry, {}, None, "no", retry=False))
         state.block(entry, "digest", entry.kind, None, timedelta(seconds=15))
-        health.save([Record(entry, Standing("healthy"), Check(clock.now(), ok=True))])
+        health.save([Record(entry, HealthState("healthy"), Check(clock.now(), ok=True))])
         events = EventLog(database, tmp_path / "events.jsonl")
         state.edges.tell(events.emit, {entry: ("not_served", entry.kind)})
     state.forget([stream])
@@ -99,7 +99,7 @@ def test_entries_of_one_name_and_of_two_kinds_are_apart(database: Database, tmp_
     assert [row.key for row in state.applied()] == [proxy]
     assert [failure.key for failure in state.failures()] == [proxy]
     assert [(one.key, one.reason) for one in state.blocked()] == [(proxy, "proxy")]
-    assert health.standings() == {proxy: Standing("healthy"), stream: Standing()}
+    assert health.standings() == {proxy: HealthState("healthy"), stream: HealthState()}
     assert state.edges.standings().keys() == state.edges.told() == {proxy}
     assert [event.message for event in health.last_events(stream)] == [
         "media is not served: stream"

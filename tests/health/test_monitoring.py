@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from proxysync.config.load import load_text
-from proxysync.daemon import oversight
-from proxysync.daemon.oversight import Oversight, names_at_start, npm_probe, targets
+from proxysync.daemon import monitoring
+from proxysync.daemon.monitoring import Monitoring, names_at_start, npm_probe, targets
 from proxysync.health import latent
 from proxysync.health.monitor import Monitor
 from proxysync.health.target import Target
@@ -134,8 +134,8 @@ def test_a_name_that_is_gone_is_said_once_until_it_resolves_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(latent, "SECOND_TRY", 0.0)
-    monkeypatch.setattr(oversight, "WHILE_GONE", 0.0)
-    monkeypatch.setattr(oversight, "DAILY", 0.0)
+    monkeypatch.setattr(monitoring, "UNRESOLVED_RECHECK", 0.0)
+    monkeypatch.setattr(monitoring, "DAILY", 0.0)
     npm = NpmClient(Session(Transport(sandbox.url), "admin@example.com", "changeme"))
     item = {"path": "/a", "forward_host": "nas.lan", "forward_port": 80}
     fields = PROXY.complete(
@@ -148,7 +148,7 @@ def test_a_name_that_is_gone_is_said_once_until_it_resolves_again(
         {},
     )
     with Monitor(store, events) as monitor:
-        watcher = Oversight(npm, monitor)
+        watcher = Monitoring(npm, monitor)
 
         def inspect() -> None:
             npm.snapshot()
@@ -192,7 +192,7 @@ def test_what_comes_into_use_is_looked_at_without_waiting_for_the_next_day(
         npm.create(PROXY, row, Marker(f"h{number}", "another instance"))
 
     with Monitor(store, events) as monitor:
-        watcher = Oversight(npm, monitor)
+        watcher = Monitoring(npm, monitor)
 
         def inspect() -> None:
             npm.snapshot()

@@ -5,27 +5,27 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from proxysync.health.target import Seen, Target
+from proxysync.health.target import Observation, Target
 from proxysync.health.writer import Finding, Writer
 from proxysync.model import Key
 from proxysync.model.clock import in_words, now
 from proxysync.model.event import NewEvent, Severity
-from proxysync.model.health import Change, Check, Standing, judge
+from proxysync.model.health import Change, Check, HealthState, judge
 from proxysync.probe.model import Probe
 
-CROWD = 3
+MIN_SIMULTANEOUS = 3
 """So many targets that fail together are not ill, but cut off; of fewer, NPM has to be too."""
 
-WITNESSES = 8
+REFERENCE_TARGETS = 8
 """How many others are looked at before a target is called unhealthy."""
 
 NETWORK = "network"
 """The key of the alert that the network is down."""
 
-Look = Callable[[Probe], Awaitable[Seen]]
+Look = Callable[[Probe], Awaitable[Observation]]
 
 
-class Verdicts:
+class HealthEvaluator:
     """Where all targets stand. For one event loop; `look` checks a probe once.
 
     Before a target is called unhealthy, others that were well are looked at. If none of them
@@ -35,7 +35,7 @@ class Verdicts:
 
     def __init__(
         self,
-        standings: Mapping[Key, Standing],
+        standings: Mapping[Key, HealthState],
         writer: Writer,
         look: Look,
         *,
@@ -78,7 +78,7 @@ class Verdicts:
             self._writer.put(lambda writer: writer.forget(gone))
         return moved
 
-    async def take(self, target: Target, seen: Seen) -> None:
+    async def take(self, target: Target, seen: Observation) -> None:
         """Takes in a check of a target, unless that one has gone or moved meanwhile."""
         current = self._targets.get(target.key)
         if current is None or not current.same_place(target):
@@ -94,7 +94,7 @@ class Verdicts:
             return
         self._suspects[target.key] = (current, seen.check)
         if seen.reached:
-            self._convict([target.key])
+            self._confirm_failures([target.key])
         elif not self._asking:
             await self._ask_around()
 
@@ -104,7 +104,7 @@ class Verdicts:
             while self._suspects and self._down_since is None:
                 asked = list(self._suspects)
                 if await self._network_works(asked):
-                    self._convict(asked)
+                    self._confirm_failures(asked)
                 elif self._suspects:
                     self._go_down()
         finally:
@@ -118,7 +118,7 @@ class Verdicts:
         ]
         if await self._any_reached([target.probe for target in witnesses(others)]):
             return True
-        if len(others) + len(suspects) >= CROWD:
+        if len(others) + len(suspects) >= MIN_SIMULTANEOUS:
             return False
         return self._npm is None or (await self._look(self._npm)).reached
 
@@ -136,7 +136,7 @@ class Verdicts:
     async def _npm_is_back(self) -> bool:
         """Whether NPM answers, where that was needed to tell that the network is down."""
         well = [key for key in self._targets if self._standing(key).status != "unhealthy"]
-        if self._npm is None or len(well) >= CROWD or self._asking:
+        if self._npm is None or len(well) >= MIN_SIMULTANEOUS or self._asking:
             return False
         self._asking = True
         try:
@@ -144,7 +144,7 @@ class Verdicts:
         finally:
             self._asking = False
 
-    def _convict(self, keys: Sequence[Key]) -> None:
+    def _confirm_failures(self, keys: Sequence[Key]) -> None:
         for key in keys:
             suspect = self._suspects.pop(key, None)
             if suspect is not None:
@@ -177,11 +177,11 @@ class Verdicts:
         self._down_since = None
         self._writer.put(lambda writer: writer.resolve(event, NETWORK))
 
-    def _standing(self, key: Key) -> Standing:
-        return self._standings.get(key, Standing())
+    def _standing(self, key: Key) -> HealthState:
+        return self._standings.get(key, HealthState())
 
 
-def witnesses(targets: Sequence[Target], most: int = WITNESSES) -> list[Target]:
+def witnesses(targets: Sequence[Target], most: int = REFERENCE_TARGETS) -> list[Target]:
     """A few targets to look at: first one of each host, for what they share may be what fails."""
     hosts: set[str] = set()
     first: list[Target] = []
@@ -220,7 +220,7 @@ def _changed(target: Target, change: Change) -> NewEvent | None:
     )
 
 
-def _stale(target: Target, standing: Standing) -> NewEvent:
+def _stale(target: Target, standing: HealthState) -> NewEvent:
     assert standing.since is not None
     lasted = (now() - standing.since).total_seconds()
     return NewEvent(

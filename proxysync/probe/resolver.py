@@ -45,7 +45,7 @@ class Unresolved:
     reason: str
 
 
-def literal(host: str) -> Found | None:
+def parse_ip(host: str) -> Found | None:
     """The address that `host` itself is (IPv6 in brackets or not); None for a name."""
     bare = host.removeprefix("[").removesuffix("]")
     for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
@@ -56,7 +56,7 @@ def literal(host: str) -> Found | None:
     return None
 
 
-class Names:
+class Resolver:
     """Looks names up, each one once; make one for each round of checks.
 
     With `remember` off, only callers that wait at the same time share an answer.
@@ -160,7 +160,7 @@ async def _ask_server(host: str, resolver: str) -> Found | Unresolved:
     import dns.nameserver
 
     ip, port = _split(resolver)
-    if literal(ip) is None or not 0 < port < 65536:
+    if parse_ip(ip) is None or not 0 < port < 65536:
         return Unresolved(
             f"the resolver “{resolver}” is not an address (e.g. 10.0.0.1 or 127.0.0.1:5353)"
         )
@@ -200,7 +200,7 @@ async def _ask(
             failures.append(failure)
             continue
         for entry in answer:
-            found = literal(entry.to_text())
+            found = parse_ip(entry.to_text())
             addresses += found.addresses if found else ()
     if addresses:
         return Found(tuple(addresses))

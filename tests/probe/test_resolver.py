@@ -13,8 +13,9 @@ import dns.nameserver
 import dns.resolver
 import pytest
 
-from proxysync.probe import names
+from proxysync.probe import resolver
 from proxysync.probe.engine import probe_many
+from proxysync.probe.resolver import _split
 from tests.probe.asking import failed, probe, run, statuses, step
 from tests.probe.servers import OK, NameServer, answering
 
@@ -23,8 +24,8 @@ UNRESOLVED = "Domain cannot be resolved. Check DNS settings or use an IP address
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "LOOKUP_TIMEOUT", 0.4)
-    monkeypatch.setattr(names, "EXPLAIN_TIMEOUT", 0.4)
+    monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.4)
+    monkeypatch.setattr(resolver, "EXPLAIN_TIMEOUT", 0.4)
 
 
 class TestOneNameServer:
@@ -56,7 +57,7 @@ class TestOneNameServer:
     def test_a_server_that_ignores_ipv6_questions_does_not_spoil_the_rest(
         self, name_server: NameServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(names, "SECOND_FAMILY_TIMEOUT", 0.2)
+        monkeypatch.setattr(resolver, "SECOND_FAMILY_TIMEOUT", 0.2)
         name_server.records["web.example", "A"] = ["127.0.0.1"]
         name_server.silent.add(("web.example", "AAAA"))
         with answering(OK) as server:
@@ -125,7 +126,7 @@ class TestOneNameServer:
     def test_a_resolver_is_an_address_with_or_without_a_port(
         self, resolver: str, expected: tuple[str, int]
     ) -> None:
-        assert names._split(resolver) == expected
+        assert _split(resolver) == expected
 
 
 class TestTheMachinesResolver:
@@ -242,9 +243,9 @@ class TestTheMachinesResolver:
         script = (
             "import socket, time\n"
             "from proxysync.model import Upstream\n"
-            "from proxysync.probe import engine, model, names\n"
+            "from proxysync.probe import engine, model, resolver\n"
             "socket.getaddrinfo = lambda *a, **k: time.sleep(60)\n"
-            "names.LOOKUP_TIMEOUT = 0.2\n"
+            "resolver.LOOKUP_TIMEOUT = 0.2\n"
             "result = engine.probe_one(model.Probe(Upstream('http', 'slow.example', 80)))\n"
             "print(result.failure.name)\n"
         )

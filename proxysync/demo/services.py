@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
-class Toy:
+class DemoService:
     """A web service on loopback that says who it is. It can be stopped and started again."""
 
     def __init__(self, text: str) -> None:
@@ -22,7 +22,7 @@ class Toy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> "Toy":
+    def start(self) -> "DemoService":
         body = f"{self.text}\n".encode()
 
         class Handler(BaseHTTPRequestHandler):

@@ -12,13 +12,13 @@ from pathlib import Path
 from signal import SIGTERM
 from typing import Any
 
-from proxysync.demo.toys import Toy, WebPage, visit
+from proxysync.demo.services import DemoService, WebPage, visit
 from proxysync.model.errors import ProxysyncError
 from proxysync.sandbox import Sandbox
 
 IDENTITY = "admin@example.com"
 SECRET = "changeme"  # noqa: S105 - of a sandbox that lives for a minute
-PATIENCE = 30.0
+GIVE_UP_AFTER = 30.0
 """Seconds that a step of the story may take before the demo gives up."""
 
 
@@ -61,7 +61,7 @@ class Demo:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE,
+            timeout=GIVE_UP_AFTER,
         )
         self.show(done.stdout + done.stderr)
 
@@ -85,9 +85,9 @@ class Demo:
         """Waits until a visitor of the domain gets this page, and tells how long it took."""
         begin = time.monotonic()
         while (page := visit(self.npm.sites_url, domain)) != wanted:
-            if time.monotonic() - begin > PATIENCE:
+            if time.monotonic() - begin > GIVE_UP_AFTER:
                 raise ProxysyncError(
-                    f"the demo waited {PATIENCE:.0f} s for {domain} to answer “{wanted}”, "
+                    f"the demo waited {GIVE_UP_AFTER:.0f} s for {domain} to answer “{wanted}”, "
                     f"but it answers “{page}”; the daemon's log ends with:\n{self._log_end()}",
                     hint="This is a bug of proxysync; please report it.",
                 )
@@ -98,7 +98,7 @@ class Demo:
         """Waits until the daemon has recorded such an event, and shows it."""
         begin = time.monotonic()
         while (event := self._find_event(word, name, to)) is None:
-            if time.monotonic() - begin > PATIENCE:
+            if time.monotonic() - begin > GIVE_UP_AFTER:
                 raise ProxysyncError(f"the demo waited in vain for {word}:\n{self._log_end()}")
             time.sleep(0.05)
         self.say(f"  ✓ {event['message']} ({time.monotonic() - begin:.1f} s)")
@@ -125,7 +125,8 @@ def play(say: Callable[[str], object], *, keep: bool = False) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proxysync-demo-")))
         npm = stack.enter_context(Sandbox(identity=IDENTITY, secret=SECRET))
         toys = {
-            name: Toy(f"hello from {name}") for name in ("blog", "wiki", "new-wiki", "shop", "late")
+            name: DemoService(f"hello from {name}")
+            for name in ("blog", "wiki", "new-wiki", "shop", "late")
         }
         for toy in toys.values():
             stack.callback(toy.stop)
@@ -134,7 +135,7 @@ def play(say: Callable[[str], object], *, keep: bool = False) -> None:
     say("\nEverything is stopped and removed again. Next: README.md, “A first real sync”.")
 
 
-def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
+def _tell(demo: Demo, toys: dict[str, DemoService], *, keep: bool) -> None:
     page = WebPage(demo.npm.url, IDENTITY, SECRET)
     demo.title("A sandbox stands in for NPM; somebody already has a host in it")
     page.add_host("old.example.test", toys["shop"].start().port)
@@ -176,7 +177,7 @@ def _tell(demo: Demo, toys: dict[str, Toy], *, keep: bool) -> None:
     demo.say(f"  the daemon ended with exit code {process.returncode}")
 
 
-def _tell_of_trouble(demo: Demo, toys: Mapping[str, Toy]) -> None:
+def _tell_of_trouble(demo: Demo, toys: Mapping[str, DemoService]) -> None:
     """A service that is not there yet, and one that dies."""
     demo.title("Two new entries, but one's service is not running: only that one is blocked")
     entries = {"blog": "blog", "wiki": "new-wiki", "shop": "shop", "late": "late"}
@@ -211,7 +212,7 @@ def _stay(demo: Demo) -> None:
         demo.say("")
 
 
-def _file(toys: dict[str, Toy], sites_url: str) -> str:
+def _file(toys: dict[str, DemoService], sites_url: str) -> str:
     lines = ["version: 1", "settings:", "  resync_interval: 2s", "  health: {interval: 1s}"]
     lines += [f"  verify: {{url: {sites_url}}}", "proxies:"]
     for name, toy in toys.items():

@@ -11,9 +11,9 @@ from proxysync.app.validate import health_probe
 from proxysync.health import latent
 from proxysync.health.certificates import PREFIX as CERTIFICATE
 from proxysync.health.certificates import expiry_warnings, keys_of
+from proxysync.health.evaluator import NETWORK
 from proxysync.health.monitor import Monitor
 from proxysync.health.target import Site, Target
-from proxysync.health.verdicts import NETWORK
 from proxysync.health.writer import Writer
 from proxysync.kinds import KINDS, Kind, is_enabled
 from proxysync.kinds.base import Served
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from proxysync.config.models import Config
 
 DAILY = 86400.0
-WHILE_GONE = 300.0
+UNRESOLVED_RECHECK = 300.0
 """Seconds between two looks at the same names, and while some of them does not resolve."""
 
 
-class Oversight:
+class Monitoring:
     """Tells the monitor what is live, and inspects it. For the daemon's own thread."""
 
     def __init__(self, npm: NpmClient, monitor: Monitor) -> None:
@@ -86,7 +86,7 @@ class Oversight:
     def _resolve(self, names: Mapping[str, Sequence[str]], resolver: str | None) -> None:
         unresolved = latent.find_unresolved(names, resolver)
         if unresolved:
-            self._resolve_at = time.monotonic() + WHILE_GONE
+            self._resolve_at = time.monotonic() + UNRESOLVED_RECHECK
         self._monitor.writer.put(lambda writer: _tell_gone(writer, names, unresolved))
 
 

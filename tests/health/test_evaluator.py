@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from proxysync.health.target import Seen, Target
-from proxysync.health.verdicts import NETWORK, Verdicts, witnesses
+from proxysync.health.evaluator import NETWORK, HealthEvaluator, witnesses
+from proxysync.health.target import Observation, Target
 from proxysync.health.writer import Writer
 from proxysync.model import Upstream
 from proxysync.model.clock import now
-from proxysync.model.health import Check, Rules, Standing
+from proxysync.model.health import Check, HealthState, Rules
 from proxysync.probe.model import Probe
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
@@ -39,7 +39,7 @@ class Scene:
         self.writer = Writer(self.store, self.events)
         self.writer.start()
         down = self.store.active_alerts().get(NETWORK)
-        self.verdicts = Verdicts(
+        self.verdicts = HealthEvaluator(
             self.store.standings(),
             self.writer,
             self.look,
@@ -52,10 +52,12 @@ class Scene:
         self.writer.stop()
         self._start()
 
-    async def look(self, probe: Probe) -> Seen:
+    async def look(self, probe: Probe) -> Observation:
         await asyncio.sleep(0)
         ok = probe.upstream.host in self.alive
-        return Seen(Check(now(), ok, 1, None if ok else "refused", None if ok else "hint"), ok)
+        return Observation(
+            Check(now(), ok, 1, None if ok else "refused", None if ok else "hint"), ok
+        )
 
     def check(self, *names: str, at_once: bool = False) -> None:
         async def one(name: str) -> None:
@@ -191,7 +193,7 @@ def test_an_answer_that_is_no_good_still_shows_that_the_network_works(
     with scene(store, events, *ALL) as made:
         made.check(*ALL)
         made.alive.clear()
-        bad = Seen(Check(now(), False, 3, "answered HTTP 500", "hint"), reached=True)
+        bad = Observation(Check(now(), False, 3, "answered HTTP 500", "hint"), reached=True)
         asyncio.run(made.verdicts.take(made.targets[key("a")], bad))
     assert words(store) == [("health.changed", "a")]
 
@@ -203,7 +205,7 @@ def test_a_check_of_one_that_moved_or_left_meanwhile_counts_for_nothing(
         old = made.targets[key("a")]
         made.targets = {key("a"): target("a", "elsewhere.lan")}
         made.verdicts.watch(made.targets)
-        good = Seen(Check(now(), True, 1), reached=True)
+        good = Observation(Check(now(), True, 1), reached=True)
         asyncio.run(made.verdicts.take(old, good))
         asyncio.run(made.verdicts.take(target("b"), good))
     assert store.standings() == {}
@@ -237,7 +239,7 @@ def test_where_one_stood_that_left_is_forgotten(store: HealthStore, events: Even
         made.targets[key("a")] = left
         made.verdicts.watch(made.targets)
         assert made.verdicts.unknown == {key("a")}
-    assert store.standings()[key("a")] == Standing()
+    assert store.standings()[key("a")] == HealthState()
 
 
 def test_witnesses_are_of_different_hosts_as_far_as_there_are_some() -> None:
