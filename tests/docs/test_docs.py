@@ -1,0 +1,164 @@
+"""What the pages for developers, and the README, mention is there."""
+
+import ast
+import io
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout, suppress
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import proxysync
+from proxysync.cli.main import COMMANDS, build_parser
+from proxysync.kinds.base import Kind
+from proxysync.model.catalogue import CATALOGUE
+
+PACKAGE = Path(proxysync.__file__).parent
+ROOT = PACKAGE.parent
+ROOMS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+GENERATED = ROOT / "docs" / "events.md"
+
+ABOUT_THE_CODE = {ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")}
+PAGES = [ROOT / "README.md", *sorted(ABOUT_THE_CODE - {GENERATED})]
+
+WHILE_IT_RUNS = {"state.db", "events.jsonl"}
+"""Files that are no part of the repository."""
+
+SPAN = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+IDENTIFIER = re.compile(r"[a-z]+(_[a-z]+)+|([A-Z][a-z]+){2,}|[A-Z]+(_[A-Z]+)+")
+
+
+def spans(page: Path) -> set[str]:
+    """What stands in backticks within its text."""
+    return set(SPAN.findall(FENCE.sub("", page.read_text())))
+
+
+def commands(page: Path) -> set[str]:
+    """The commands of proxysync and of make that it shows, in blocks, too."""
+    blocks = "\n".join(re.sub(" *#.*", "", block) for block in FENCE.findall(page.read_text()))
+    lines = {line.strip() for line in blocks.splitlines()} | spans(page)
+    return {line for line in lines if line.startswith(("proxysync ", "make "))}
+
+
+@cache
+def identifiers() -> frozenset[str]:
+    """All names and whole texts of the source and the tests."""
+    found: set[str] = set()
+    others = (path for path in ROOT.glob("tests/**/*.py") if path != Path(__file__))
+    for path in (*PACKAGE.rglob("*.py"), *others):
+        for node in ast.walk(ast.parse(path.read_text())):
+            for attribute in ("id", "attr", "arg", "name", "value"):
+                word = getattr(node, attribute, None)
+                if isinstance(word, str):
+                    found.add(word)
+    return frozenset(found)
+
+
+def is_symbol(text: str) -> bool:
+    """Whether `room.module.name` leads somewhere; `proxysync.` is left out."""
+    parts = text.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found: Any = import_module(".".join(["proxysync", *parts[:count]]))
+        except ModuleNotFoundError:
+            continue
+        return all((found := _member(found, name)) is not None for name in parts[count:])
+    return False
+
+
+def _member(owner: Any, name: str) -> Any:
+    fields: Mapping[str, Any] = getattr(owner, "__annotations__", {})
+    return getattr(owner, name, fields.get(name))
+
+
+def is_right(text: str) -> bool:
+    """Whether what looks like a path, a symbol or a name of ours is one."""
+    if re.fullmatch(r"(proxysync|tests|docs|examples|benchmarks|systemd)/[\w./*-]*", text):
+        return any(ROOT.glob(text.rstrip("/")))
+    if text.startswith("python -m "):
+        module = ROOT / text.split()[2].replace(".", "/")
+        return module.with_suffix(".py").exists()
+    if re.fullmatch(r"[\w-]+\.(py|md|toml|yaml|yml)", text):
+        return (ROOT / text).exists() or text == "proxies.yaml"
+    if DOTTED.fullmatch(text):
+        is_domain = text.endswith((".com", ".example", ".invalid"))
+        return is_domain or text in WHILE_IT_RUNS | CATALOGUE.keys() or is_symbol(text)
+    if text.startswith("PROXYSYNC_"):
+        return text in identifiers()
+    return text in identifiers() if IDENTIFIER.fullmatch(text) else True
+
+
+def flags_of(command: str) -> set[str]:
+    """The flags that its help names."""
+    text = io.StringIO()
+    with redirect_stdout(text), suppress(SystemExit):
+        build_parser().parse_args([command, "--help"])
+    return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", text.getvalue()))
+
+
+def wrong_words(line: str) -> Iterator[str]:
+    """What of a command is not there."""
+    program, *words = line.split()
+    if program == "make":
+        targets = set(re.findall(r"^([\w$().-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        yield from (w for w in words if "=" not in w and w not in targets | {".venv/.ready"})
+        return
+    name = words[0]
+    if name not in COMMANDS:
+        yield name
+        return
+    flags = flags_of(name)
+    yield from (w for w in words if w.startswith("-") and w.rstrip(".,").split("=")[0] not in flags)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_names_and_links_are_there(page: Path) -> None:
+    checked = spans(page) if page.name != "README.md" else {s for s in spans(page) if "/" in s}
+    assert sorted(text for text in checked if not is_right(text)) == []
+    links = {link for link in LINK.findall(page.read_text()) if "://" not in link}
+    assert sorted(link for link in links if not (page.parent / link).exists()) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_their_flags_are_there(page: Path) -> None:
+    assert {line: wrong for line in commands(page) if (wrong := list(wrong_words(line)))} == {}
+
+
+def test_the_picture_shows_every_room() -> None:
+    picture = FENCE.findall((ROOT / "docs" / "architecture.md").read_text())[0]
+    assert ROOMS - set(re.findall(r"\w+", picture)) == set()
+
+
+def test_the_table_says_what_every_trait_of_a_kind_means() -> None:
+    text = (ROOT / "docs" / "adding-a-kind.md").read_text().partition("## What each trait")[2]
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    described = [name for row in rows for name in SPAN.findall(row)]
+    names = {name for name in {**vars(Kind), **Kind.__annotations__} if not name.startswith("_")}
+    assert sorted(described) == sorted(names)
+
+
+def test_a_wrong_name_is_noticed() -> None:
+    wrong = [
+        "proxysync/nowhere.py",
+        "plan.planner.nothing",
+        "nowhere.module.name",
+        "plan.model.Plan.nothing",
+        "no_such_name",
+        "NoSuchName",
+        "PROXYSYNC_NOTHING",
+        "python -m proxysync.nothing",
+        "nothing.toml",
+    ]
+    assert [text for text in wrong if is_right(text)] == []
+    assert [list(wrong_words(line)) for line in ("make nothing", "proxysync nothing")] == [
+        ["nothing"],
+        ["nothing"],
+    ]
+    assert list(wrong_words("proxysync apply --yes --nothing")) == ["--nothing"]
