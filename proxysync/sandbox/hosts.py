@@ -145,7 +145,7 @@ class Hosts:
     def _render_and_test(self, row: Row, *, bare_list: bool = False) -> dict[str, Any]:
         text = self.render(row, bare_list=bare_list)
         refusal = self._store.nginx.configure(self._file(row), text)
-        if refusal and self._store.behaviour.legacy_validation:
+        if refusal and self._store.behaviour.quotes_commands:
             refusal = f'Command failed: /usr/sbin/nginx -t -g "error_log off;"\n{refusal}'
         return {**row["meta"], "nginx_online": refusal is None, "nginx_err": refusal}
 

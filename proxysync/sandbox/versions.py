@@ -22,6 +22,7 @@ class Behaviour:
     true in its template).
     `dead_hosts_lag` stands for what is wrong with updating and disabling dead hosts.
     With `lists_are_late`, nginx is reloaded before the hosts of a changed access list are rendered.
+    With `quotes_commands`, what nginx says of a bad file comes after the command that was run.
     Without `reads_bad_pem`, a text that is no certificate is a failure and no mistake.
     """
 
@@ -43,6 +44,7 @@ class Behaviour:
     failures_have_a_code: bool
     nested_in_lists: bool
     lists_are_late: bool
+    quotes_commands: bool
     reads_bad_pem: bool
 
 
@@ -70,6 +72,7 @@ def behaviour_of(text: str) -> Behaviour:
         failures_have_a_code=version >= (2, 15, 0),
         nested_in_lists=version >= (2, 15, 0),
         lists_are_late=version < (2, 11, 0),
+        quotes_commands=version < (2, 11, 0),
         reads_bad_pem=old_codes or version >= (2, 14, 0),
     )
 

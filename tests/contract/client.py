@@ -162,13 +162,13 @@ class Api:
         """What a visitor gets from nginx as it is after the last write."""
         self.settle()
         headers = {"Host": name, **more.pop("headers", {})}
-        method = more.pop("method", "GET")
+        method, timeout = more.pop("method", "GET"), more.pop("timeout", 10)
         url = self.npm.sites_url + path
         session = requests.Session()
         session.trust_env = False
         with session:
             return session.request(
-                method, url, headers=headers, allow_redirects=False, timeout=10, **more
+                method, url, headers=headers, allow_redirects=False, timeout=timeout, **more
             )
 
     def is_default(self, name: str) -> bool:

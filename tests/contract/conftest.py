@@ -22,7 +22,7 @@ from proxysync.sandbox.versions import Version, parse_version
 from tests.conftest import in_sandbox, real_npm
 from tests.contract.client import Api, Pair
 
-VERSIONS = ("2.10.4", "2.13.7", "2.15.1")
+VERSIONS = ("2.10.4", "2.11.3", "2.13.7", "2.15.1")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -121,7 +121,7 @@ def test_a_bad_configuration_is_a_success_with_the_site_down(api: Api, upstream:
 
     assert row["meta"]["nginx_online"] is False
     assert 'unknown directive "no_such_directive" in /data/nginx/' in row["meta"]["nginx_err"]
-    assert row["meta"]["nginx_err"].startswith("Command failed") is (api.version < (2, 12, 0))
+    assert row["meta"]["nginx_err"].startswith("Command failed") is (api.version < (2, 11, 0))
     assert row["advanced_config"] == BAD
     assert api.is_default(A)
     assert api.visit(B).json()["path"] == "/"
