@@ -168,15 +168,8 @@ def trouble_of(live: Live, target: Fields) -> str | None:
     if wrong:
         return f"NPM did not store {', '.join(wrong)} as sent"
     if KINDS[live.kind].is_enabled(live.fields) and live.online is False:
-        return f"nginx refuses it: {first_line(live.nginx_error)}"
+        return f"nginx refuses it: {live.refusal}"
     return None
-
-
-def first_line(text: str | None) -> str:
-    """The line that tells why nginx refused a file."""
-    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
-    telling = [line for line in lines if "[emerg]" in line] or lines
-    return telling[0] if telling else "NPM gives no reason"
 
 
 def _may_linger(target: Fields, live: Live, last: Applied | None) -> bool:

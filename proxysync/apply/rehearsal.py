@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from proxysync.apply.after_refusal import after_rehearsal
 from proxysync.apply.canary import try_out
 from proxysync.apply.domain_move import DomainMove
-from proxysync.apply.host_writer import HostWriter, first_line
+from proxysync.apply.host_writer import HostWriter
 from proxysync.apply.ledger import Ledger
 from proxysync.apply.order import held, wanted
 from proxysync.apply.outcome import ApplyError
@@ -68,7 +68,7 @@ def _try(
         canary = try_out(npm, KINDS[change.kind], change.target, marker)
         if canary.online is not False:
             return None
-        reason = f"nginx refuses it: {first_line(canary.nginx_error)}"
+        reason = f"nginx refuses it: {canary.refusal}"
         action = after_rehearsal(before, last)
         return hosts.carry_out(action, before, before, reason)
     except (NpmRejectedError, NpmNotFoundError) as error:

@@ -83,6 +83,13 @@ class Live:
         """The id of the state folder that wrote it last, as its marker says."""
         return self.marker.state if self.marker else None
 
+    @property
+    def refusal(self) -> str:
+        """The line in which nginx says why it refused the file; old NPMs quote a command before."""
+        lines = [line.strip() for line in (self.nginx_error or "").splitlines() if line.strip()]
+        telling = [line for line in lines if "[emerg]" in line] or lines
+        return telling[0] if telling else "NPM gives no reason"
+
 
 @dataclass(frozen=True)
 class Applied:

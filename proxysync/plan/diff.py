@@ -317,8 +317,7 @@ def _resend(draft: Draft, row: Applied | None, live: Live, *, unserved: bool) ->
     if row is not None and row.unconfirmed:
         why = UNCONFIRMED
     elif draft.have == draft.want and live.online is False and is_enabled(live):
-        error = (live.nginx_error or "NPM does not say why").strip().split("\n")[0].strip()
-        why = f"nginx does not serve it: {error}"
+        why = f"nginx does not serve it: {live.refusal}"
     elif draft.have == draft.want and _disabled_by_another(row, live):
         why = "disabled in NPM, which may go on serving it; it is disabled again"
     elif row is None and live.online is None and is_enabled(live):

@@ -230,6 +230,14 @@ def test_a_host_that_nginx_does_not_serve_is_written_again() -> None:
     assert make_plan([want("media", enabled=False)], npm(host), (), FIX).empty
 
 
+def test_the_reason_is_what_nginx_says_and_not_the_command_that_old_npms_quote_before() -> None:
+    said = "nginx: [emerg] unknown directive in /data/nginx/proxy_host/3.conf:9"
+    error = f'Command failed: /usr/sbin/nginx -t -g "error_log off;"\n{said}\nmore\n'
+    host = live(3, "media", online=False, nginx_error=error)
+    change = only(make_plan([want("media")], npm(host), [row("media", 3)], FIX))
+    assert change.reason == f"nginx does not serve it: {said}"
+
+
 def test_a_definition_that_failed_is_not_tried_again_until_something_changes() -> None:
     entry, host = want("media", advanced_config="bad;"), live(3, "media")
     failure = Failure(key("media"), entry.fields, host.fields, "nginx: unknown directive")
