@@ -8,11 +8,14 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from proxysync.app.access import connect
+from proxysync.app.state_folder import open_folder
 from proxysync.cli.flags import add_format, add_lock_timeout, add_max_delete, max_delete
+from proxysync.cli.reading import read_state
 
 if TYPE_CHECKING:
     from proxysync.app.reconcile import Options, Round
-    from proxysync.cli.context import Store
+    from proxysync.app.state_folder import StateFolder as Store
     from proxysync.config.environment import Environment
     from proxysync.config.models import Config
     from proxysync.model import Key
@@ -56,21 +59,21 @@ def carry_out(
 ) -> int:
     """Asks, reconciles once and prints what became of it; returns the exit code."""
     from proxysync.apply.lock import write_lock
-    from proxysync.cli import context, terminal
+    from proxysync.cli import terminal
     from proxysync.cli.outcome import conclusion, note_unseen, print_round
     from proxysync.store.database import make_folder
 
-    npm = context.client(env)
+    npm = connect(env)
     npm.require_write()
     if visibility_warning := npm.visibility_warning():
         terminal.note(f"Warning: {visibility_warning}")
     make_folder(env.state_dir)
-    state = context.read_state(env)
+    state = read_state(env.state_dir)
     hold = state.hold() if state else None
     require_no_hold(hold if hold and hold.covers(config.fingerprint) else None)
     shown = None if arguments.yes else _ask(env, npm, config, options, arguments.format)
     with write_lock(env.state_dir, npm.url, timeout=arguments.lock_timeout, on_wait=terminal.note):
-        store = context.open_store(env)
+        store = open_folder(env.state_dir)
         try:
             store.events.mask(config.secrets)
             require_no_hold(store.state.hold_against(config.fingerprint))
@@ -117,11 +120,10 @@ def _ask(
     Raises ProxysyncError if the answer is no, or nobody is there to ask.
     """
     from proxysync.app.reconcile import build_plan
-    from proxysync.cli import context
     from proxysync.cli.plan import show
 
     snapshot = npm.snapshot()
-    plan = build_plan(config, snapshot, context.read_state(env), options)
+    plan = build_plan(config, snapshot, read_state(env.state_dir), options)
     if style == "text":
         show(plan, config, snapshot, style)
     if plan.to_make:

@@ -2,13 +2,13 @@
 
 import argparse
 
+from proxysync.demo.scenario import play
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--keep", action="store_true", help="stay up to play with afterwards")
+    parser.add_argument("--keep", action="store_true", help="keep running afterwards")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proxysync.demo.scenario import play
-
     play(lambda text: print(text, flush=True), keep=arguments.keep)
     return 0

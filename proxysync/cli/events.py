@@ -4,20 +4,25 @@ The next page begins where one ends: --before takes the id of its last event (--
 """
 
 import argparse
+import json
+import select
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
 
+from proxysync.app.events import events, follow, parse_since
+from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_format
-from proxysync.model.event import SEVERITIES, SOURCES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-    from pathlib import Path
-
-    from proxysync.model.event import Event
-    from proxysync.store.query import EventQuery, Follower
-
+from proxysync.cli.terminal import safe
+from proxysync.model.clock import from_text
+from proxysync.model.errors import ProxysyncError
+from proxysync.model.event import SEVERITIES, SOURCES, Event
+from proxysync.model.palette import SEVERITIES as COLOURS
+from proxysync.model.palette import paint
+from proxysync.store.query import LARGEST_ID, EventQuery
 
 POLL = 0.25
 """Seconds between two looks for what is new."""
@@ -28,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--severity",
         choices=SEVERITIES,
         default=SEVERITIES[0],
-        help="only these and graver ones (default: info)",
+        help="minimum severity (default: info)",
     )
     parser.add_argument(
         "--source",
@@ -50,10 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proxysync.cli import context
-    from proxysync.model.errors import ProxysyncError
-    from proxysync.store.query import EventQuery
-
     if arguments.follow and arguments.before is not None:
         raise ProxysyncError(
             "--follow shows what is new and --before what is old", hint="Give one of them."
@@ -71,87 +72,54 @@ def run(arguments: argparse.Namespace) -> int:
         before=arguments.before,
         limit=arguments.limit,
     )
-    path = context.environment(arguments).state_dir / "state.db"
+    folder = context.environment(arguments).state_dir
     if not arguments.follow:
-        return _page(path, query, arguments.format)
+        return _page(folder, query, arguments.format)
     try:
-        _follow(path, query, arguments.format)
+        _follow(folder, query, arguments.format)
     except KeyboardInterrupt:
         return 0
 
 
-def _page(path: "Path", query: "EventQuery", style: str) -> int:
-    from proxysync.cli import terminal
-    from proxysync.store.database import open_for_reading
-    from proxysync.store.query import select
-
-    database = open_for_reading(path)
-    if database is None and path.exists():
-        terminal.note(
-            f"Warning: {path} is of an older release, so no events can be shown\n"
-            "  hint: The next `proxysync run` or `proxysync apply` brings it up to date."
-        )
-    try:
-        events = select(database, query) if database else []
-    finally:
-        if database:
-            database.close()
+def _page(folder: Path, query: EventQuery, style: str) -> int:
+    page = events(folder, query)
+    terminal.print_notes(page.notes)
     if style == "json":
-        terminal.print_json({"events": [event.to_json() for event in events]})
+        terminal.print_json(page.to_json())
         return 0
-    _print(events, style)
-    if sys.stdout.isatty() and events and len(events) == query.limit:
-        terminal.note(f"There may be more: --before {events[-1].id}")
+    _print(page.events, style)
+    if sys.stdout.isatty() and page.next_before is not None:
+        terminal.note(f"There may be more: --before {page.next_before}")
     return 0
 
 
-def _follow(path: "Path", query: "EventQuery", style: str) -> NoReturn:
+def _follow(folder: Path, query: EventQuery, style: str) -> NoReturn:
     """Prints until interrupted. Raises BrokenPipeError when nobody reads it any more."""
-    from contextlib import closing
-
-    from proxysync.store.query import Follower
-
-    said: str | None = None
-    with closing(Follower(path, query)) as follower:
-        _print(follower.begin(), style)
+    told: str | None = None
+    with closing(follow(folder, query)) as batches:
         while True:
-            said = _print_new(follower, style, said)
-            _wait()
-
-
-def _print_new(follower: "Follower", style: str, said: str | None) -> str | None:
-    """Prints what is new; returns the trouble that a person was told of, for it may last."""
-    from proxysync.cli.terminal import note
-    from proxysync.store.database import StateError
-
-    try:
-        while events := follower.new():
-            _print(events, style)
-    except StateError as error:
-        if str(error) != said:
-            note(f"Warning: {error}")
-        return str(error)
-    return None
+            batch = next(batches)
+            # A person is told of a trouble once, for it may last.
+            if batch.error and batch.error != told:
+                terminal.note(f"Warning: {batch.error}")
+            told = batch.error
+            _print(batch.events, style)
+            if not batch.events:
+                _wait()
 
 
 def _wait() -> None:
     """Waits a moment; ends at once if the reader of a pipe has gone."""
-    import select
-
     reader = select.poll()
     reader.register(sys.stdout.fileno(), 0)
     if reader.poll(POLL * 1000):
         raise BrokenPipeError
 
 
-def _print(events: "Sequence[Event]", style: str) -> None:
+def _print(found: Sequence[Event], style: str) -> None:
     """One line for each event."""
-    import json
-
-    from proxysync.cli.terminal import colours
-
-    on = colours(sys.stdout)
-    for event in events:
+    on = terminal.colours(sys.stdout)
+    for event in found:
         if style == "json":
             print(json.dumps(event.to_json(), ensure_ascii=False))
         else:
@@ -159,12 +127,7 @@ def _print(events: "Sequence[Event]", style: str) -> None:
     sys.stdout.flush()
 
 
-def _text(event: "Event", *, on: bool) -> str:
-    from proxysync.cli.terminal import safe
-    from proxysync.model.clock import from_text
-    from proxysync.model.palette import SEVERITIES as COLOURS
-    from proxysync.model.palette import paint
-
+def _text(event: Event, *, on: bool) -> str:
     local = from_text(event.ts).astimezone()
     colour = COLOURS[event.severity]
     return "  ".join(
@@ -179,27 +142,15 @@ def _text(event: "Event", *, on: bool) -> str:
 
 
 def _count(text: str) -> int:
-    from proxysync.store.query import LARGEST_ID
-
     if not (text.isascii() and text.isdigit()) or int(text[:20]) > LARGEST_ID:
         raise argparse.ArgumentTypeError(f'"{text}" is no whole number (e.g. 50)')
     return int(text)
 
 
-def _moment(text: str) -> "datetime":
-    """The time that an age or a time in ISO 8601 means; without a zone it is local."""
-    from datetime import datetime, timedelta
-
-    from proxysync.model.clock import now
-    from proxysync.model.errors import ProxysyncError
-    from proxysync.values.scalars import parse_duration
-
+def _moment(text: str) -> datetime:
     try:
-        age = parse_duration(text)
-        if age is not None:
-            return now() - timedelta(seconds=age)
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError) as error:
+        return parse_since(text)
+    except ValueError as error:
         raise ProxysyncError(
             f'--since "{text}" is neither an age nor a time',
             hint="Write it as 30m, 2h, 1h30m, 7d, 2026-01-31 or 2026-01-31T12:00.",

@@ -3,13 +3,12 @@
 import argparse
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
+from proxysync.app.history import AppliedChange, AppliedRun, history
+from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_format
-from proxysync.model.redact import redact
-
-if TYPE_CHECKING:
-    from proxysync.store.journal import Journal
+from proxysync.cli.table import Cell, table
 
 HEADS = ("ID", "STARTED", "WHY", "OUTCOME", "CHANGES")
 SHRINK = {"OUTCOME": 16, "CHANGES": 16}
@@ -24,54 +23,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proxysync.cli import context, terminal
-    from proxysync.cli.table import Cell, table
-
-    env = context.environment(arguments)
-    journal = context.read_journal(env)
-    # Masked before the table cuts a text short.
-    runs = redact(_runs(journal, arguments.limit) if journal else [], context.earlier_secrets(env))
+    found = history(context.environment(arguments).state_dir, arguments.limit)
+    terminal.print_notes(found.notes)
     if arguments.format == "json":
-        terminal.print_json({"runs": runs})
+        terminal.print_json(found.to_json())
         return 0
-    texts = [
-        [str(r["id"]), r["started"], r["why"], r["outcome"] or "interrupted", _what(r["changes"])]
-        for r in runs
-    ]
-    rows = [[Cell(text) for text in row] for row in texts]
+    rows = [_row(run) for run in found.runs]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(table(HEADS, rows, width=width, shrink=SHRINK, on=terminal.colours(sys.stdout)))
     return 0
 
 
-def _runs(journal: "Journal", limit: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": run.id,
-            "started": run.started,
-            "ended": run.ended,
-            "why": run.why,
-            "outcome": run.outcome,
-            "changes": [
-                {
-                    "action": entry.action,
-                    "name": entry.name,
-                    "npm_id": entry.npm_id,
-                    "outcome": entry.outcome,
-                    "message": entry.message,
-                }
-                for entry in journal.entries(since=run.id, until=run.id)
-                if entry.outcome != "released"
-            ],
-        }
-        for run in journal.runs(max(1, limit))
-    ]
+def _row(run: AppliedRun) -> list[Cell]:
+    outcome = run.outcome or "interrupted"
+    return [Cell(t) for t in (str(run.id), run.started, run.trigger, outcome, _what(run.changes))]
 
 
-def _what(changes: list[dict[str, Any]], most: int = 4) -> str:
+def _what(changes: Sequence[AppliedChange], most: int = 4) -> str:
     texts = [
-        f"{change['action']} {change['name']}"
-        + ("" if change["outcome"] == "done" else f" ({change['outcome'] or 'interrupted'})")
+        f"{change.action} {change.name}"
+        + ("" if change.outcome == "done" else f" ({change.outcome or 'interrupted'})")
         for change in changes
     ]
     more = f" and {len(texts) - most} more" if len(texts) > most else ""

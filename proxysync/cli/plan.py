@@ -7,7 +7,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from proxysync.app.access import connect
 from proxysync.cli.flags import add_format
+from proxysync.cli.reading import read_state
 
 if TYPE_CHECKING:
     from proxysync.config.models import Config
@@ -31,9 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     env = context.environment(arguments)
     config = context.config(env)
-    npm = context.client(env)
+    npm = connect(env)
     snapshot = npm.snapshot()
-    state = context.read_state(env)
+    state = read_state(env.state_dir)
     plan = build_plan(config, snapshot, state)
     if arguments.probe:
         from proxysync.app.validate import count_upstreams, validate

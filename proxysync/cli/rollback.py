@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxysync.app.access import connect
+from proxysync.app.state_folder import earlier_secrets, open_folder
 from proxysync.cli import context
 from proxysync.cli.apply import ask, require_same
 from proxysync.cli.flags import add_lock_timeout, add_max_delete, max_delete
 
 if TYPE_CHECKING:
     from proxysync.app.reconcile import Round
-    from proxysync.cli.context import Store
+    from proxysync.app.state_folder import StateFolder as Store
     from proxysync.config.environment import Environment
     from proxysync.config.models import Settings
     from proxysync.plan.model import Plan
@@ -38,11 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     env = context.environment(arguments)
     options = Options(max_delete=max_delete(arguments))
-    npm = context.client(env)
+    npm = connect(env)
     npm.require_write()
     make_folder(env.state_dir)
     file = _read(env)
-    store = context.open_store(env)
+    store = open_folder(env.state_dir)
     try:
         store.events.mask(file.secrets)
         reconciler = Reconciler(
@@ -91,7 +93,7 @@ def _read(env: "Environment") -> _File:
     try:
         config = context.config(env)
     except ConfigError:
-        return _File(Settings(), fingerprint(env.file) or "", context.earlier_secrets(env))
+        return _File(Settings(), fingerprint(env.file) or "", earlier_secrets(env.state_dir))
     return _File(config.settings, config.fingerprint, config.secrets)
 
 

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from proxysync.app.access import connect
+from proxysync.app.state_folder import open_folder
+
 if TYPE_CHECKING:
+    from proxysync.app.state_folder import StateFolder as Store
     from proxysync.apply.hooks import Hooks
     from proxysync.apply.lock import DaemonLock
-    from proxysync.cli.context import Store
     from proxysync.config.environment import Environment
     from proxysync.daemon.loop import Inbox
     from proxysync.daemon.repairs import Repairs
@@ -43,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         from proxysync.store.database import make_folder
 
         env = context.environment(arguments)
-        npm = context.client(env, pause=stop.wait, stop=stop)
+        npm = connect(env, pause=stop.wait, stop=stop)
         _check(npm)
         make_folder(env.state_dir)
         bus = Bus()
@@ -136,7 +139,6 @@ def _monitor(npm: "NpmClient", store: "Store", repairs: "Repairs", inbox: "Inbox
 
 def _open_store(env: "Environment", bus: "Bus", stop: "Stop") -> "Store | None":
     """The state, once nobody else has it locked and the disk has room; None if told to stop."""
-    from proxysync.cli import context
     from proxysync.cli.terminal import note
     from proxysync.daemon.retries import Retries
     from proxysync.store.database import StateError
@@ -144,7 +146,7 @@ def _open_store(env: "Environment", bus: "Bus", stop: "Stop") -> "Store | None":
     retries, said = Retries(), False
     while not stop():
         try:
-            return context.open_store(env, bus)
+            return open_folder(env.state_dir, bus)
         except StateError as error:
             if not error.passing:
                 raise

@@ -9,7 +9,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from proxysync.app.access import connect
 from proxysync.cli.flags import add_format
+from proxysync.cli.reading import read_health, read_state
 
 if TYPE_CHECKING:
     from proxysync.app.status import ProxyStatus
@@ -93,8 +95,8 @@ class View:
         config = context.config(self._env)
         self._fingerprint = config.fingerprint
         if self._state is None:
-            self._state = context.read_state(self._env)
-            self._health = context.read_health(self._env) if self._state else None
+            self._state = read_state(self._env.state_dir)
+            self._health = read_health(self._env.state_dir) if self._state else None
         with wrap_read_errors(DATABASE):
             return self._collect(config)
 
@@ -124,13 +126,12 @@ class View:
     def _plan(self, config: "Config") -> "Plan | None":
         from proxysync.app.reconcile import Options, build_plan
         from proxysync.app.status import present
-        from proxysync.cli import context
         from proxysync.npm.errors import NpmError
 
         plan: Plan | None = None
         self._present = []
         try:
-            self._npm = self._npm or context.client(self._env)
+            self._npm = self._npm or connect(self._env)
             if self._snapshot is None or time.monotonic() - self._asked > ASK_NPM:
                 self._snapshot = self._npm.snapshot()
                 self._asked = time.monotonic()

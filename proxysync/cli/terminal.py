@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
@@ -89,6 +89,11 @@ def colours(stream: IO[str]) -> bool:
 def note(text: str) -> None:
     """To a person, beside the output proper; there are no colours in it."""
     print(clean(text), file=sys.stderr)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    for text in notes:
+        note(text)
 
 
 def print_json(value: Any) -> None:

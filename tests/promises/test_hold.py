@@ -152,7 +152,7 @@ def test_stop_a_rollback_that_a_500_cut_off_is_finished_while_held(
     with changed.daemon():
         eventually(lambda: ports(changed) == [services[0].port] * 3)
         eventually(lambda: changed.call("history", "--format", "json").json["runs"][0]["ended"])
-    assert changed.call("resume").out == "The hold is over.\n"
+    assert changed.call("resume").out == "Resumed.\n"
 
 
 def test_stop_a_rollback_that_was_killed_is_finished_while_held(

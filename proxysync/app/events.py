@@ -1,0 +1,102 @@
+"""What happened: a page of the event log, or what comes from now on."""
+
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from proxysync.app.state_folder import DATABASE, earlier_secrets
+from proxysync.model.clock import now
+from proxysync.model.event import Event
+from proxysync.model.redact import redact, redact_text
+from proxysync.store.database import StateError, open_for_reading
+from proxysync.store.query import EventQuery, Follower, select
+from proxysync.values.scalars import parse_duration
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """Events without secrets; `next_before` is where the next page begins, None on the last.
+
+    `notes` are for a person.
+    """
+
+    events: tuple[Event, ...]
+    next_before: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of `events --format json`."""
+        return {"events": [event.to_json() for event in self.events]}
+
+
+@dataclass(frozen=True)
+class NewEvents:
+    """What came since the last look, oldest first; or `error`, why nothing can be read now."""
+
+    events: tuple[Event, ...] = ()
+    error: str | None = None
+
+
+def events(state_dir: Path, query: EventQuery) -> EventPage:
+    """What the query asks for, newest first. Raises StateError."""
+    path = state_dir / DATABASE
+    database = open_for_reading(path)
+    if database is None:
+        return EventPage((), notes=_too_old(path) if path.exists() else ())
+    with closing(database):
+        found = select(database, query)
+    is_full = bool(found) and len(found) == query.limit
+    return EventPage(_masked(found, earlier_secrets(state_dir)), found[-1].id if is_full else None)
+
+
+def follow(state_dir: Path, query: EventQuery) -> Generator[NewEvents]:
+    """What the query asks for, then what is new each time that it is asked, without end.
+
+    There may be nothing new: whoever iterates waits in between. Raises StateError at the start.
+    """
+    secrets = earlier_secrets(state_dir)
+    with closing(Follower(state_dir / DATABASE, query)) as follower:
+        yield NewEvents(_masked(follower.begin(), secrets))
+        while True:
+            try:
+                found = follower.new()
+            except StateError as error:
+                yield NewEvents(error=str(error))
+                continue
+            if found:
+                secrets = earlier_secrets(state_dir)
+            yield NewEvents(_masked(found, secrets))
+
+
+def parse_since(text: str) -> datetime:
+    """The time that an age or a time in ISO 8601 means; without a zone it is local.
+
+    Raises ValueError.
+    """
+    try:
+        age = parse_duration(text)
+        if age is not None:
+            return now() - timedelta(seconds=age)
+        return datetime.fromisoformat(text).astimezone()
+    except OverflowError as error:
+        raise ValueError(text) from error
+
+
+def _masked(found: list[Event], secrets: Mapping[str, str]) -> tuple[Event, ...]:
+    return tuple(
+        replace(
+            event, message=redact_text(event.message, secrets), data=redact(event.data, secrets)
+        )
+        for event in found
+    )
+
+
+def _too_old(path: Path) -> tuple[str, ...]:
+    note = (
+        f"Warning: {path} is of an older release, so no events can be shown\n"
+        "  hint: The next `proxysync run` or `proxysync apply` brings it up to date."
+    )
+    return (note,)

@@ -1,0 +1,97 @@
+"""What was applied: when, why, what, and how it ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proxysync.app.state_folder import earlier_secrets, read_folder
+from proxysync.model.redact import redact_text
+from proxysync.store.journal import Journal, JournalEntry, Run
+
+
+@dataclass(frozen=True)
+class AppliedChange:
+    """One write of a run; `outcome` is None where nobody knows how it ended."""
+
+    action: str
+    name: str
+    npm_id: int | None
+    outcome: str | None
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "action": self.action,
+            "name": self.name,
+            "npm_id": self.npm_id,
+            "outcome": self.outcome,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True)
+class AppliedRun:
+    """One run and its writes; `ended` and `outcome` are None while it is under way, or was cut."""
+
+    id: int
+    started: str
+    ended: str | None
+    trigger: str
+    outcome: str | None
+    changes: tuple[AppliedChange, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "started": self.started,
+            "ended": self.ended,
+            "why": self.trigger,
+            "outcome": self.outcome,
+            "changes": [change.to_json() for change in self.changes],
+        }
+
+
+@dataclass(frozen=True)
+class History:
+    """The newest runs, newest first, without secrets; `notes` are for a person."""
+
+    runs: tuple[AppliedRun, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of `history --format json`."""
+        return {"runs": [run.to_json() for run in self.runs]}
+
+
+def history(state_dir: Path, limit: int) -> History:
+    """The last `limit` runs, at least one."""
+    reader = read_folder(state_dir)
+    journal = reader.journal
+    if journal is None:
+        return History((), reader.warnings)
+    secrets = earlier_secrets(state_dir)
+    runs = journal.runs(max(1, limit))
+    return History(tuple(_run(run, journal, secrets) for run in runs))
+
+
+def _run(run: Run, journal: Journal, secrets: Mapping[str, str]) -> AppliedRun:
+    entries = journal.entries(since=run.id, until=run.id)
+    return AppliedRun(
+        id=run.id,
+        started=run.started,
+        ended=run.ended,
+        trigger=redact_text(run.why, secrets),
+        outcome=None if run.outcome is None else redact_text(run.outcome, secrets),
+        changes=tuple(_change(entry, secrets) for entry in entries if entry.outcome != "released"),
+    )
+
+
+def _change(entry: JournalEntry, secrets: Mapping[str, str]) -> AppliedChange:
+    return AppliedChange(
+        action=entry.action,
+        name=redact_text(entry.name, secrets),
+        npm_id=entry.npm_id,
+        outcome=None if entry.outcome is None else redact_text(entry.outcome, secrets),
+        message=redact_text(entry.message, secrets),
+    )
