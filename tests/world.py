@@ -37,6 +37,18 @@ def eventually(look: Callable[[], T], *, patience: float = PATIENCE) -> T:
     return value
 
 
+@contextmanager
+def sooner_than(seconds: float) -> Iterator[None]:
+    """Fails where the work in it takes as long as it would with the fault that is tested for.
+
+    That is to be much longer than it takes without, for the machine may be busy.
+    """
+    begin = time.monotonic()
+    yield
+    took = time.monotonic() - begin
+    assert took < seconds, f"it took {took:.1f} s"
+
+
 def domain(name: str) -> str:
     return f"{name}.{SUFFIX}"
 

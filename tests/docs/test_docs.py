@@ -63,10 +63,10 @@ def identifiers() -> frozenset[str]:
 
 def is_symbol(text: str) -> bool:
     """Whether `room.module.name` leads somewhere; `proxysync.` is left out."""
-    parts = text.split(".")
-    for count in range(len(parts), 0, -1):
+    parts = text.split(".") if text.startswith("tests.") else ["proxysync", *text.split(".")]
+    for count in range(len(parts), 1, -1):
         try:
-            found: Any = import_module(".".join(["proxysync", *parts[:count]]))
+            found: Any = import_module(".".join(parts[:count]))
         except ModuleNotFoundError:
             continue
         return all((found := _member(found, name)) is not None for name in parts[count:])

@@ -1,12 +1,11 @@
 """An entry that cannot work is stopped before it is live, and its owner reads what to do."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from proxysync.demo.services import DemoService
-from tests.probe.servers import NameServer, answering, hanging
+from tests.probe.servers import NameServer, answering, gathering, hanging
 from tests.world import World
 
 
@@ -54,21 +53,29 @@ def test_json_has_the_shape_that_scripts_rely_on(
     assert [s["status"] for s in result["locations"][0]["steps"]][2:] == ["fail", "skipped"]
 
 
-def test_500_upstreams_that_hang_are_done_in_the_time_of_one(small_world: World) -> None:
-    with hanging() as port:
+def test_500_upstreams_are_waited_for_together(small_world: World) -> None:
+    with gathering(500) as port:
         small_world.write(
             {f"p{i}": {"upstream": f"http://127.0.0.1:{port}"} for i in range(500)},
+            settings={"validation": {"tcp_timeout": "20s", "http_timeout": "20s"}},
+        )
+        done = small_world.run("validate", "--format", "json")
+    assert done.code == 0
+    assert [r["ok"] for r in done.json["results"]] == [True] * 500
+
+
+def test_an_upstream_that_hangs_is_given_up_and_its_owner_told_why(small_world: World) -> None:
+    with hanging() as port:
+        small_world.write(
+            {f"p{i}": {"upstream": f"http://127.0.0.1:{port}"} for i in range(20)},
             settings={"validation": {"tcp_timeout": "1s", "http_timeout": "1s"}},
         )
-        begin = time.monotonic()
         done = small_world.run("validate", "--format", "json")
-        took = time.monotonic() - begin
     assert done.code == 1
     hints = {r["steps"][3]["hint"] or r["steps"][2]["hint"] for r in done.json["results"]}
     assert hints == {
         "Connection timed out. Possible firewall blocking. Check network/firewall rules."
     }
-    assert took < 2 + 3
 
 
 def test_a_status_that_is_not_expected_fails_and_one_below_500_passes(small_world: World) -> None:

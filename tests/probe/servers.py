@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import dns.flags
 import dns.message
@@ -150,6 +151,32 @@ def small() -> Iterator[int]:
         yield int(listener.getsockname()[1])
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(10)
+
+
+@contextlib.contextmanager
+def gathering(count: int) -> Iterator[int]:
+    """A port where nobody is answered until so many wait for an answer."""
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            waiting = [stack.enter_context(listener.accept()[0]) for _ in range(count)]
+            for connection in waiting:
+                read_request(connection)
+                connection.sendall(OK)
+
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def connections_to(port: int) -> int:
+    """How many connections to this port on loopback are open, or are being made."""
+    open_or_begun = {"01", "02"}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] in open_or_begun for row in rows)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,8 +17,14 @@ from proxysync.probe.engine import probe_many
 from proxysync.probe.resolver import _split
 from tests.probe.asking import failed, probe, run, statuses, step
 from tests.probe.servers import OK, NameServer, answering
+from tests.world import sooner_than
 
 UNRESOLVED = "Domain cannot be resolved. Check DNS settings or use an IP address."
+
+
+DNSPYTHONS_OWN_LIMIT = 5.0
+BLOCKED = 30.0
+"""Seconds for which the system's resolver says nothing."""
 
 
 @pytest.fixture
@@ -100,10 +105,9 @@ class TestOneNameServer:
     @pytest.mark.usefixtures("quick")
     def test_a_silent_server_is_named_in_time(self, name_server: NameServer) -> None:
         name_server.silent.update({("web.example", "A"), ("web.example", "AAAA")})
-        start = time.monotonic()
-        failure = failed(run(80, host="web.example", resolver=name_server.address), "dns")
+        with sooner_than(DNSPYTHONS_OWN_LIMIT):
+            failure = failed(run(80, host="web.example", resolver=name_server.address), "dns")
 
-        assert time.monotonic() - start < 2
         assert f"no answer from 127.0.0.1 port {name_server.port}" in failure.detail
         assert failure.hint == UNRESOLVED
 
@@ -204,10 +208,9 @@ class TestTheMachinesResolver:
 
     @pytest.mark.usefixtures("quick")
     def test_a_lookup_that_blocks_is_left_behind_in_time(self, blocked_lookups: list[str]) -> None:
-        start = time.monotonic()
-        failure = failed(run(80, host="slow.example"), "dns")
+        with sooner_than(BLOCKED):
+            failure = failed(run(80, host="slow.example"), "dns")
 
-        assert time.monotonic() - start < 2
         assert "the system's resolver did not answer within 0.4 s" in failure.detail
         assert failure.hint == UNRESOLVED
 
@@ -233,10 +236,9 @@ class TestTheMachinesResolver:
         with answering(OK) as server:
             slow = [probe(80, host=f"slow{n}.example") for n in range(200)]
             good = probe(server.port, host="localhost")
-            start = time.monotonic()
-            results = probe_many([*slow, good])
+            with sooner_than(BLOCKED):
+                results = probe_many([*slow, good])
 
-        assert time.monotonic() - start < 3
         assert results[-1].ok
 
     def test_a_blocked_lookup_does_not_hold_up_the_interpreters_exit(self) -> None:
@@ -298,7 +300,7 @@ def blocked_lookups(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         if host == "localhost":
             return real(host, None, type=socket.SOCK_STREAM)
         asked.append(host)
-        release.wait(30)
+        release.wait(BLOCKED)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
