@@ -7,7 +7,7 @@ from proxysync.apply.order import Part, WriteStep
 from proxysync.apply.outcome import WriteOutcome
 from proxysync.apply.promise import Trouble
 from proxysync.model import Key
-from proxysync.store.edges import Seen
+from proxysync.store.edges import Sighting
 from proxysync.store.journal import Row
 
 
@@ -37,12 +37,12 @@ class Checked:
         return self.trouble if worse else None
 
 
-def sites_seen(checked: Iterable[Checked], told: Set[Key]) -> dict[Key, Seen]:
+def sites_seen(checked: Iterable[Checked], told: Set[Key]) -> dict[Key, Sighting]:
     """What is known of the sites that stay as they were written.
 
     `told` are those of which it was told that they are not served.
     """
-    seen: dict[Key, Seen] = {}
+    seen: dict[Key, Sighting] = {}
     for one in checked:
         key, promise = one.step.key, one.outcome.promise
         if one.trouble is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from proxysync.apply.canary import reload_nginx
 from proxysync.apply.promise import Trouble
 from proxysync.apply.recovery_table import (
-    Action,
+    RecoveryAction,
     after_site_check,
     canaries_of,
     decide,
@@ -59,18 +59,18 @@ class Recovery:
         found = [(entry, find_host(entry, snapshot, self._marker(entry))) for entry in open_rows]
         todo = [(entry, live, decide(entry, live, self._marker(entry))) for entry, live in found]
         error = None
-        if any(action is Action.RELOAD_NGINX for _, _, action in todo):
+        if any(action is RecoveryAction.RELOAD_NGINX for _, _, action in todo):
             try:
                 reload_nginx(self._npm, instance)
             except NpmError as away:
                 error = away
-                todo = [one for one in todo if one[2] is not Action.RELOAD_NGINX]
+                todo = [one for one in todo if one[2] is not RecoveryAction.RELOAD_NGINX]
         for entry, live, action in todo:
             self._recover(entry, live, action, snapshot)
         return RecoveryResult(bool(canaries or open_rows), error)
 
     def _recover(
-        self, entry: JournalEntry, live: Live | None, action: Action, snapshot: Snapshot
+        self, entry: JournalEntry, live: Live | None, action: RecoveryAction, snapshot: Snapshot
     ) -> None:
         row = self._journal.row(entry)
         if entry.npm_id is None and live is not None:
@@ -82,22 +82,22 @@ class Recovery:
         self._emit(NewEvent("apply.recovered", message, entry.key, data))
 
     def _act(
-        self, entry: JournalEntry, live: Live | None, action: Action, snapshot: Snapshot
+        self, entry: JournalEntry, live: Live | None, action: RecoveryAction, snapshot: Snapshot
     ) -> str:
         """Does it, and returns how the write ended."""
-        if live is None or action is Action.LEAVE:
-            return "done" if action is Action.RELOAD_NGINX else "undone"
+        if live is None or action is RecoveryAction.LEAVE:
+            return "done" if action is RecoveryAction.RELOAD_NGINX else "undone"
         trouble = None
-        if action is Action.CHECK_SITE:
+        if action is RecoveryAction.CHECK_SITE:
             trouble = self._trouble(entry, live)
             action = after_site_check(entry, trouble)
-        if action is Action.RECORD:
+        if action is RecoveryAction.RECORD:
             self._record(entry, live, confirmed=True)
             return "done"
-        if action is Action.WRITE_AGAIN:
+        if action is RecoveryAction.WRITE_AGAIN:
             self._record(entry, live, confirmed=False)
             return "unconfirmed"
-        if action is Action.DELETE_NEW:
+        if action is RecoveryAction.DELETE_NEW:
             self._npm.delete(KINDS[entry.kind], live.npm_id)
             return f"undone, for {trouble.message}" if trouble else "refused by nginx, and removed"
         self._restore(entry, live)

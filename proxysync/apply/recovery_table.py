@@ -23,7 +23,7 @@ from proxysync.model import Live, Marker, Snapshot
 from proxysync.store.journal import JournalEntry
 
 
-class Action(Enum):
+class RecoveryAction(Enum):
     """What recovery does about one open row of the journal.
 
     RELOAD_NGINX: it is gone from NPM, but nginx serves it until it is reloaded. LEAVE: there is
@@ -41,10 +41,10 @@ class Action(Enum):
     WRITE_AGAIN = auto()
 
 
-def decide(entry: JournalEntry, live: Live | None, marker: Marker) -> Action:
+def decide(entry: JournalEntry, live: Live | None, marker: Marker) -> RecoveryAction:
     """The table above; `marker` is the one that the write gave the host."""
     if live is None:
-        return Action.RELOAD_NGINX if entry.action == "delete" else Action.LEAVE
+        return RecoveryAction.RELOAD_NGINX if entry.action == "delete" else RecoveryAction.LEAVE
     enabled = KINDS[entry.kind].is_enabled(live.fields)
     as_written = live.fields == entry.after
     # A new host that nginx refuses never worked, even if somebody has changed it since.
@@ -52,21 +52,21 @@ def decide(entry: JournalEntry, live: Live | None, marker: Marker) -> Action:
         return take_back(entry)
     theirs = entry.action == "adopt" and live.marker != marker
     if live.fields == entry.before and (enabled or theirs):
-        return Action.LEAVE
+        return RecoveryAction.LEAVE
     # Only a write that nginx has tested says so; a disabling leaves no trace of it.
     if enabled and as_written and live.online is True:
-        return Action.CHECK_SITE
-    return Action.WRITE_AGAIN
+        return RecoveryAction.CHECK_SITE
+    return RecoveryAction.WRITE_AGAIN
 
 
-def after_site_check(entry: JournalEntry, trouble: Trouble | None) -> Action:
+def after_site_check(entry: JournalEntry, trouble: Trouble | None) -> RecoveryAction:
     """What CHECK_SITE comes to."""
-    return take_back(entry) if trouble and trouble.undo else Action.RECORD
+    return take_back(entry) if trouble and trouble.undo else RecoveryAction.RECORD
 
 
-def take_back(entry: JournalEntry) -> Action:
+def take_back(entry: JournalEntry) -> RecoveryAction:
     """How to be rid of what the row has written."""
-    return Action.DELETE_NEW if entry.before is None else Action.RESTORE
+    return RecoveryAction.DELETE_NEW if entry.before is None else RecoveryAction.RESTORE
 
 
 def promise_of(entry: JournalEntry, live: Live) -> Promise | None:

@@ -45,7 +45,7 @@ FORWARDED = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class EdgeVerdict:
     """What visitors get; `unseen` is why nobody can tell, where that holds for all targets."""
 
     status: EdgeStatus
@@ -104,7 +104,7 @@ class EdgeWatch:
         self._looked.add(target.key)
         self._tell(target, target.site, seen, verdict)
 
-    def _tell(self, target: Target, site: Site, seen: Observation, verdict: Verdict) -> None:
+    def _tell(self, target: Target, site: Site, seen: Observation, verdict: EdgeVerdict) -> None:
         # That one site is not there says nothing, as long as others have not been asked for.
         known = str(site.edge) in self._proven or len(self._looked) >= len(self._targets)
         if (verdict.unseen is not None and known) or verdict.status == "served":
@@ -129,22 +129,22 @@ class EdgeWatch:
             self._proven.add(address)
             self._writer.put(lambda writer: writer.edge_proven(address))
 
-    async def _look(self, target: Target, site: Site, *, fresh: bool = False) -> Verdict:
+    async def _look(self, target: Target, site: Site, *, fresh: bool = False) -> EdgeVerdict:
         unknown = await self._stranger(site.edge, site.edge.first, site.path, fresh=fresh)
         if not unknown.reached:
             why = f"{site.edge} cannot be reached: {unknown.problem}"
-            return Verdict("unknown", why, unseen=why)
+            return EdgeVerdict("unknown", why, unseen=why)
         verdicts = [await self._look_at(target, site, name, unknown) for name in site.names]
         worst = min(verdicts, key=lambda verdict: _ORDER[verdict.status])
         if worst.status == "not_served" and str(site.edge) not in self._proven:
             why = f"{site.edge} answers, but as if it knew none of NPM's sites"
-            return Verdict("unknown", why, unseen=why)
+            return EdgeVerdict("unknown", why, unseen=why)
         return worst
 
-    async def _look_at(self, target: Target, site: Site, name: str, unknown: Sight) -> Verdict:
+    async def _look_at(self, target: Target, site: Site, name: str, unknown: Sight) -> EdgeVerdict:
         first, second = await visit_onward(site.edge, asked(name), self._names, path=site.path)
         if not first.reached:
-            return Verdict("unknown", f"{site.edge} cannot be reached: {first.problem}")
+            return EdgeVerdict("unknown", f"{site.edge} cannot be reached: {first.problem}")
         proven = first.is_of_a_site(unknown)
         if name in site.shadowed and proven:
             sibling = await self._sibling(site, name)
@@ -154,8 +154,8 @@ class EdgeWatch:
                 return await self._compared(target, site, name, first)
         if not proven:
             if site.peculiar and name not in self._seen_at:
-                return Verdict("unknown", f"{asked(name)} may answer as unknown names do")
-            return Verdict("not_served", _absent(name, site.edge.first))
+                return EdgeVerdict("unknown", f"{asked(name)} may answer as unknown names do")
+            return EdgeVerdict("not_served", _absent(name, site.edge.first))
         self._seen_at.add(name)
         self._prove(site.edge, site.edge.first)
         if site.https and site.edge.https:
@@ -166,23 +166,23 @@ class EdgeWatch:
             if second.is_of_a_site(unknown):
                 self._prove(site.edge, "https")
             elif second.reached and unknown.reached and site.edge.address("https") in self._proven:
-                return Verdict("not_served", _absent(name, "https"))
+                return EdgeVerdict("not_served", _absent(name, "https"))
         return await self._compared(target, site, name, _last(site, first, second))
 
-    async def _compared(self, target: Target, site: Site, name: str, sight: Sight) -> Verdict:
+    async def _compared(self, target: Target, site: Site, name: str, sight: Sight) -> EdgeVerdict:
         """Whether the answer can be the upstream's."""
         if not site.is_plain or sight.status is None:
-            return Verdict("served")
+            return EdgeVerdict("served")
         expect = target.probe.expect
         if sight.status >= 500 and not (expect and expect(sight.status)):
-            return Verdict(
+            return EdgeVerdict(
                 "not_served",
                 f"{asked(name)} answers HTTP {sight.status}, though its upstream "
                 f"{target.probe.upstream} answers well: nginx may have loaded an older definition",
             )
         if sight.status != 200 or await self._mirrors_upstream(site, name, sight):
-            return Verdict("served")
-        return Verdict(
+            return EdgeVerdict("served")
+        return EdgeVerdict(
             "not_served",
             f"{asked(name)} answers with another page than its upstream {target.probe.upstream}: "
             "nginx may have loaded an older definition",

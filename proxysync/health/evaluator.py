@@ -10,7 +10,7 @@ from proxysync.health.writer import Finding, Writer
 from proxysync.model import Key
 from proxysync.model.clock import in_words, now
 from proxysync.model.event import NewEvent, Severity
-from proxysync.model.health import Change, Check, HealthState, judge
+from proxysync.model.health import Check, HealthState, StatusChange, judge
 from proxysync.probe.model import Probe
 
 MIN_SIMULTANEOUS = 3
@@ -193,7 +193,7 @@ def witnesses(targets: Sequence[Target], most: int = REFERENCE_TARGETS) -> list[
     return (first + rest)[:most]
 
 
-def _changed(target: Target, change: Change) -> NewEvent | None:
+def _changed(target: Target, change: StatusChange) -> NewEvent | None:
     """Nothing for one that turns out to be healthy at its first check: that is no news."""
     check, key = change.check, target.key
     severity: Severity

@@ -62,7 +62,7 @@ class EdgeState:
 
 
 @dataclass(frozen=True)
-class Change:
+class StatusChange:
     """A status that changed; `lasted` is for how many seconds the old one held, if known."""
 
     before: Status
@@ -71,7 +71,9 @@ class Change:
     check: Check
 
 
-def judge(known: HealthState, check: Check, rules: Rules) -> tuple[HealthState, Change | None]:
+def judge(
+    known: HealthState, check: Check, rules: Rules
+) -> tuple[HealthState, StatusChange | None]:
     """What is known after this check, and the change if it is one."""
     streak = max(known.streak, 0) + 1 if check.ok else min(known.streak, 0) - 1
     seen = replace(
@@ -90,6 +92,6 @@ def judge(known: HealthState, check: Check, rules: Rules) -> tuple[HealthState, 
     lasted = None if known.since is None else max(0.0, (check.at - known.since).total_seconds())
     if status != known.status:
         changed = replace(seen, status=status, since=check.at, stale=False)
-        return changed, Change(known.status, status, lasted, check)
+        return changed, StatusChange(known.status, status, lasted, check)
     stale = status == "unhealthy" and lasted is not None and lasted >= rules.stale_after
     return replace(seen, stale=seen.stale or stale), None

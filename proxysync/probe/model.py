@@ -7,7 +7,7 @@ from typing import Any, Literal
 from proxysync.model import Upstream
 
 StepName = Literal["syntax", "dns", "tcp", "http"]
-Status = Literal["pass", "fail", "warn", "skipped"]
+StepStatus = Literal["pass", "fail", "warn", "skipped"]
 
 STEPS: tuple[StepName, ...] = ("syntax", "dns", "tcp", "http")
 
@@ -20,7 +20,7 @@ class Step:
     """
 
     name: StepName
-    status: Status
+    status: StepStatus
     detail: str
     hint: str | None = None
     duration_ms: int = 0

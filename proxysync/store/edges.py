@@ -11,7 +11,7 @@ from proxysync.model.health import EdgeState, EdgeStatus
 from proxysync.store.database import Database
 from proxysync.store.events import LateLineError
 
-Seen = tuple[EdgeStatus, str | None]
+Sighting = tuple[EdgeStatus, str | None]
 """A status, and why it is not served or not known."""
 
 PREFIX = "edge "
@@ -43,7 +43,7 @@ class EdgeTable:
             for row in rows
         }
 
-    def save(self, found: Mapping[Key, Seen]) -> None:
+    def save(self, found: Mapping[Key, Sighting]) -> None:
         """Remembers what was just seen of these proxies, and why."""
         now = clock.to_text(clock.now())
         with self._database.transaction() as connection:
@@ -61,10 +61,10 @@ class EdgeTable:
                 ],
             )
 
-    def tell(self, emit: Emit, found: Mapping[Key, Seen]) -> None:
+    def tell(self, emit: Emit, found: Mapping[Key, Sighting]) -> None:
         """Remembers what was just seen of these proxies, and raises an event for each news."""
         told = self.told()
-        quiet: dict[Key, Seen] = {}
+        quiet: dict[Key, Sighting] = {}
         for key, seen in found.items():
             status, detail = seen
             if status == "not_served" and key not in told:
@@ -104,7 +104,7 @@ class EdgeTable:
         event = NewEvent("edge.unreachable", message, data={"reason": why})
         _raise(emit, event, partial(self._activate, UNSEEN, event, {}))
 
-    def _activate(self, alert: str, event: NewEvent, found: Mapping[Key, Seen]) -> None:
+    def _activate(self, alert: str, event: NewEvent, found: Mapping[Key, Sighting]) -> None:
         """Remembers that this was said, with what was seen; for within an event."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -113,7 +113,7 @@ class EdgeTable:
             )
             self.save(found)
 
-    def _end(self, alert: str, found: Mapping[Key, Seen]) -> None:
+    def _end(self, alert: str, found: Mapping[Key, Sighting]) -> None:
         """Forgets what was said; for within an event."""
         with self._database.transaction() as connection:
             connection.execute(

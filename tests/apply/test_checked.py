@@ -13,7 +13,7 @@ from proxysync.model import Key, Live
 from proxysync.npm.errors import NpmError, NpmRejectedError, NpmUnconfirmedError
 from proxysync.plan.model import Change
 from proxysync.store.database import Database
-from proxysync.store.edges import Seen
+from proxysync.store.edges import Sighting
 from proxysync.store.journal import Row
 
 KEY = Key("proxy", "site")
@@ -76,7 +76,7 @@ def test_what_is_known_of_the_site_of_a_step(
     outcome: WriteOutcome,
     trouble: Trouble | None,
     told: set[Key],
-    seen: Seen | None,
+    seen: Sighting | None,
 ) -> None:
     checked = Checked(WriteStep(CHANGE, part), row, outcome, trouble)
     assert sites_seen([checked], told).get(KEY) == seen

@@ -6,7 +6,7 @@ import pytest
 
 from proxysync.apply.promise import Before, Promise, Trouble
 from proxysync.apply.recovery_table import (
-    Action,
+    RecoveryAction,
     after_site_check,
     canaries_of,
     decide,
@@ -59,56 +59,85 @@ def live(
 @pytest.mark.parametrize(
     ("entry", "now", "action"),
     [
-        pytest.param(DELETE, None, Action.RELOAD_NGINX, id="deleted"),
-        pytest.param(DELETE, live(OLD), Action.LEAVE, id="not deleted yet"),
-        pytest.param(DELETE, live(OTHER), Action.WRITE_AGAIN, id="not deleted, and edited since"),
-        pytest.param(CREATE, None, Action.LEAVE, id="never created"),
-        pytest.param(UPDATE, None, Action.LEAVE, id="somebody deleted it since"),
-        pytest.param(CREATE, live(NEW, online=False), Action.DELETE_NEW, id="new and refused"),
-        pytest.param(CREATE, live(OTHER, online=False), Action.DELETE_NEW, id="and edited since"),
-        pytest.param(UPDATE, live(NEW, online=False), Action.RESTORE, id="changed and refused"),
-        pytest.param(UPDATE, live(OTHER, online=False), Action.WRITE_AGAIN, id="another's fault"),
-        pytest.param(UPDATE, live(OLD), Action.LEAVE, id="never arrived"),
-        pytest.param(UPDATE, live(OLD, online=None), Action.LEAVE, id="never arrived, not judged"),
-        pytest.param(CREATE, live(NEW), Action.CHECK_SITE, id="created and online"),
-        pytest.param(UPDATE, live(NEW), Action.CHECK_SITE, id="changed and online"),
-        pytest.param(ADOPT, live(NEW), Action.CHECK_SITE, id="adopted and online"),
-        pytest.param(UPDATE, live(NEW, online=None), Action.WRITE_AGAIN, id="nginx not asked yet"),
-        pytest.param(UPDATE, live(OTHER), Action.WRITE_AGAIN, id="neither the one nor the other"),
-        pytest.param(TURN_OFF, live(OLD_OFF), Action.WRITE_AGAIN, id="off, nobody knows for nginx"),
-        pytest.param(TURN_OFF, live(OLD), Action.LEAVE, id="not off yet"),
-        pytest.param(CHANGE_OFF, live(OLD_OFF), Action.WRITE_AGAIN, id="off as before"),
-        pytest.param(CHANGE_OFF, live(NEW_OFF), Action.WRITE_AGAIN, id="off with its new fields"),
+        pytest.param(DELETE, None, RecoveryAction.RELOAD_NGINX, id="deleted"),
+        pytest.param(DELETE, live(OLD), RecoveryAction.LEAVE, id="not deleted yet"),
         pytest.param(
-            CHANGE_OFF, live(NEW_OFF, online=False), Action.WRITE_AGAIN, id="off, once refused"
+            DELETE, live(OTHER), RecoveryAction.WRITE_AGAIN, id="not deleted, and edited since"
         ),
-        pytest.param(ADOPT, live(OLD, marker=None), Action.LEAVE, id="not adopted yet"),
-        pytest.param(ADOPT_OFF, live(OLD_OFF, marker=None), Action.LEAVE, id="off and theirs"),
-        pytest.param(ADOPT_OFF, live(OLD_OFF), Action.WRITE_AGAIN, id="off and marked as ours"),
+        pytest.param(CREATE, None, RecoveryAction.LEAVE, id="never created"),
+        pytest.param(UPDATE, None, RecoveryAction.LEAVE, id="somebody deleted it since"),
+        pytest.param(
+            CREATE, live(NEW, online=False), RecoveryAction.DELETE_NEW, id="new and refused"
+        ),
+        pytest.param(
+            CREATE, live(OTHER, online=False), RecoveryAction.DELETE_NEW, id="and edited since"
+        ),
+        pytest.param(
+            UPDATE, live(NEW, online=False), RecoveryAction.RESTORE, id="changed and refused"
+        ),
+        pytest.param(
+            UPDATE, live(OTHER, online=False), RecoveryAction.WRITE_AGAIN, id="another's fault"
+        ),
+        pytest.param(UPDATE, live(OLD), RecoveryAction.LEAVE, id="never arrived"),
+        pytest.param(
+            UPDATE, live(OLD, online=None), RecoveryAction.LEAVE, id="never arrived, not judged"
+        ),
+        pytest.param(CREATE, live(NEW), RecoveryAction.CHECK_SITE, id="created and online"),
+        pytest.param(UPDATE, live(NEW), RecoveryAction.CHECK_SITE, id="changed and online"),
+        pytest.param(ADOPT, live(NEW), RecoveryAction.CHECK_SITE, id="adopted and online"),
+        pytest.param(
+            UPDATE, live(NEW, online=None), RecoveryAction.WRITE_AGAIN, id="nginx not asked yet"
+        ),
+        pytest.param(
+            UPDATE, live(OTHER), RecoveryAction.WRITE_AGAIN, id="neither the one nor the other"
+        ),
+        pytest.param(
+            TURN_OFF, live(OLD_OFF), RecoveryAction.WRITE_AGAIN, id="off, nobody knows for nginx"
+        ),
+        pytest.param(TURN_OFF, live(OLD), RecoveryAction.LEAVE, id="not off yet"),
+        pytest.param(CHANGE_OFF, live(OLD_OFF), RecoveryAction.WRITE_AGAIN, id="off as before"),
+        pytest.param(
+            CHANGE_OFF, live(NEW_OFF), RecoveryAction.WRITE_AGAIN, id="off with its new fields"
+        ),
+        pytest.param(
+            CHANGE_OFF,
+            live(NEW_OFF, online=False),
+            RecoveryAction.WRITE_AGAIN,
+            id="off, once refused",
+        ),
+        pytest.param(ADOPT, live(OLD, marker=None), RecoveryAction.LEAVE, id="not adopted yet"),
+        pytest.param(
+            ADOPT_OFF, live(OLD_OFF, marker=None), RecoveryAction.LEAVE, id="off and theirs"
+        ),
+        pytest.param(
+            ADOPT_OFF, live(OLD_OFF), RecoveryAction.WRITE_AGAIN, id="off and marked as ours"
+        ),
     ],
 )
-def test_each_case_has_its_action(entry: JournalEntry, now: Live | None, action: Action) -> None:
+def test_each_case_has_its_action(
+    entry: JournalEntry, now: Live | None, action: RecoveryAction
+) -> None:
     assert decide(entry, now, MARKER) is action
 
 
 @pytest.mark.parametrize(
     ("entry", "trouble", "action"),
     [
-        (UPDATE, None, Action.RECORD),
-        (UPDATE, Trouble("not served yet", undo=False), Action.RECORD),
-        (UPDATE, Trouble("answered before"), Action.RESTORE),
-        (CREATE, Trouble("open to strangers"), Action.DELETE_NEW),
+        (UPDATE, None, RecoveryAction.RECORD),
+        (UPDATE, Trouble("not served yet", undo=False), RecoveryAction.RECORD),
+        (UPDATE, Trouble("answered before"), RecoveryAction.RESTORE),
+        (CREATE, Trouble("open to strangers"), RecoveryAction.DELETE_NEW),
     ],
 )
 def test_what_visitors_find_decides_the_rest(
-    entry: JournalEntry, trouble: Trouble | None, action: Action
+    entry: JournalEntry, trouble: Trouble | None, action: RecoveryAction
 ) -> None:
     assert after_site_check(entry, trouble) is action
 
 
 def test_what_had_nothing_before_it_is_deleted_and_all_else_restored() -> None:
-    assert take_back(CREATE) is Action.DELETE_NEW
-    assert take_back(UPDATE) is Action.RESTORE
+    assert take_back(CREATE) is RecoveryAction.DELETE_NEW
+    assert take_back(UPDATE) is RecoveryAction.RESTORE
 
 
 def test_visitors_are_asked_only_for_what_they_could_have_lost() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxysync.model.health import Change, Check, HealthState, Rules, judge
+from proxysync.model.health import Check, HealthState, Rules, StatusChange, judge
 
 NOTHING_KNOWN = HealthState()
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -20,7 +20,7 @@ def check(number: int, ok: bool) -> Check:
 
 def story(
     oks: list[bool], rules: Rules, known: HealthState = NOTHING_KNOWN, first: int = 0
-) -> tuple[HealthState, list[Change]]:
+) -> tuple[HealthState, list[StatusChange]]:
     changes = []
     for number, ok in enumerate(oks, first):
         known, change = judge(known, check(number, ok), rules)

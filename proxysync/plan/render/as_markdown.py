@@ -14,9 +14,9 @@ from proxysync.plan.render.as_text import SYMBOLS, total
 from proxysync.plan.render.values import (
     NO_MASK,
     NO_NAMES,
+    IdNames,
     Line,
     Mask,
-    Names,
     domains,
     is_long,
     lines,
@@ -28,7 +28,7 @@ from proxysync.plan.render.values import (
 )
 
 
-def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: Names = NO_NAMES) -> str:
+def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: IdNames = NO_NAMES) -> str:
     """A heading, a table of the counts, and a fold-out with a diff for each change."""
     parts = ["## proxysync plan"]
     if plan.refused is not None:
@@ -56,7 +56,7 @@ def _table(plan: Plan) -> str:
     )
 
 
-def _change(change: Change, mask: Mask, names: Names) -> str:
+def _change(change: Change, mask: Mask, names: IdNames) -> str:
     number = f" #{change.npm_id}" if change.npm_id is not None else ""
     where = domains(change, mask)
     held = f", held ({change.hold.kind})" if change.hold else ""
@@ -77,7 +77,7 @@ def _change(change: Change, mask: Mask, names: Names) -> str:
     return "\n\n".join([*parts, "</details>"])
 
 
-def _field(name: str, field: FieldChange, mask: Mask, names: Names) -> Iterator[Line]:
+def _field(name: str, field: FieldChange, mask: Mask, names: IdNames) -> Iterator[Line]:
     if is_long(field):
         yield Line(" ", f"{name}:")
         yield from lines(field, mask)

@@ -8,8 +8,8 @@ from proxysync.plan.model import Action, Change, Plan
 from proxysync.plan.render.values import (
     NO_MASK,
     NO_NAMES,
+    IdNames,
     Mask,
-    Names,
     domains,
     is_long,
     is_one_sided,
@@ -32,7 +32,7 @@ COLOURS = {"+": "green", "~": "yellow", "-": "red", ">": "cyan", "!": "magenta"}
 
 
 def to_text(
-    plan: Plan, *, colour: bool = False, mask: Mask = NO_MASK, names: Names = NO_NAMES
+    plan: Plan, *, colour: bool = False, mask: Mask = NO_MASK, names: IdNames = NO_NAMES
 ) -> str:
     """The plan in lines, without a newline at the end; `colour` adds ANSI colours."""
     notes = [f"Warning: {safe(masked(f'{n.name}: {n.message}', mask))}" for n in plan.notes]
@@ -67,7 +67,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _change(change: Change, colour: bool, mask: Mask, names: Names) -> Iterator[str]:  # noqa: FBT001
+def _change(change: Change, colour: bool, mask: Mask, names: IdNames) -> Iterator[str]:  # noqa: FBT001
     symbol = SYMBOLS[change.action]
     number = f" #{change.npm_id}" if change.npm_id is not None else ""
     where = domains(change, mask)

@@ -14,14 +14,14 @@ from proxysync.plan.model import Change, FieldChange, Hold, HoldKind
 Mask = Mapping[str, str]
 """Secret values and what is shown in their place."""
 
-Names = Mapping[tuple[str, int], str]
+IdNames = Mapping[tuple[str, int], str]
 """What an id means to a person: `("certificate_id", 3)` to the certificate's name."""
 
 safe = one_line
 """One line that shows as it is: control and invisible characters escaped."""
 
 NO_MASK: Mask = MappingProxyType({})
-NO_NAMES: Names = MappingProxyType({})
+NO_NAMES: IdNames = MappingProxyType({})
 
 UNTIL_EDITED = (
     "; it is tried again when the entry is edited, or its host, certificate or access list is "
@@ -92,7 +92,7 @@ def is_long(field: FieldChange) -> bool:
     )
 
 
-def short(name: str, value: Any, mask: Mask, names: Names) -> str:
+def short(name: str, value: Any, mask: Mask, names: IdNames) -> str:
     """A value on one line, with the name behind an id where it is known."""
     text = safe(json.dumps(masked(value, mask), ensure_ascii=False))
     label = names.get((name, value)) if isinstance(value, int) else None
