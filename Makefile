@@ -23,7 +23,7 @@ demo: $(READY) ## watch a YAML file become working reverse proxies, on a built-i
 test: $(READY) lint ## lint, format check, strict types, import contracts and all tests
 	$(BIN)/pytest -m "not long" --numprocesses 4 --dist worksteal
 
-test-long: $(READY) ## what takes longer: each step to be killed at, thousands of random stories
+test-long: $(READY) ## what takes longer: each step to be killed at, thousands of random scenarios
 	$(BIN)/pytest -m long --numprocesses 4 --dist worksteal
 	PROXYSYNC_TEST_EXAMPLES=2000 $(BIN)/pytest tests/apply/test_convergence.py
 

@@ -1,6 +1,6 @@
 """Whatever happens to the file, to NPM and to proxysync: in the end they agree again.
 
-`make test-long` plays thousands of stories; PROXYSYNC_TEST_EXAMPLES says how many.
+`make test-long` plays thousands of scenarios; PROXYSYNC_TEST_EXAMPLES says how many.
 """
 
 import os
@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.apply.play import BAD, GOOD, HOSTS, PORTS, Step, assert_ends_well
-from tests.apply.stage import Checkpoint, Stage, open_stage
+from tests.apply.harness import Checkpoint, Harness, open_harness
+from tests.apply.scenario import BAD, GOOD, HOSTS, PORTS, Step, assert_ends_well
 from tests.faults import Fault
 from tests.world import domain
 
@@ -68,15 +68,15 @@ def _step(name: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[St
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[tuple[Stage, Checkpoint]]:
-    with open_stage() as stage:
-        for row in stage.foreign():
-            stage.world.npm.api("DELETE", f"{HOSTS}/{row['id']}")
-        yield stage, Checkpoint(stage.sandbox, stage.world.folder)
+def harness() -> Iterator[tuple[Harness, Checkpoint]]:
+    with open_harness() as harness:
+        for row in harness.foreign():
+            harness.world.npm.api("DELETE", f"{HOSTS}/{row['id']}")
+        yield harness, Checkpoint(harness.sandbox, harness.world.folder)
 
 
-def begin(stage: tuple[Stage, Checkpoint]) -> Stage:
-    scene, start = stage
+def begin(harness: tuple[Harness, Checkpoint]) -> Harness:
+    scene, start = harness
     start.restore()
     scene.proxy.lift()
     scene.sandbox.mend_nginx()
@@ -91,11 +91,11 @@ def begin(stage: tuple[Stage, Checkpoint]) -> Stage:
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-@given(story=steps())
+@given(scenario=steps())
 def test_in_the_end_npm_is_as_the_file_asks(
-    stage: tuple[Stage, Checkpoint], story: list[Step]
+    harness: tuple[Harness, Checkpoint], scenario: list[Step]
 ) -> None:
-    assert_ends_well(begin(stage), story)
+    assert_ends_well(begin(harness), scenario)
 
 
 def put(name: str, number: int, *, enabled: bool = True, text: str = "", port: int = 9001) -> Step:
@@ -107,7 +107,7 @@ BROKEN: Step = ("broken_nginx", (None,))
 BROKEN_AND_KILLED: Step = ("broken_nginx", (8,))
 """Killed after the answer to the first write, before its outcome is known to the state."""
 
-STORIES: dict[str, list[Step]] = {
+SCENARIOS: dict[str, list[Step]] = {
     "a bad host is created behind a 500": [put("ant", 0, text=BAD), BROKEN],
     "a host is created behind a 500, saved by hand, and gets a bad definition": [
         put("ant", 0),
@@ -165,8 +165,8 @@ STORIES: dict[str, list[Step]] = {
 }
 
 
-@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
-def test_a_story_that_is_easily_got_wrong_ends_well(
-    stage: tuple[Stage, Checkpoint], story: list[Step]
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_a_scenario_that_is_easily_got_wrong_ends_well(
+    harness: tuple[Harness, Checkpoint], scenario: list[Step]
 ) -> None:
-    assert_ends_well(begin(stage), story)
+    assert_ends_well(begin(harness), scenario)

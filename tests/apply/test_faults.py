@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from proxysync.npm import session, transport
-from tests.apply.stage import Checkpoint, Stage, open_stage
+from tests.apply.harness import Checkpoint, Harness, open_harness
 from tests.faults import Fault
 from tests.world import Done, domain
 
@@ -20,8 +20,8 @@ HOST = rf"{HOSTS}/\d+"
 Entries = dict[str, dict[str, Any]]
 
 
-def prepared(stage: Stage) -> Entries:
-    urls = [toy.url for toy in stage.toys]
+def prepared(harness: Harness) -> Entries:
+    urls = [toy.url for toy in harness.toys]
     return {
         "alpha": {"upstream": urls[0]},
         "beta": {"upstream": urls[1]},
@@ -88,28 +88,28 @@ OUTAGES: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Prepared:
-    stage: Stage
+    harness: Harness
     start: Checkpoint
     entries: Entries
 
 
 @pytest.fixture(scope="module")
-def prepared_stage() -> Iterator[Prepared]:
-    with open_stage() as stage:
-        entries = prepared(stage)
-        stage.write(entries)
-        assert stage.call("apply", "--yes").code == 0
-        yield Prepared(stage, Checkpoint(stage.sandbox, stage.world.folder), entries)
+def prepared_harness() -> Iterator[Prepared]:
+    with open_harness() as harness:
+        entries = prepared(harness)
+        harness.write(entries)
+        assert harness.call("apply", "--yes").code == 0
+        yield Prepared(harness, Checkpoint(harness.sandbox, harness.world.folder), entries)
 
 
 @pytest.fixture
-def at_start(prepared_stage: Prepared, monkeypatch: pytest.MonkeyPatch) -> Prepared:
-    prepared_stage.start.restore()
-    prepared_stage.stage.proxy.lift()
-    prepared_stage.stage.proxy.forget()
-    prepared_stage.stage.proxy.on_request = None
+def at_start(prepared_harness: Prepared, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    prepared_harness.start.restore()
+    prepared_harness.harness.proxy.lift()
+    prepared_harness.harness.proxy.forget()
+    prepared_harness.harness.proxy.on_request = None
     monkeypatch.setattr(session, "RETRY", replace(session.RETRY, first=0.001))
-    return prepared_stage
+    return prepared_harness
 
 
 @pytest.fixture
@@ -124,28 +124,28 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextMa
     return short_timeouts
 
 
-def assert_truthful(stage: Stage, done: Done, entries: Entries) -> None:
+def assert_truthful(harness: Harness, done: Done, entries: Entries) -> None:
     """Whether a command ended as one should, and its exit code is no lie."""
     assert "proxysync itself failed" not in done.err
     assert "Traceback" not in done.out + done.err
     if done.code == 0:
-        stage.assert_in_sync(entries)
+        harness.assert_in_sync(entries)
     else:
         assert done.code == 1
         assert "NPM is not in line with the file." in done.out or done.err.startswith("Error: ")
 
 
-def assert_recovers(stage: Stage, entries: Entries, foreign: object) -> None:
+def assert_recovers(harness: Harness, entries: Entries, foreign: object) -> None:
     """Whether one or two runs bring NPM in line, without a touch of what is not ours."""
-    first = stage.call("apply", "--yes")
-    assert_truthful(stage, first, entries)
+    first = harness.call("apply", "--yes")
+    assert_truthful(harness, first, entries)
     if first.code:
-        second = stage.call("apply", "--yes")
+        second = harness.call("apply", "--yes")
         assert second.code == 0, second.out + second.err
-        stage.assert_in_sync(entries)
-    assert stage.foreign() == foreign
-    theirs = tuple(f"{HOSTS}/{row['id']}" for row in stage.foreign())
-    assert not [path for _, path in stage.sandbox.writes if path.startswith(theirs)]
+        harness.assert_in_sync(entries)
+    assert harness.foreign() == foreign
+    theirs = tuple(f"{HOSTS}/{row['id']}" for row in harness.foreign())
+    assert not [path for _, path in harness.sandbox.writes if path.startswith(theirs)]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -156,18 +156,18 @@ def test_a_fault_at_a_write_is_told_and_mended_by_the_next_run(
     kind: str,
     fault: str,
 ) -> None:
-    stage, foreign = at_start.stage, at_start.stage.foreign()
+    harness, foreign = at_start.harness, at_start.harness.foreign()
     method, path = REQUESTS[kind]
-    entries = edit(at_start.entries, kind, stage.toys[2].url)
-    stage.write(entries)
-    stage.proxy.inject(**FAULTS[fault], method=method, path=path)
+    entries = edit(at_start.entries, kind, harness.toys[2].url)
+    harness.write(entries)
+    harness.proxy.inject(**FAULTS[fault], method=method, path=path)
     with impatient() if FAULTS[fault]["fault"] is Fault.HANG else nullcontext():
-        done = stage.call("apply", "--yes")
-    assert any(seen.fault for seen in stage.proxy.requests), "the fault was never met"
+        done = harness.call("apply", "--yes")
+    assert any(seen.fault for seen in harness.proxy.requests), "the fault was never met"
     if fault == "slow":
         assert done.code == 0, done.out + done.err
-    assert_truthful(stage, done, entries)
-    assert_recovers(stage, entries, foreign)
+    assert_truthful(harness, done, entries)
+    assert_recovers(harness, entries, foreign)
 
 
 @pytest.mark.parametrize("effect", [True, False], ids=["that took effect", "that never came"])
@@ -176,10 +176,10 @@ def test_a_fault_at_a_write_is_told_and_mended_by_the_next_run(
 def test_an_npm_that_goes_away_at_a_write_is_put_in_line_when_it_is_back(
     at_start: Prepared, kind: str, outage: str, effect: bool
 ) -> None:
-    stage, foreign = at_start.stage, at_start.stage.foreign()
+    harness, foreign = at_start.harness, at_start.harness.foreign()
     method, path = REQUESTS[kind]
-    entries = edit(at_start.entries, kind, stage.toys[2].url)
-    stage.write(entries)
+    entries = edit(at_start.entries, kind, harness.toys[2].url)
+    harness.write(entries)
 
     gone = Event()
 
@@ -191,15 +191,15 @@ def test_an_npm_that_goes_away_at_a_write_is_put_in_line_when_it_is_back(
         )
         if now:
             gone.set()
-            stage.proxy.on_request = None
-            stage.proxy.inject(**OUTAGES[outage], times=None)
+            harness.proxy.on_request = None
+            harness.proxy.inject(**OUTAGES[outage], times=None)
         return bool(now)
 
-    stage.proxy.on_request = go_away
-    done = stage.call("apply", "--yes")
+    harness.proxy.on_request = go_away
+    done = harness.call("apply", "--yes")
     assert done.code == 1
-    assert_truthful(stage, done, entries)
+    assert_truthful(harness, done, entries)
     assert gone.is_set(), "NPM never went away"
 
-    stage.proxy.lift()
-    assert_recovers(stage, entries, foreign)
+    harness.proxy.lift()
+    assert_recovers(harness, entries, foreign)

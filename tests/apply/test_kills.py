@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.apply.stage import Checkpoint, Stage, open_stage
-from tests.apply.warm import DIED, Warm
+from tests.apply.forkserver import DIED, ForkServer
+from tests.apply.harness import Checkpoint, Harness, open_harness
 from tests.world import domain
 
 PARTS = 6
@@ -67,24 +67,24 @@ TEXTS = {"one", "two", "three"}
 class Rounds:
     """One apply after the other, each from the same start and each dying at another step."""
 
-    stage: Stage
-    warm: Warm
+    harness: Harness
+    forks: ForkServer
     start: Checkpoint
     entries: Entries
     foreign: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def env(self) -> dict[str, str]:
-        return self.stage.world.env
+        return self.harness.world.env
 
     def apply(self, die_at: int | None = None) -> int:
         """The exit code, or minus the signal."""
-        return self.warm.run("apply", "--yes", env=self.env, die_at=die_at).code
+        return self.forks.run("apply", "--yes", env=self.env, die_at=die_at).code
 
     def dies_at_request(self, number: int, phase: str) -> bool:
         """Whether there was such a request, or for `after` such a write, to be killed at."""
         self.start.restore()
-        self.env["PROXYSYNC_NPM_URL"] = self.stage.proxy.url
+        self.env["PROXYSYNC_NPM_URL"] = self.harness.proxy.url
         met, last = 0, ""
 
         def kill(_number: int, method: str, path: str, now: str) -> bool:
@@ -97,11 +97,11 @@ class Rounds:
                 counts = method != "GET" and path != "/tokens"
             met, last = met + counts, method
             if counts and met == number:
-                self.warm.kill()
+                self.forks.kill()
                 return True
             return False
 
-        self.stage.proxy.on_request = kill
+        self.harness.proxy.on_request = kill
         code = self.apply()
         assert code in (0, -signal.SIGKILL)
         return code != 0
@@ -109,32 +109,32 @@ class Rounds:
     def dies_at_commit(self, number: int) -> bool:
         """Whether there were so many commits."""
         self.start.restore()
-        self.env["PROXYSYNC_NPM_URL"] = self.stage.sandbox.url
+        self.env["PROXYSYNC_NPM_URL"] = self.harness.sandbox.url
         code = self.apply(die_at=number)
         assert code in (0, DIED)
         return code != 0
 
     def assert_heals(self) -> None:
         """Whether every site that worked still does, and at most two runs do the rest."""
-        self.stage.proxy.on_request = None
+        self.harness.proxy.on_request = None
         assert {
-            name: self.stage.visit(name) for name in KEPT if "HTTP" in self.stage.visit(name)
+            name: self.harness.visit(name) for name in KEPT if "HTTP" in self.harness.visit(name)
         } == {}
-        if self.stage.call("apply", "--yes").code != 0:
-            assert self.stage.call("apply", "--yes").code == 0
-        self.stage.assert_in_sync(self.entries)
-        assert self.stage.foreign() == self.foreign
+        if self.harness.call("apply", "--yes").code != 0:
+            assert self.harness.call("apply", "--yes").code == 0
+        self.harness.assert_in_sync(self.entries)
+        assert self.harness.foreign() == self.foreign
 
 
 @pytest.fixture(scope="module")
 def rounds() -> Iterator[Rounds]:
-    with open_stage() as stage, Warm(stage.world.folder.parent) as warm:
-        urls = [toy.url for toy in stage.toys]
-        stage.write(before(urls))
-        assert stage.call("apply", "--yes").code == 0
-        stage.write(ten_changes(urls))
-        start = Checkpoint(stage.sandbox, stage.world.folder)
-        yield Rounds(stage, warm, start, ten_changes(urls), stage.foreign())
+    with open_harness() as harness, ForkServer(harness.world.folder.parent) as forks:
+        urls = [toy.url for toy in harness.toys]
+        harness.write(before(urls))
+        assert harness.call("apply", "--yes").code == 0
+        harness.write(ten_changes(urls))
+        start = Checkpoint(harness.sandbox, harness.world.folder)
+        yield Rounds(harness, forks, start, ten_changes(urls), harness.foreign())
 
 
 @pytest.mark.parametrize("part", EACH_PART)

@@ -8,7 +8,7 @@ import pytest
 from proxysync.apply import under_way
 from proxysync.demo.services import DemoService
 from tests.faults import Fault, FaultProxy
-from tests.promises.killing import HOST, HOSTS, signal_at
+from tests.promises.signals import HOST, HOSTS, signal_at
 from tests.world import World, domain, eventually
 
 BROKEN = "version: 1\nproxies: [\n"

@@ -17,7 +17,7 @@ from proxysync.model import clock
 from proxysync.sandbox import Sandbox
 from proxysync.sandbox.rows import PROXY_HOST
 from tests.faults import Fault, FaultProxy
-from tests.promises.killing import HOST, HOSTS, signal_at
+from tests.promises.signals import HOST, HOSTS, signal_at
 from tests.world import PATIENCE, World, domain, eventually
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from tests.faults import Fault, FaultProxy
-from tests.promises.killing import HOSTS
+from tests.promises.signals import HOSTS
 from tests.world import World, domain, eventually
 
 BAD = "no_such_directive on;"

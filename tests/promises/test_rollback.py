@@ -9,7 +9,7 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
-from tests.promises.killing import HOST, HOSTS, signal_at
+from tests.promises.signals import HOST, HOSTS, signal_at
 from tests.world import World, domain
 
 BROKEN = "version: 1\nproxies: [\n"

@@ -211,7 +211,7 @@ def test_lines_that_are_no_events_at_the_end_are_cut_off(database: Database, pat
 
 def killed(folder: Path, what: str) -> dict[str, int]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.store.killing", str(folder), what],
+        [sys.executable, "-m", "tests.store.event_log_crash", str(folder), what],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,

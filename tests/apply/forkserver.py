@@ -44,7 +44,7 @@ class Ended:
     text: str
 
 
-class Warm:
+class ForkServer:
     """Runs one command at a time; `kill` may be called from any thread while it runs."""
 
     def __init__(self, folder: Path) -> None:
@@ -125,7 +125,7 @@ def _die_before_commit(number: int) -> None:
 
     commits = count(1)
 
-    class Mortal(Database):
+    class Crashing(Database):
         @contextmanager
         def transaction(self) -> Iterator[Any]:
             with super().transaction() as connection:
@@ -133,12 +133,12 @@ def _die_before_commit(number: int) -> None:
                 if next(commits) == number:
                     os._exit(DIED)
 
-    def make_mortal(kind: Any) -> None:
+    def make_crashing(kind: Any) -> None:
         whole = kind.__init__
-        kind.__init__ = lambda self, database: whole(self, Mortal(database._connection))
+        kind.__init__ = lambda self, database: whole(self, Crashing(database._connection))
 
-    make_mortal(State)
-    make_mortal(Journal)
+    make_crashing(State)
+    make_crashing(Journal)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Checkpoint:
 
 
 @dataclass
-class Stage:
+class Harness:
     """proxysync beside an NPM that it reaches through `proxy`; tests look at NPM itself."""
 
     world: World
@@ -127,8 +127,8 @@ class Stage:
 
 
 @contextmanager
-def open_stage() -> Iterator[Stage]:
-    """A stage with its foreign hosts; the sandbox's own address is not proxysync's way to it."""
+def open_harness() -> Iterator[Harness]:
+    """A harness with its foreign hosts; the sandbox's own address is not proxysync's way to it."""
     with ExitStack() as stack:
         parent = MEMORY if MEMORY.is_dir() else None
         top = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=parent)))
@@ -144,4 +144,4 @@ def open_stage() -> Iterator[Stage]:
         npm.add_host(domain("foreign"), port=toys[0].port, meta={"note": "mine"})
         marker = {"name": "theirs", "instance": "other"}
         npm.add_host(domain("theirs"), port=toys[0].port, meta={"proxysync": marker})
-        yield Stage(world, sandbox, proxy, toys)
+        yield Harness(world, sandbox, proxy, toys)

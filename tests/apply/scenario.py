@@ -22,8 +22,8 @@ from proxysync.store.database import Database, open_for_writing
 from proxysync.store.journal import Journal
 from proxysync.store.state import State
 from proxysync.values.limits import DeleteLimit
-from tests.apply.mortal import Killed, Life, MortalDatabase, MortalTransport
-from tests.apply.stage import Stage
+from tests.apply.crash_points import CrashingDatabase, CrashingTransport, Killed, Life
+from tests.apply.harness import Harness
 from tests.faults import Fault
 
 PORTS = (9001, 9002, 9003)
@@ -56,10 +56,10 @@ class Entry:
 
 
 @dataclass
-class Play:
+class Scenario:
     """The file, NPM and one proxysync after the other; the steps happen to them."""
 
-    stage: Stage
+    harness: Harness
     file: Path
     entries: dict[str, Entry] = field(default_factory=dict)
     foreign: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -112,36 +112,36 @@ class Play:
     # NPM, through its web page
 
     def ours(self) -> list[dict[str, Any]]:
-        rows = self.stage.sandbox.proxy_hosts()
+        rows = self.harness.sandbox.proxy_hosts()
         return [row for row in rows if row["id"] not in self.foreign]
 
     def edit_ours(self, index: int, fields: Mapping[str, Any]) -> None:
         rows = self.ours()
         if rows:
             row = rows[index % len(rows)]
-            self.stage.world.npm.api("PUT", f"{HOSTS}/{row['id']}", fields)
+            self.harness.world.npm.api("PUT", f"{HOSTS}/{row['id']}", fields)
 
     def drop_marker(self, index: int) -> None:
         known = {row.npm_id for row in self.state().applied()}
         rows = [row for row in self.ours() if row["id"] in known]
         if rows:
             row = rows[index % len(rows)]
-            self.stage.world.npm.api("PUT", f"{HOSTS}/{row['id']}", {"meta": {"letter": "kept"}})
+            self.harness.world.npm.api("PUT", f"{HOSTS}/{row['id']}", {"meta": {"letter": "kept"}})
 
     def delete_ours(self, index: int) -> None:
         rows = self.ours()
         if rows:
-            self.stage.world.npm.api("DELETE", f"{HOSTS}/{rows[index % len(rows)]['id']}")
+            self.harness.world.npm.api("DELETE", f"{HOSTS}/{rows[index % len(rows)]['id']}")
 
     def toggle_ours(self, index: int) -> None:
         rows = self.ours()
         if rows:
             row = rows[index % len(rows)]
             what = "disable" if row["enabled"] else "enable"
-            self.stage.world.npm.api("POST", f"{HOSTS}/{row['id']}/{what}")
+            self.harness.world.npm.api("POST", f"{HOSTS}/{row['id']}/{what}")
 
     def add_foreign(self, name: str, meta: Mapping[str, Any]) -> None:
-        answer = self.stage.world.npm.api(
+        answer = self.harness.world.npm.api(
             "POST",
             HOSTS,
             {
@@ -156,7 +156,7 @@ class Play:
             self.see_foreign(answer.json()["id"])
 
     def see_foreign(self, npm_id: int) -> None:
-        rows = {row["id"]: row for row in self.stage.sandbox.proxy_hosts()}
+        rows = {row["id"]: row for row in self.harness.sandbox.proxy_hosts()}
         self.foreign[npm_id] = rows[npm_id]
 
     def free_clashes(self) -> None:
@@ -164,7 +164,7 @@ class Play:
         wanted = {d for entry in self.entries.values() for d in entry.domains}
         for npm_id, row in list(self.foreign.items()):
             if wanted & set(row["domain_names"]):
-                self.stage.world.npm.api("DELETE", f"{HOSTS}/{npm_id}")
+                self.harness.world.npm.api("DELETE", f"{HOSTS}/{npm_id}")
                 del self.foreign[npm_id]
 
     # proxysync
@@ -174,8 +174,8 @@ class Play:
 
     def _open(self) -> Database:
         if self.database is None:
-            whole, _ = open_for_writing(self.stage.world.state / "state.db")
-            self.database = MortalDatabase(whole, self.life)
+            whole, _ = open_for_writing(self.harness.world.state / "state.db")
+            self.database = CrashingDatabase(whole, self.life)
         return self.database
 
     def close(self) -> None:
@@ -193,7 +193,7 @@ class Play:
     def reconciler(self) -> Reconciler:
         if self.npm is None:
             session = Session(
-                MortalTransport(self.stage.proxy.url, self.life),
+                CrashingTransport(self.harness.proxy.url, self.life),
                 "admin@example.com",
                 "changeme",
                 pause=lambda _: None,
@@ -223,69 +223,69 @@ class Play:
         raise AssertionError(f"never quiet: {plan.to_make}")
 
 
-def carry_out(play: Play, step: Step) -> None:
-    _carry_out(play, step)
-    play.worked |= {
-        row["id"] for row in play.ours() if row["enabled"] and row["meta"].get("nginx_online")
+def carry_out(scenario: Scenario, step: Step) -> None:
+    _carry_out(scenario, step)
+    scenario.worked |= {
+        row["id"] for row in scenario.ours() if row["enabled"] and row["meta"].get("nginx_online")
     }
 
 
-def _carry_out(play: Play, step: Step) -> None:
+def _carry_out(scenario: Scenario, step: Step) -> None:
     name, arguments = step
-    proxy, sandbox = play.stage.proxy, play.stage.sandbox
+    proxy, sandbox = scenario.harness.proxy, scenario.harness.sandbox
     if name in ("port", "text", "enabled"):
         entry, value = arguments
-        play.change(entry, **{{"text": "advanced"}.get(name, name): value})
+        scenario.change(entry, **{{"text": "advanced"}.get(name, name): value})
     elif name == "faulty":
         fault, nth, times = arguments
         proxy.inject(fault, method=None if nth % 2 else "PUT", path="/.*", nth=nth, times=times)
-        play.run()
+        scenario.run()
         proxy.lift()
     elif name == "hanging":
         proxy.inject(Fault.HANG, path=f"{HOSTS}.*", nth=arguments[0], forward=arguments[0] % 2 > 0)
         with patch.multiple(transport, READ_TIMEOUT=0.2, WRITE_TIMEOUT=0.2):
-            play.run()
+            scenario.run()
         proxy.lift()
     elif name == "canary_stays":
         proxy.inject(Fault.CUT_AFTER, method="POST", path=HOSTS)
         proxy.inject(Fault.ERROR_500_WITHOUT_EFFECT, method="DELETE", path=rf"{HOSTS}/\d+")
-        play.run()
+        scenario.run()
         proxy.lift()
     elif name == "broken_nginx":
         sandbox.break_nginx("somebody else's file is broken")
-        play.life.requests = arguments[0]
-        play.run()
-        play.life.requests = None
+        scenario.life.requests = arguments[0]
+        scenario.run()
+        scenario.life.requests = None
         sandbox.mend_nginx()
     elif name == "killed_at_request":
-        play.life.requests, play.life.answered = arguments
-        play.run()
-        play.life.requests = None
+        scenario.life.requests, scenario.life.answered = arguments
+        scenario.run()
+        scenario.life.requests = None
     elif name == "killed_at_commit":
-        play.life.commits = arguments[0]
-        play.run()
-        play.life.commits = None
+        scenario.life.commits = arguments[0]
+        scenario.run()
+        scenario.life.commits = None
     else:
-        getattr(play, name)(*arguments)
+        getattr(scenario, name)(*arguments)
 
 
-def assert_foreign_untouched(play: Play) -> None:
-    rows = {row["id"]: row for row in play.stage.sandbox.proxy_hosts()}
-    assert {npm_id: rows.get(npm_id) for npm_id in play.foreign} == play.foreign
+def assert_foreign_untouched(scenario: Scenario) -> None:
+    rows = {row["id"]: row for row in scenario.harness.sandbox.proxy_hosts()}
+    assert {npm_id: rows.get(npm_id) for npm_id in scenario.foreign} == scenario.foreign
 
 
-def assert_nothing_is_broken(play: Play, *, all_work: bool) -> None:
+def assert_nothing_is_broken(scenario: Scenario, *, all_work: bool) -> None:
     """Whether what ever worked does; what never did may stay as it is for a person to see."""
-    for row in play.ours():
+    for row in scenario.ours():
         assert not any(name.endswith(".invalid") for name in row["domain_names"])
-        if row["enabled"] and (all_work or row["id"] in play.worked):
+        if row["enabled"] and (all_work or row["id"] in scenario.worked):
             assert row["advanced_config"] != BAD
             assert row["meta"]["nginx_online"]
 
 
-def assert_served(play: Play) -> None:
+def assert_served(scenario: Scenario) -> None:
     """Whether nginx runs what the rows say, for GET may look right while it does not."""
-    store = play.stage.sandbox._store
+    store = scenario.harness.sandbox._store
     hosts, fresh = Hosts(store, PROXY_HOST), Nginx()
     for row in store.hosts[PROXY_HOST.table].live():
         if row["enabled"]:
@@ -294,7 +294,7 @@ def assert_served(play: Play) -> None:
     assert store.nginx.serving == fresh.serving
 
 
-def assert_equal(play: Play) -> None:
+def assert_equal(scenario: Scenario) -> None:
     """Whether NPM has what the file asks for, and nothing more, and all of it is known."""
     live = {
         row["meta"]["proxysync"]["name"]: Entry(
@@ -303,35 +303,35 @@ def assert_equal(play: Play) -> None:
             row["enabled"],
             row["advanced_config"],
         )
-        for row in play.ours()
+        for row in scenario.ours()
     }
-    assert live == play.entries
-    assert len(play.ours()) == len(live)
-    plan = play.reconciler().plan(play.config(), ALLOWED)
+    assert live == scenario.entries
+    assert len(scenario.ours()) == len(live)
+    plan = scenario.reconciler().plan(scenario.config(), ALLOWED)
     assert (plan.changes, plan.refused) == ((), None)
-    applied = {row.name: row for row in play.state().applied()}
+    applied = {row.name: row for row in scenario.state().applied()}
     assert {name: row.npm_id for name, row in applied.items()} == {
-        row["meta"]["proxysync"]["name"]: row["id"] for row in play.ours()
+        row["meta"]["proxysync"]["name"]: row["id"] for row in scenario.ours()
     }
     assert not any(row.unconfirmed for row in applied.values())
 
 
-def assert_ends_well(stage: Stage, story: Sequence[Step]) -> None:
-    """Plays the story; then whoever made mistakes mends them, and NPM must be in line."""
-    play = Play(stage, stage.world.file)
+def assert_ends_well(harness: Harness, steps: Sequence[Step]) -> None:
+    """Plays the scenario; then whoever made mistakes mends them, and NPM must be in line."""
+    scenario = Scenario(harness, harness.world.file)
     try:
-        for step in story:
-            carry_out(play, step)
-        play.run_until_quiet()
-        assert_foreign_untouched(play)
-        assert_nothing_is_broken(play, all_work=False)
-        play.free_clashes()
-        for name, entry in play.entries.items():
-            play.change(name, advanced="" if entry.advanced == BAD else entry.advanced)
-        play.run_until_quiet()
-        assert_foreign_untouched(play)
-        assert_nothing_is_broken(play, all_work=True)
-        assert_equal(play)
-        assert_served(play)
+        for step in steps:
+            carry_out(scenario, step)
+        scenario.run_until_quiet()
+        assert_foreign_untouched(scenario)
+        assert_nothing_is_broken(scenario, all_work=False)
+        scenario.free_clashes()
+        for name, entry in scenario.entries.items():
+            scenario.change(name, advanced="" if entry.advanced == BAD else entry.advanced)
+        scenario.run_until_quiet()
+        assert_foreign_untouched(scenario)
+        assert_nothing_is_broken(scenario, all_work=True)
+        assert_equal(scenario)
+        assert_served(scenario)
     finally:
-        play.close()
+        scenario.close()

@@ -44,7 +44,7 @@ class Life:
                 self.end()
 
 
-class MortalTransport(Transport):
+class CrashingTransport(Transport):
     """Dies before its last request, or after NPM has acted upon it."""
 
     def __init__(self, url: str, life: Life) -> None:
@@ -62,7 +62,7 @@ class MortalTransport(Transport):
         return reply
 
 
-class MortalDatabase(Database):
+class CrashingDatabase(Database):
     """Dies before its last commit."""
 
     def __init__(self, whole: Database, life: Life) -> None:

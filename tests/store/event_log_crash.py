@@ -1,4 +1,4 @@
-"""Writers of an event log that are killed with SIGKILL: `python -m tests.store.killing`.
+"""Writers of an event log that are killed with SIGKILL: `python -m tests.store.event_log_crash`.
 
 It forks, so it is a process of its own: pytest has threads. Any finding is an AssertionError.
 """
