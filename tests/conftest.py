@@ -14,6 +14,10 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
+from proxysync.store.database import Database, open_for_writing
+from proxysync.store.events import EventLog
+from proxysync.store.health import HealthStore
+from tests.servers import NameServer
 from tests.world import Npm, World
 
 REAL_NPM = "PROXYSYNC_TEST_NPM_URL"
@@ -82,6 +86,30 @@ def services() -> Iterator[list[DemoService]]:
     yield toys
     for toy in toys:
         toy.stop()
+
+
+@pytest.fixture
+def name_server() -> Iterator[NameServer]:
+    server = NameServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened, _ = open_for_writing(tmp_path / "state.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> HealthStore:
+    return HealthStore(database)
+
+
+@pytest.fixture
+def events(database: Database, tmp_path: Path) -> EventLog:
+    return EventLog(database, tmp_path / "events.jsonl")
 
 
 class _Echo(BaseHTTPRequestHandler):

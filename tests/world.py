@@ -22,6 +22,12 @@ from proxysync.sandbox import Sandbox
 SUFFIX = "proxysync-test.example"
 """All domains that tests make end in this, so that a real NPM can be cleaned of them."""
 
+HOSTS = "/nginx/proxy-hosts"
+HOST = rf"{HOSTS}/\d+"
+
+BAD = "no_such_directive on;"
+"""Advanced configuration that nginx refuses."""
+
 PATIENCE = 20.0
 """Seconds that a condition may take to come true."""
 

@@ -25,11 +25,10 @@ from proxysync.values.limits import DeleteLimit
 from tests.apply.crash_points import CrashingDatabase, CrashingTransport, Killed, Life
 from tests.apply.harness import Harness
 from tests.faults import Fault
+from tests.world import BAD, HOSTS
 
 PORTS = (9001, 9002, 9003)
 GOOD = "client_max_body_size 9m;"
-BAD = "no_such_directive on;"
-HOSTS = "/nginx/proxy-hosts"
 
 ALLOWED = Options(max_delete=DeleteLimit(share=1.0), recreate=True)
 """The guards against mistakes have tests of their own; here, deleting all is often meant."""

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.apply.harness import Checkpoint, Harness, open_harness
-from tests.apply.scenario import BAD, GOOD, HOSTS, PORTS, Step, assert_ends_well
+from tests.apply.scenario import GOOD, PORTS, Step, assert_ends_well
 from tests.faults import Fault
-from tests.world import domain
+from tests.world import BAD, HOSTS, domain
 
 EXAMPLES = int(os.environ.get("PROXYSYNC_TEST_EXAMPLES", "25"))
 

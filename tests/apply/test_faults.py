@@ -12,10 +12,7 @@ import pytest
 from proxysync.npm import session, transport
 from tests.apply.harness import Checkpoint, Harness, open_harness
 from tests.faults import Fault
-from tests.world import Done, domain
-
-HOSTS = "/nginx/proxy-hosts"
-HOST = rf"{HOSTS}/\d+"
+from tests.world import HOST, HOSTS, Done, domain
 
 Entries = dict[str, dict[str, Any]]
 

@@ -15,7 +15,7 @@ from proxysync.apply.promise import Before, Promise
 from proxysync.apply.site_check import SiteCheck
 from proxysync.kinds.domains import is_served
 from proxysync.probe.edge import Edge
-from tests.probe.servers import OK, Server, Talk, closed, read_request, serving
+from tests.servers import OK, Server, Talk, closed, read_request, serving
 
 NAME = "one.example"
 SITE = frozenset({NAME})

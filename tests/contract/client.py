@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.world import SUFFIX, Npm
+from proxysync.sandbox import Sandbox
+from tests.world import HOSTS, SUFFIX, Npm
 
-HOSTS = "/nginx/proxy-hosts"
 REDIRECTIONS = "/nginx/redirection-hosts"
 DEAD_HOSTS = "/nginx/dead-hosts"
 STREAMS = "/nginx/streams"
@@ -22,9 +22,6 @@ LISTS = "/nginx/access-lists"
 CERTIFICATES = "/nginx/certificates"
 COLLECTIONS = (HOSTS, REDIRECTIONS, DEAD_HOSTS, STREAMS, LISTS, CERTIFICATES, "/users")
 """In the order in which rows can be removed."""
-
-BAD = "no_such_directive on;"
-"""Advanced configuration that nginx refuses."""
 
 ONLINE = {"nginx_online": True, "nginx_err": None}
 
@@ -61,6 +58,12 @@ class Api:
         self._witness: socket.socket | None = None
         self._set_token(token or self.log_in(self.identity, self.secret))
         self.version = version or self._reported_version()
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The NPM, where it is a sandbox."""
+        assert self.npm.sandbox is not None
+        return self.npm.sandbox
 
     def log_in(self, identity: str, secret: str) -> str:
         """A token."""

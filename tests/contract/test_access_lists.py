@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.contract.client import HOSTS, LISTS, Api, Pair
-from tests.world import SUFFIX, domain
+from tests.contract.client import LISTS, Api, Pair
+from tests.world import HOSTS, SUFFIX, domain
 
 NAME = f"x {SUFFIX}"
 ITEM = {"username": "u", "password": "hunter2"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import HOSTS, LISTS, Api, upstream_to
-from tests.world import domain
+from tests.contract.client import LISTS, Api, upstream_to
+from tests.world import HOSTS, domain
 
 RIGHTS = (
     "visibility",

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import HOSTS, Api, upstream_to
-from tests.world import domain
+from tests.contract.client import Api, upstream_to
+from tests.world import HOSTS, domain
 
 pytestmark = pytest.mark.since("2.12.0")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import HOSTS, LISTS, REDIRECTIONS, Api, upstream_to
-from tests.world import domain
+from tests.contract.client import LISTS, REDIRECTIONS, Api, upstream_to
+from tests.world import HOSTS, domain
 
 A, B = domain("a"), domain("b")
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from cryptography.x509.oid import NameOID
 
-from tests.contract.client import CERTIFICATES, HOSTS, Api, Pair, upstream_to
+from tests.contract.client import CERTIFICATES, Api, Pair, upstream_to
 from tests.contract.conftest import Issue
-from tests.world import SUFFIX, domain, eventually
+from tests.world import HOSTS, SUFFIX, domain, eventually
 
 A, B = domain("a"), domain("b")
 SECURE = "location / { return 200 $scheme; }"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import BAD, DEAD_HOSTS, ONLINE, Api
-from tests.world import domain, eventually
+from tests.contract.client import DEAD_HOSTS, ONLINE, Api
+from tests.world import BAD, domain, eventually
 
 A, B = domain("a"), domain("b")
 FLAGS = ("ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains")

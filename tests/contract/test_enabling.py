@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.contract.client import BAD, HOSTS, Api
-from tests.world import domain
+from tests.contract.client import Api
+from tests.world import BAD, HOSTS, domain
 
 A, B = domain("a"), domain("b")
 

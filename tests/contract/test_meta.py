@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.contract.client import BAD, HOSTS, ONLINE, Api
-from tests.world import domain
+from tests.contract.client import ONLINE, Api
+from tests.world import BAD, HOSTS, domain
 
 A = domain("a")
 

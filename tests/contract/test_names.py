@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.contract.client import DEAD_HOSTS, HOSTS, Api, upstream_to
-from tests.world import SUFFIX, domain
+from tests.contract.client import DEAD_HOSTS, Api, upstream_to
+from tests.world import HOSTS, SUFFIX, domain
 
 
 @pytest.mark.every_version

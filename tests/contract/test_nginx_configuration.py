@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import HOSTS, Api, said, upstream_to
-from tests.world import domain
+from tests.contract.client import Api, said, upstream_to
+from tests.world import HOSTS, domain
 
 
 @pytest.mark.parametrize(

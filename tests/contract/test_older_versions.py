@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import HOSTS, LISTS, Api, upstream_to
-from tests.world import domain
+from tests.contract.client import LISTS, Api, upstream_to
+from tests.world import HOSTS, domain
 
 A = domain("a")
 VALID: dict[str, Any] = {**upstream_to(9), "domain_names": [A]}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import BAD, HOSTS, ONLINE, Api, Pair, upstream_to
-from tests.world import SUFFIX, domain
+from tests.contract.client import ONLINE, Api, Pair, upstream_to
+from tests.world import BAD, HOSTS, SUFFIX, domain
 
 A, B = domain("a"), domain("b")
 ALL_FLAGS = dict.fromkeys(("ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains"), True)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import BAD, ONLINE, REDIRECTIONS, Api
-from tests.world import domain
+from tests.contract.client import ONLINE, REDIRECTIONS, Api
+from tests.world import BAD, domain
 
 A = domain("a")
 FLAGS = ("ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains")

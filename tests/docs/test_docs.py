@@ -23,7 +23,8 @@ ROOMS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exist
 GENERATED = ROOT / "docs" / "events.md"
 
 ABOUT_THE_CODE = {ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")}
-PAGES = [ROOT / "README.md", *sorted(ABOUT_THE_CODE - {GENERATED})]
+PROMISES = ROOT / "tests" / "promises" / "README.md"
+PAGES = [ROOT / "README.md", PROMISES, *sorted(ABOUT_THE_CODE - {GENERATED})]
 
 WHILE_IT_RUNS = {"state.db", "events.jsonl"}
 """Files that are no part of the repository."""
@@ -32,7 +33,7 @@ SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
-IDENTIFIER = re.compile(r"[a-z]+(_[a-z]+)+|([A-Z][a-z]+){2,}|[A-Z]+(_[A-Z]+)+")
+IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+|([A-Z][a-z]+){2,}|[A-Z]+(_[A-Z]+)+")
 
 
 def spans(page: Path) -> set[str]:

@@ -15,7 +15,7 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from proxysync.health.latent import SECOND_TRY
-from tests.probe.servers import NameServer, hanging
+from tests.servers import NameServer, hanging
 from tests.world import PATIENCE, World, domain, eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -265,13 +265,6 @@ def test_a_log_that_nobody_reads_holds_up_neither_the_work_nor_the_end(
         process.wait()
         os.close(reader)
         os.close(stderr)
-
-
-@pytest.fixture
-def name_server() -> Any:
-    server = NameServer()
-    yield server
-    server.close()
 
 
 def test_a_name_in_a_foreign_location_that_is_gone_is_a_latent_outage_said_once(

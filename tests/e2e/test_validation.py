@@ -1,19 +1,10 @@
 """An entry that cannot work is stopped before it is live, and its owner reads what to do."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from proxysync.demo.services import DemoService
-from tests.probe.servers import NameServer, answering, gathering, hanging
+from tests.servers import NameServer, answering, gathering, hanging
 from tests.world import World
-
-
-@pytest.fixture
-def nameserver() -> Iterator[NameServer]:
-    server = NameServer()
-    yield server
-    server.close()
 
 
 def test_the_table_has_a_line_for_each_step_and_the_hint(
@@ -97,7 +88,7 @@ def test_a_status_that_is_not_expected_fails_and_one_below_500_passes(small_worl
 def test_an_unresolvable_name_in_a_location_never_reaches_npm(
     small_world: World,
     services: list[DemoService],
-    nameserver: NameServer,
+    name_server: NameServer,
     mode: str,
     skip: list[str],
 ) -> None:
@@ -111,7 +102,7 @@ def test_an_unresolvable_name_in_a_location_never_reaches_npm(
             },
             "two": {"upstream": services[1].url},
         },
-        settings={"validation": {"mode": mode, "resolver": f"127.0.0.1:{nameserver.port}"}},
+        settings={"validation": {"mode": mode, "resolver": f"127.0.0.1:{name_server.port}"}},
     )
     done = small_world.run("apply", "--yes")
     assert done.code == 1
@@ -120,7 +111,7 @@ def test_an_unresolvable_name_in_a_location_never_reaches_npm(
 
 
 def test_an_unresolvable_name_in_a_location_is_let_through_where_the_entry_says_so(
-    small_world: World, services: list[DemoService], nameserver: NameServer
+    small_world: World, services: list[DemoService], name_server: NameServer
 ) -> None:
     small_world.write(
         {
@@ -130,7 +121,7 @@ def test_an_unresolvable_name_in_a_location_is_let_through_where_the_entry_says_
                 "validation": {"allow_unresolved": True},
             }
         },
-        settings={"validation": {"resolver": f"127.0.0.1:{nameserver.port}"}},
+        settings={"validation": {"resolver": f"127.0.0.1:{name_server.port}"}},
     )
     small_world.apply()
     assert small_world.npm.host("one")["locations"][0]["forward_host"] == "nowhere.lan"

@@ -18,7 +18,7 @@ from proxysync.store.database import Database
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 from tests.keys import key
-from tests.probe.servers import NameServer, answering, hanging
+from tests.servers import NameServer, answering, hanging
 from tests.world import PATIENCE, eventually, sooner_than
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

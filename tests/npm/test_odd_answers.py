@@ -30,7 +30,7 @@ from proxysync.npm.session import Session
 from proxysync.npm.transport import Reply, Transport, _parse
 from proxysync.sandbox import Sandbox
 from tests.npm.test_client import host
-from tests.probe.servers import serving
+from tests.servers import serving
 from tests.world import PATIENCE, sooner_than
 
 ROW: dict[str, Any] = {

@@ -12,7 +12,7 @@ from proxysync import __version__
 from proxysync.probe.answer import WantsTlsError, ask, request
 from proxysync.probe.outcome import PeerError
 from tests.probe.asking import failed, run, step
-from tests.probe.servers import OK, answering, dripping, hanging, read_request, serving
+from tests.servers import OK, answering, dripping, hanging, read_request, serving
 from tests.world import PATIENCE, sooner_than
 
 TIMED_OUT = "Connection timed out. Possible firewall blocking. Check network/firewall rules."

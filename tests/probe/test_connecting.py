@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tests.probe.asking import failed, run, statuses, step
-from tests.probe.servers import OK, answering, closed, full, hanging
+from tests.servers import OK, answering, closed, full, hanging
 from tests.world import PATIENCE, sooner_than
 
 REFUSED = (

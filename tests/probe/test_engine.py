@@ -14,7 +14,7 @@ from proxysync.probe.engine import probe_many
 from proxysync.probe.model import Result
 from proxysync.probe.resolver import Resolver
 from tests.probe.asking import failed, probe, statuses, step
-from tests.probe.servers import OK, answering, closed, connections_to, full, hanging, small
+from tests.servers import OK, answering, closed, connections_to, full, hanging, small
 from tests.world import sooner_than
 
 

@@ -16,7 +16,7 @@ from proxysync.probe import resolver
 from proxysync.probe.engine import probe_many
 from proxysync.probe.resolver import _split
 from tests.probe.asking import failed, probe, run, statuses, step
-from tests.probe.servers import OK, NameServer, answering
+from tests.servers import OK, NameServer, answering
 from tests.world import sooner_than
 
 UNRESOLVED = "Domain cannot be resolved. Check DNS settings or use an IP address."

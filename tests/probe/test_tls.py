@@ -12,7 +12,7 @@ import trustme
 
 from proxysync.probe import tls
 from tests.probe.asking import failed, run, statuses, step
-from tests.probe.servers import OK, Server, answering, hanging, read_request, serving
+from tests.servers import OK, Server, answering, hanging, read_request, serving
 
 USE_HTTP = "Service speaks plain HTTP. Use http:// in the upstream, not https://."
 USE_HTTPS = "Service speaks TLS. Use https:// in the upstream, not http://."

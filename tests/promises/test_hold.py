@@ -8,8 +8,8 @@ import pytest
 from proxysync.apply import under_way
 from proxysync.demo.services import DemoService
 from tests.faults import Fault, FaultProxy
-from tests.promises.signals import HOST, HOSTS, signal_at
-from tests.world import World, domain, eventually
+from tests.signals import signal_at
+from tests.world import HOST, HOSTS, World, domain, eventually
 
 BROKEN = "version: 1\nproxies: [\n"
 

@@ -17,8 +17,8 @@ from proxysync.model import clock
 from proxysync.sandbox import Sandbox
 from proxysync.sandbox.rows import PROXY_HOST
 from tests.faults import Fault, FaultProxy
-from tests.promises.signals import HOST, HOSTS, signal_at
-from tests.world import PATIENCE, World, domain, eventually
+from tests.signals import signal_at
+from tests.world import HOST, HOSTS, PATIENCE, World, domain, eventually
 
 
 @pytest.fixture(autouse=True)

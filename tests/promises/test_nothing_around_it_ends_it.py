@@ -17,7 +17,7 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
-from tests.probe.servers import serving
+from tests.servers import serving
 from tests.world import Npm, World, domain, eventually
 
 pytestmark = pytest.mark.timeout(120)

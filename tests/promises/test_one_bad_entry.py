@@ -6,10 +6,8 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from tests.faults import Fault, FaultProxy
-from tests.promises.signals import HOSTS
-from tests.world import World, domain, eventually
+from tests.world import BAD, HOSTS, World, domain, eventually
 
-BAD = "no_such_directive on;"
 LARGE = "\n".join(["# as a generated list may be"] * 2500)
 
 ANSWERS: dict[str, dict[str, Any]] = {

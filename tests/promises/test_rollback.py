@@ -9,8 +9,8 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
-from tests.promises.signals import HOST, HOSTS, signal_at
-from tests.world import World, domain
+from tests.signals import signal_at
+from tests.world import HOST, HOSTS, World, domain
 
 BROKEN = "version: 1\nproxies: [\n"
 

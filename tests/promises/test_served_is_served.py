@@ -13,7 +13,7 @@ from proxysync.demo.services import DemoService
 from proxysync.health.schedule import phase
 from tests.faults import Fault, FaultProxy
 from tests.keys import key
-from tests.probe.servers import read_request, serving
+from tests.servers import read_request, serving
 from tests.world import World, domain, eventually
 
 

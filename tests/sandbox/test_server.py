@@ -14,12 +14,13 @@ import trustme
 
 from proxysync.sandbox import Sandbox
 from proxysync.sandbox.site_endpoint import UPSTREAM_TIMEOUT
-from tests.sandbox.conftest import HOSTS, Api, upstream_to
-from tests.world import sooner_than
+from tests.contract.client import Api, upstream_to
+from tests.sandbox.conftest import log_in
+from tests.world import HOSTS, sooner_than
 
 
 def test_state_and_ports_survive_a_restart(api: Api) -> None:
-    npm = api.npm
+    npm = api.sandbox
     host = api.host("a.test", advanced_config="return 204;")
     ports, url = npm.ports, npm.url
 
@@ -29,26 +30,26 @@ def test_state_and_ports_survive_a_restart(api: Api) -> None:
     npm.start()
 
     assert (npm.ports, npm.url) == (ports, url)
-    assert api.read(host["id"]) == host
+    assert api.read(HOSTS, host["id"]) == host
     assert api.visit("a.test").status_code == 204
 
 
 def test_a_sandbox_on_fixed_ports_starts_again_and_again() -> None:
     with Sandbox() as npm:
         api_port, sites_port = npm.ports
-        Api(npm)
+        log_in(npm)
     for _ in range(3):
         with Sandbox(port=api_port, sites_port=sites_port) as npm:
             assert npm.ports == (api_port, sites_port)
             assert npm.url == f"http://127.0.0.1:{api_port}"
-            Api(npm).session.close()
+            log_in(npm).session.close()
 
 
 def test_stop_is_prompt_whatever_is_still_open(upstream: int) -> None:
     before = threading.active_count()
     silent = socket.create_server(("127.0.0.1", 0))
     npm = Sandbox().start()
-    api = Api(npm)
+    api = log_in(npm)
     api.host("a.test", forward_port=silent.getsockname()[1])
     idle = socket.create_connection(("127.0.0.1", npm.ports[0]))
     with ThreadPoolExecutor() as pool:
@@ -143,7 +144,7 @@ def test_an_unchanged_answer_is_not_sent_again(api: Api) -> None:
 
 def test_the_same_name_at_once_is_created_once(npm: Sandbox) -> None:
     def create(_: int) -> int:
-        api = Api(npm)
+        api = log_in(npm)
         body = {**upstream_to(9), "domain_names": ["a.test"]}
         try:
             return api.call("POST", HOSTS, body).status_code

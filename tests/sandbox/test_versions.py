@@ -7,7 +7,9 @@ import pytest
 import requests
 
 from proxysync.sandbox import Sandbox
-from tests.sandbox.conftest import HOSTS, Api, upstream_to
+from tests.contract.client import Api, upstream_to
+from tests.sandbox.conftest import log_in
+from tests.world import HOSTS
 
 VALID: dict[str, Any] = {**upstream_to(9), "domain_names": ["a.test"]}
 ALL = ("2.10.4", "2.12.6", "2.13.5", "2.15.1")
@@ -31,7 +33,7 @@ def test_a_source_checkout_reports_another_version_than_it_is() -> None:
     with Sandbox(version="2.15.1", reported_version="2.0.0") as npm:
         assert get(npm, "/").json()["version"] == {"major": 2, "minor": 0, "revision": 0}
         assert get(npm, "/schema").json()["info"]["version"] == "2.0.0"
-        api = Api(npm)
+        api = log_in(npm)
         assert api.host("a.test", trust_forwarded_proto=True)["trust_forwarded_proto"] is True
         api.session.close()
 
@@ -42,8 +44,8 @@ def body_schema(npm: Sandbox, path: str, method: str) -> Any:
 
 
 def test_the_published_schema_is_what_the_server_checks_with(api: Api) -> None:
-    create = body_schema(api.npm, HOSTS, "post")
-    update = body_schema(api.npm, f"{HOSTS}/{{hostID}}", "put")
+    create = body_schema(api.sandbox, HOSTS, "post")
+    update = body_schema(api.sandbox, f"{HOSTS}/{{hostID}}", "put")
 
     assert len(create["properties"]) == 18
     assert create["properties"] == update["properties"]

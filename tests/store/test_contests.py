@@ -1,24 +1,20 @@
 """How often a field was put right, and when that is enough."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from proxysync.model import clock
 from proxysync.store.contests import ENOUGH, IN_A_ROW, Contests
-from proxysync.store.database import open_for_writing
+from proxysync.store.database import Database
 from tests.keys import key
 
 MEDIA = key("media")
 
 
 @pytest.fixture
-def contests(tmp_path: Path) -> Iterator[Contests]:
-    database, _ = open_for_writing(tmp_path / "state.db")
-    yield Contests(database, "default")
-    database.close()
+def contests(database: Database) -> Contests:
+    return Contests(database, "default")
 
 
 def count(contests: Contests, times: int, field: str = "port", fingerprint: str = "f") -> None:

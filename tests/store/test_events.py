@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,13 +24,6 @@ from tests.keys import key
 
 SMALL = Retention(file_bytes=2000, older_files=3)
 FOREVER = Retention(days=36_500, rows=10**9)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened, _ = open_for_writing(tmp_path / "state.db")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

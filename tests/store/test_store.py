@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,13 +25,6 @@ from proxysync.store.state import FailedEntry, State
 from tests.keys import key
 
 ROW = Applied(key("media"), 7, {"forward_port": 8096}, "2026-01-31 12:00:00")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened, _ = open_for_writing(tmp_path / "state.db")
-    yield opened
-    opened.close()
 
 
 def lines(path: Path) -> list[dict[str, object]]:

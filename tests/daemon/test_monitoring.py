@@ -1,6 +1,5 @@
 """What the daemon has watched, and the names without which nginx does not start."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +20,7 @@ from proxysync.sandbox import Sandbox
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 from tests.keys import key
-from tests.probe.servers import NameServer
+from tests.servers import NameServer
 from tests.world import eventually
 
 
@@ -117,13 +116,6 @@ def test_a_target_is_checked_as_the_file_says() -> None:
 )
 def test_npm_itself_is_asked_at_its_admin_port(url: str, upstream: str) -> None:
     assert str(npm_probe(url).upstream) == upstream
-
-
-@pytest.fixture
-def name_server() -> Iterator[NameServer]:
-    server = NameServer()
-    yield server
-    server.close()
 
 
 def test_a_name_that_is_gone_is_said_once_until_it_resolves_again(

@@ -8,9 +8,6 @@ import sys
 from tests.faults import FaultProxy
 from tests.world import World
 
-HOSTS = "/nginx/proxy-hosts"
-HOST = rf"{HOSTS}/\d+"
-
 
 def signal_at(
     world: World,
