@@ -2,7 +2,7 @@
 
 import argparse
 
-from proxysync.demo.scenario import play
+from proxysync.demo.scenario import run_scenario
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -10,5 +10,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    play(lambda text: print(text, flush=True), keep=arguments.keep)
+    run_scenario(lambda text: print(text, flush=True), keep=arguments.keep)
     return 0

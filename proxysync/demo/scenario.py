@@ -19,11 +19,11 @@ from proxysync.sandbox import Sandbox
 IDENTITY = "admin@example.com"
 SECRET = "changeme"  # noqa: S105 - of a sandbox that lives for a minute
 GIVE_UP_AFTER = 30.0
-"""Seconds that a step of the story may take before the demo gives up."""
+"""Seconds that a step may take before the demo gives up."""
 
 
 class Demo:
-    """The stage: a sandbox, a folder with the file, and the real program as processes."""
+    """A sandbox, a folder with the file, and the real program as processes."""
 
     def __init__(self, folder: Path, npm: Sandbox, say: Callable[[str], object]) -> None:
         self.file = folder / "proxies.yaml"
@@ -51,6 +51,10 @@ class Demo:
         new = self.file.with_suffix(".new")
         new.write_text(text)
         new.replace(self.file)
+
+    def serve(self, services: Mapping[str, DemoService]) -> None:
+        """Saves a file in which each of these has the domain of its name."""
+        self.write(_file(services, self.npm.sites_url))
 
     def run(self, *words: str) -> None:
         """Runs a command of proxysync and shows what it prints."""
@@ -99,7 +103,7 @@ class Demo:
         begin = time.monotonic()
         while (event := self._find_event(word, name, to)) is None:
             if time.monotonic() - begin > GIVE_UP_AFTER:
-                raise ProxysyncError(f"the demo waited in vain for {word}:\n{self._log_end()}")
+                raise ProxysyncError(f"the demo timed out waiting for {word}:\n{self._log_end()}")
             time.sleep(0.05)
         self.say(f"  ✓ {event['message']} ({time.monotonic() - begin:.1f} s)")
 
@@ -116,36 +120,36 @@ class Demo:
         return "\n".join(self._log.read_text().splitlines()[-5:])
 
 
-def play(say: Callable[[str], object], *, keep: bool = False) -> None:
-    """Tells the whole story; with `keep`, leaves the stage up until interrupted.
+def run_scenario(say: Callable[[str], object], *, keep: bool = False) -> None:
+    """Tells the whole story; with `keep`, leaves all running until interrupted.
 
     Raises ProxysyncError if a step does not come true.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proxysync-demo-")))
         npm = stack.enter_context(Sandbox(identity=IDENTITY, secret=SECRET))
-        toys = {
+        services = {
             name: DemoService(f"hello from {name}")
             for name in ("blog", "wiki", "new-wiki", "shop", "late")
         }
-        for toy in toys.values():
-            stack.callback(toy.stop)
+        for service in services.values():
+            stack.callback(service.stop)
         demo = Demo(folder, npm, say)
-        _tell(demo, toys, keep=keep)
+        _tell(demo, services, keep=keep)
     say("\nEverything is stopped and removed again. Next: README.md, “A first real sync”.")
 
 
-def _tell(demo: Demo, toys: dict[str, DemoService], *, keep: bool) -> None:
+def _tell(demo: Demo, services: dict[str, DemoService], *, keep: bool) -> None:
     page = WebPage(demo.npm.url, IDENTITY, SECRET)
     demo.title("A sandbox stands in for NPM; somebody already has a host in it")
-    page.add_host("old.example.test", toys["shop"].start().port)
+    page.add_host("old.example.test", services["shop"].start().port)
     before = page.hosts()
     demo.say(f"  NPM at {demo.npm.url}, its sites at {demo.npm.sites_url}: old.example.test")
 
     demo.title("Two services, and a file that says where they should be found")
-    toys["blog"].start()
-    toys["wiki"].start()
-    demo.write(_file({"blog": toys["blog"], "wiki": toys["wiki"]}, demo.npm.sites_url))
+    services["blog"].start()
+    services["wiki"].start()
+    demo.serve({"blog": services["blog"], "wiki": services["wiki"]})
     demo.show(demo.file.read_text())
     demo.run("plan")
 
@@ -155,16 +159,18 @@ def _tell(demo: Demo, toys: dict[str, DemoService], *, keep: bool) -> None:
         demo.until("wiki.example.test", "hello from wiki")
 
         demo.title("An edit goes live: the wiki moves to another port")
-        toys["new-wiki"].start()
-        demo.write(_file({"blog": toys["blog"], "wiki": toys["new-wiki"]}, demo.npm.sites_url))
+        services["new-wiki"].start()
+        demo.write(
+            _file({"blog": services["blog"], "wiki": services["new-wiki"]}, demo.npm.sites_url)
+        )
         demo.until("wiki.example.test", "hello from new-wiki")
 
         demo.title("Somebody points the blog elsewhere in NPM; the drift is put right")
-        page.change_host("blog.example.test", {"forward_port": toys["shop"].port})
+        page.change_host("blog.example.test", {"forward_port": services["shop"].port})
         demo.until("blog.example.test", "hello from shop")
         demo.until("blog.example.test", "hello from blog")
 
-        _tell_of_trouble(demo, toys)
+        _tell_of_trouble(demo, services)
 
         demo.title("In the end")
         demo.run("plan")
@@ -177,30 +183,32 @@ def _tell(demo: Demo, toys: dict[str, DemoService], *, keep: bool) -> None:
     demo.say(f"  the daemon ended with exit code {process.returncode}")
 
 
-def _tell_of_trouble(demo: Demo, toys: Mapping[str, DemoService]) -> None:
+def _tell_of_trouble(demo: Demo, services: Mapping[str, DemoService]) -> None:
     """A service that is not there yet, and one that dies."""
     demo.title("Two new entries, but one's service is not running: only that one is blocked")
     entries = {"blog": "blog", "wiki": "new-wiki", "shop": "shop", "late": "late"}
-    demo.write(_file({name: toys[toy] for name, toy in entries.items()}, demo.npm.sites_url))
+    demo.write(
+        _file({name: services[service] for name, service in entries.items()}, demo.npm.sites_url)
+    )
     demo.until("shop.example.test", "hello from shop")
     demo.until_event("proxy.blocked")
     demo.run("status")
 
     demo.title("Its service starts: it goes live at the next try, without an edit")
-    toys["late"].start()
+    services["late"].start()
     demo.until("late.example.test", "hello from late")
 
     demo.title("A service that is live dies; the daemon notices, and hears of its return")
-    toys["shop"].stop()
+    services["shop"].stop()
     demo.until_event("health.changed", name="shop", to="unhealthy")
     demo.run("status")
-    toys["shop"].start()
+    services["shop"].start()
     demo.until_event("health.changed", name="shop", to="healthy")
     demo.run("status", "shop")
 
 
 def _stay(demo: Demo) -> None:
-    demo.title("It stays up to play with; Ctrl-C ends it. In another terminal:")
+    demo.title("It keeps running; Ctrl-C ends it. In another terminal:")
     names = [name for name in demo.environment if name.startswith("PROXYSYNC_")]
     demo.show("\n".join(f"export {name}={demo.environment[name]}" for name in names))
     demo.show(f"$EDITOR {demo.file}")
@@ -212,13 +220,13 @@ def _stay(demo: Demo) -> None:
         demo.say("")
 
 
-def _file(toys: dict[str, DemoService], sites_url: str) -> str:
+def _file(services: Mapping[str, DemoService], sites_url: str) -> str:
     lines = ["version: 1", "settings:", "  resync_interval: 2s", "  health: {interval: 1s}"]
     lines += [f"  verify: {{url: {sites_url}}}", "proxies:"]
-    for name, toy in toys.items():
+    for name, service in services.items():
         lines += [
             f"  {name}:",
             f"    domains: [{name}.example.test]",
-            f"    upstream: {toy.url}",
+            f"    upstream: {service.url}",
         ]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Small things that the demo plays with: services, a visitor, and somebody at NPM's web page."""
+"""What the demo needs around it: services, a visitor, and somebody at NPM's web page."""
 
 import json
 import socket
