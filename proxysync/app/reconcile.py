@@ -101,6 +101,7 @@ def build_plan(
         maybe_truncated=config.maybe_truncated,
         adopting=options.adopting,
         contested=state.contests.lost(config.fingerprint) if state else {},
+        unknown_texts=state.unknown_texts() if state else frozenset(),
         unserved=_unserved(state) - options.patience if settings.verifies else frozenset(),
     )
     plan = make_plan(
@@ -260,6 +261,7 @@ class Reconciler(Runner):
             max_delete=settings.max_delete,
             max_delete_override=options.max_delete,
             back_to=run_id,
+            unknown_texts=self._state.unknown_texts(),
         )
         return plan_back(
             run_id,

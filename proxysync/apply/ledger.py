@@ -14,6 +14,7 @@ from proxysync.model.event import Emit, NewEvent
 from proxysync.npm.errors import NpmUnconfirmedError
 from proxysync.plan.match import same_host
 from proxysync.plan.model import Change
+from proxysync.plan.unknown_past import unknown_texts
 from proxysync.store.state import FailedEntry, State
 
 DONE_EVENTS = {
@@ -31,6 +32,11 @@ class Ledger:
         self._state = state
         self._emit = emit
         self._snapshot = snapshot
+
+    def keep_unknown_texts(self, change: Change) -> None:
+        """Notes what the change writes over that may hold a secret which nobody knows."""
+        if texts := unknown_texts(change):
+            self._state.add_unknown_texts(texts)
 
     def doubt(self, change: Change, last: Applied | None, live: Live) -> None:
         """Until its change is done, a host that was released is not as anybody wants it."""

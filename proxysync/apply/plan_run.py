@@ -85,6 +85,7 @@ class PlanRun:
 
     def _carry_out(self, step: WriteStep) -> NpmError | None:
         """Carries out a step; returns what ends the run."""
+        self._ledger.keep_unknown_texts(step.change)
         row = open_row(self._journal, self._run_id, step.change)
         last = self._ledger.last(step.change)
         if step.key in self._failed():

@@ -47,9 +47,7 @@ def make_plan(
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
     settled = resolve(refuse_clashes(drafts, matching.foreign), rules)
     changes = tuple(
-        hide_unknown_past(finish(draft), applied, policy.state)
-        for draft in settled
-        if not draft.in_sync
+        hide_unknown_past(finish(draft), applied, policy) for draft in settled if not draft.in_sync
     )
     refused = refusal(matching, changes, applied, snapshot.objects, policy)
     idle = [draft for draft in settled if draft.in_sync]

@@ -20,7 +20,8 @@ class Policy:
     been read while it was being written. `state` is the id of this state folder, if there is
     one. `back_to` is the run before which all is to be as it was, None where the file says how
     it is to be. The entries `unserved` are not served at the edge, whatever NPM says of their
-    hosts. `contested` are the fields that somebody else has put back too often.
+    hosts. `contested` are the fields that somebody else has put back too often. `unknown_texts`
+    may hold secrets that the state does not know (see `unknown_past`).
     """
 
     instance: str = "default"
@@ -36,6 +37,7 @@ class Policy:
     back_to: int | None = None
     unserved: frozenset[Key] = frozenset()
     contested: Mapping[Key, frozenset[str]] = field(default_factory=dict)
+    unknown_texts: frozenset[str] = frozenset()
 
     @property
     def command(self) -> str:

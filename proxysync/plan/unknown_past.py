@@ -1,9 +1,12 @@
-"""What a plan must not show where the state is lost: values that may have been secret.
+"""What a plan must not show where the state was lost: values that may have been secret.
 
 The state knows every value that a secret has had. Of a host with our marker that it has no row for,
-or that another state folder has written since, it does not know which part was one.
+or that another state folder has written since, it does not know which part was one. What such a
+host had is in the journal once it was written over, and comes back with a rollback, so that these
+texts are remembered: whoever has one of them later is not shown either.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,29 +15,63 @@ from proxysync.kinds import KINDS
 from proxysync.model import Applied
 from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, FieldChange
+from proxysync.plan.policy import Policy
 
 HIDDEN = "(not shown: without the state that wrote it nobody knows what of it was secret)"
 
 
-def hide_unknown_past(change: Change, applied: Sequence[Applied], state: str | None) -> Change:
-    """The change without the free texts that the host has, where they may hold a secret of ours.
+def hide_unknown_past(change: Change, applied: Sequence[Applied], policy: Policy) -> Change:
+    """The change without the free texts that may hold a secret of ours that nobody knows.
 
-    `state` is the id of this state folder.
+    These are what the host has, and in a rollback what it is to get back.
     """
-    live = change.live
-    if live is None or live.marker is None:
-        return change
-    if live.marker.state in (None, state) and any(same_host(row, live) for row in applied):
-        return change
-    free = KINDS[change.kind].free_text
-    fields = {
-        name: FieldChange(_hidden(field.old), field.new) if name in free else field
-        for name, field in change.fields.items()
-    }
+    known, unknown = _is_known(change, applied, policy), policy.unknown_texts
+    row = _row(change, applied)
+
+    def is_shown(name: str, value: Any) -> bool:
+        return known and text_of(value) not in unknown and text_of(_last(row, name)) not in unknown
+
+    fields = dict(change.fields)
+    for name in KINDS[change.kind].free_text & fields.keys():
+        old, new = fields[name].old, fields[name].new
+        if not is_shown(name, old):
+            old = _hidden(old)
+        if policy.back_to is not None and text_of(new) in unknown:
+            new = _hidden(new)
+        fields[name] = FieldChange(old, new)
     return replace(change, fields=fields)
 
 
-def _hidden(old: Any) -> Any:
-    if not old:
-        return old
-    return [HIDDEN] if isinstance(old, list) else HIDDEN
+def unknown_texts(change: Change) -> frozenset[str]:
+    """What the host has and the plan does not show, to be remembered before it is written over."""
+    if change.live is None:
+        return frozenset()
+    hidden = [n for n, field in change.fields.items() if field.old in (HIDDEN, [HIDDEN])]
+    return frozenset(text_of(change.live.fields[name]) for name in hidden)
+
+
+def text_of(value: Any) -> str:
+    """One text for the value of a field, by which it is known again."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _is_known(change: Change, applied: Sequence[Applied], policy: Policy) -> bool:
+    live = change.live
+    if live is None or live.marker is None:
+        return True
+    return live.marker.state in (None, policy.state) and _row(change, applied) is not None
+
+
+def _row(change: Change, applied: Sequence[Applied]) -> Applied | None:
+    live = change.live
+    return next((row for row in applied if live and same_host(row, live)), None)
+
+
+def _last(row: Applied | None, name: str) -> Any:
+    return row.fields.get(name) if row else None
+
+
+def _hidden(value: Any) -> Any:
+    if not value:
+        return value
+    return [HIDDEN] if isinstance(value, list) else HIDDEN

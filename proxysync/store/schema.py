@@ -109,6 +109,10 @@ MIGRATIONS: tuple[str, ...] = (
         shown TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
 
+    CREATE TABLE unknown_text (
+        value TEXT PRIMARY KEY
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE event_log (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         ts TEXT NOT NULL,

@@ -135,6 +135,17 @@ class State:
                     )
             self.edges.forget(keys)
 
+    def unknown_texts(self) -> frozenset[str]:
+        """What hosts had whose past this state does not know: it may hold earlier secrets."""
+        rows = self._database.query("SELECT value FROM unknown_text")
+        return frozenset(row["value"] for row in rows)
+
+    def add_unknown_texts(self, texts: Iterable[str]) -> None:
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO unknown_text VALUES (?)", [(text,) for text in texts]
+            )
+
     def failures(self) -> tuple[FailedEntry, ...]:
         rows = self._database.query(
             "SELECT * FROM failure WHERE target = ? ORDER BY kind, name", self._target

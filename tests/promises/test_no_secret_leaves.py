@@ -153,6 +153,43 @@ def test_state_lost_what_may_have_been_secret_is_not_shown(
     assert_told_nothing(world)
 
 
+@pytest.mark.parametrize("then", ["rotated", "plain", "edited by hand"])
+def test_state_lost_what_was_written_over_is_not_shown_by_the_way_back(
+    world: World, services: list[DemoService], then: str
+) -> None:
+    location = {"path": "/x", "upstream": services[0].url, "advanced_config": ENTRY}
+    write(world, services[0], locations=[location])
+    hand_over(world, OLD)
+    said(world, WRITES[0])
+    shutil.rmtree(world.state)
+    if then == "plain":
+        write(world, services[0], "# plain")
+    hand_over(world, None if then == "plain" else NEW)
+    said(world, WRITES[0], *LOOKS[:14], ("rollback",))
+    done = said(world, ("rollback", "--yes"), *LOOKS, ("plan", "--probe"))
+    assert done[0].code == 0, done[0].err
+    host = world.npm.host("one")
+    assert OLD in host["advanced_config"]
+    if then == "edited by hand":
+        path = f"/nginx/proxy-hosts/{host['id']}"
+        world.npm.call("PUT", path, {"advanced_config": f"# {OLD}"})
+    said(world, *LOOKS, ("resume",), *LOOKS, WRITES[0], *LOOKS, ("rollback",))
+    assert_told_nothing(world)
+
+
+def test_state_lost_orphan_that_was_deleted_is_not_shown_by_the_way_back(
+    world: World, services: list[DemoService]
+) -> None:
+    write(world, services[0])
+    hand_over(world, OLD)
+    said(world, WRITES[0])
+    shutil.rmtree(world.state)
+    world.write({"two": {"upstream": services[0].url}})
+    hand_over(world, None)
+    said(world, ("apply", "--yes", "--delete-orphans", "--max-delete", "100%"))
+    said(world, *LOOKS[:14], ("rollback",), ("rollback", "--yes"), *LOOKS, ("rollback",))
+
+
 def test_shell_with_another_state_folder_does_not_show_what_only_the_first_knows(
     small_world: World, services: list[DemoService]
 ) -> None:
