@@ -31,6 +31,12 @@ BAD = "no_such_directive on;"
 PATIENCE = 20.0
 """Seconds that a condition may take to come true."""
 
+RETRY_SOON = """
+from proxysync.store import state
+state.RETRY = state.Backoff(first=1.0, longest=1.0)
+"""
+"""Python to run first in a process that is to try blocked entries again each second."""
+
 T = TypeVar("T")
 
 

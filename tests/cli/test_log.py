@@ -121,6 +121,7 @@ def lines_as_they_come(reader: int) -> list[dict[str, Any]]:
 
 
 def test_a_reader_that_has_gone_is_no_trouble(printing: Printing, reader: int) -> None:
+    before = threading.active_count()
     bus = Bus()
     with printing(bus):
         gone = os.open(os.devnull, os.O_RDONLY)
@@ -128,6 +129,7 @@ def test_a_reader_that_has_gone_is_no_trouble(printing: Printing, reader: int) -
         os.close(gone)
         for number in range(3):
             bus.publish(event(number))
+    assert threading.active_count() == before
 
 
 def test_a_stderr_that_does_not_block_loses_nothing(

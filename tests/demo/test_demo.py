@@ -5,11 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOON = """\
-from proxysync.store import state
-state.RETRY = state.Backoff(first=1.0, longest=1.0)
-"""
-"""Python that runs first in each process: nobody needs to wait for the real pause."""
+from tests.world import RETRY_SOON
 
 TOLD = (
     "+ blog (blog.example.test)",
@@ -30,7 +26,7 @@ TOLD = (
 
 
 def test_the_demo_comes_true_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(SOON)
+    (tmp_path / "sitecustomize.py").write_text(RETRY_SOON)
     folder = tmp_path / "tmp"
     folder.mkdir()
     done = subprocess.run(

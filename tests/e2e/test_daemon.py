@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from proxysync.demo.services import DemoService
-from tests.world import World, domain, eventually
+from tests.world import RETRY_SOON, World, domain, eventually
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -149,7 +149,7 @@ def test_a_blocked_entry_goes_live_when_its_service_starts_without_an_edit(
 ) -> None:
     late = DemoService("late")
     one.write({"one": {"upstream": services[0].url}, "late": {"upstream": late.url}})
-    with one.daemon():
+    with one.daemon(RETRY_SOON):
         eventually(serving(one, "one", "one"))
         eventually(lambda: "proxy.blocked" in one.event_names(name="late"))
         assert len(one.npm.hosts()) == 1
@@ -160,7 +160,7 @@ def test_a_blocked_entry_goes_live_when_its_service_starts_without_an_edit(
             "Check if the service is running and the port is correct."
         )
         late.start()
-        eventually(serving(one, "late", "late"), patience=25)
+        eventually(serving(one, "late", "late"))
     late.stop()
     assert one.event_names(name="late") == ["proxy.blocked", "proxy.unblocked", "proxy.created"]
 

@@ -324,6 +324,8 @@ def test_a_disabled_site_may_come_back_before_its_service_does(
     services[0].stop()
     small_world.write({"one": {"upstream": services[0].url}}, settings=settings)
     small_world.apply()
+    assert small_world.npm.host("one")["enabled"]
+    small_world.assert_in_sync()
 
 
 def test_a_refused_entry_is_tried_again_once_what_it_refers_to_is_another(

@@ -69,6 +69,9 @@ def test_it_ends_at_once_though_checks_are_under_way(monitor: Monitor) -> None:
 def test_without_targets_it_waits_and_ends(monitor: Monitor) -> None:
     with monitor:
         monitor.watch([])
+        eventually(lambda: monitor._loop is not None)
+        assert monitor_tasks(monitor) == set()
+    assert not monitor._thread.is_alive()
 
 
 def test_new_targets_take_over_while_it_runs(monitor: Monitor, store: HealthStore) -> None:
