@@ -1,12 +1,14 @@
 """Nothing is deleted or taken down that should not be."""
 
+import signal
 from pathlib import Path
 
 import pytest
 import yaml
 
 from proxysync.demo.services import DemoService
-from tests.world import World, domain, eventually
+from tests.signals import signal_at
+from tests.world import HOST, World, domain, eventually
 
 
 def names(world: World) -> set[str]:
@@ -159,3 +161,37 @@ def test_file_of_a_folder_that_is_gone_for_a_moment_deletes_nothing(
         eventually(lambda: small_world.event_names().count("config.loaded") == 2)
     assert "proxy.deleted" not in small_world.event_names()
     assert names(small_world) == {"one", "two"}
+
+
+def test_rights_that_hide_our_hosts_make_and_delete_nothing(
+    small_world: World, services: list[DemoService]
+) -> None:
+    world, sandbox = small_world, small_world.npm.sandbox
+    assert sandbox is not None
+    world.write({toy.text: {"upstream": toy.url} for toy in services})
+    world.apply()
+    before = world.npm.hosts()
+    sandbox.add_user("few@example.com", "changeme", visibility="user")
+    world.env["PROXYSYNC_NPM_IDENTITY"] = "few@example.com"
+    world.write({services[0].text: {"upstream": services[0].url}})
+    done = world.call("apply", "--yes")
+    assert done.code == 1
+    assert "lost its rights" in done.out + done.err
+    assert world.npm.hosts() == before
+
+
+def test_stop_between_two_deletions_leaves_the_second_to_the_next_run(
+    world: World, services: list[DemoService]
+) -> None:
+    world.write({toy.text: {"upstream": toy.url} for toy in services})
+    world.apply()
+    stays = world.npm.host(services[0].text)
+    world.write({services[0].text: {"upstream": services[0].url}})
+    words = ("apply", "--yes", "--max-delete", "100%")
+    signal_at(world, *words, method="DELETE", path=HOST, number=signal.SIGTERM)
+    left = [row["id"] for row in world.npm.hosts()]
+    assert stays["id"] in left
+    assert len(left) == 2, "the write that was under way was finished, and no other begun"
+    world.apply("--max-delete", "100%")
+    assert world.npm.hosts() == [stays]
+    world.assert_in_sync()

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from proxysync.demo.services import DemoService
-from tests.world import World, domain, eventually
+from tests.signals import signal_at
+from tests.world import HOST, HOSTS, World, domain, eventually
 
 LIST = domain("staff")
 
@@ -114,3 +115,32 @@ def test_rights_an_account_that_sees_neither_takes_a_site_down_and_loses_nothing
     assert done.code == 0, done.out + done.err
     assert protection(world) == before
     assert not world.npm.host("one")["enabled"]
+
+
+def test_npm_whose_list_got_another_id_serves_the_site_with_the_list_of_that_name(
+    guarded: World, services: list[DemoService]
+) -> None:
+    """As after a restore: the id that we wrote is another list now, which lets everybody in."""
+    old = protection(guarded)[0]
+    anybody = {"clients": [{"address": "all", "directive": "allow"}], "items": []}
+    path = f"/nginx/access-lists/{old}"
+    guarded.npm.call("PUT", path, {"name": domain("anybody"), "satisfy_any": True, **anybody})
+    rights = {"clients": [{"address": "10.9.9.9", "directive": "allow"}], "items": []}
+    new = guarded.npm.call("POST", "/nginx/access-lists", {"name": LIST, **rights})["id"]
+    guarded.apply()
+    assert protection(guarded)[0] == new != old
+    eventually(lambda: guarded.npm.visit(domain("one"))[0] in (301, 403))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_stop_at_a_write_leaves_no_moment_without_the_list(
+    guarded: World, services: list[DemoService], method: str
+) -> None:
+    before = protection(guarded)
+    write(guarded, services, advanced_config="client_max_body_size 3m;", http2=True)
+    path = HOSTS if method == "POST" else HOST
+    signal_at(guarded, "apply", "--yes", method=method, path=path)
+    assert protection(guarded) == before
+    assert guarded.npm.visit(domain("one"))[0] in (301, 403)
+    guarded.apply()
+    assert protection(guarded) == before
