@@ -1,3 +1,3 @@
-"""proxysync keeps Nginx Proxy Manager in line with a YAML file."""
+"""proxysync keeps Nginx Proxy Manager in sync with a YAML file."""
 
 __version__ = "0.1.0"

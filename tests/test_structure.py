@@ -17,7 +17,7 @@ KNOW_KINDS = {"kinds", "sandbox", "demo"}
 
 ALLOWED = {
     ("app/status.py", "enabled"): "a word of `status --format json`",
-    ("app/validate.py", "locations"): "a word of `validate --format json`",
+    ("app/verdict.py", "locations"): "a word of `validate --format json`",
     ("cli/validate.py", "locations"): "the same, for people",
     ("cli/events.py", "proxy"): "the flag --proxy, which is short for --kind proxy",
     ("npm/wire.py", "domain_names"): "a certificate has them, too",

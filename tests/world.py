@@ -255,7 +255,7 @@ class World:
         return done.json
 
     def apply(self, *words: str) -> Any:
-        """Applies, which must bring NPM in line."""
+        """Applies, which must bring NPM in sync."""
         done = self.call("apply", "--yes", "--format", "json", *words)
         assert done.code == 0, done.out + done.err
         return done.json

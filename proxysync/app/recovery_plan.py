@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from proxysync.apply.domain_move import HostId, host_id
 from proxysync.apply.order import held, takes_down, wanted
+from proxysync.health.latent import find_unresolved
 from proxysync.kinds import KINDS
 from proxysync.model import Fields
 from proxysync.plan.model import Change, Plan
@@ -26,8 +27,6 @@ def recovery_plan(plan: Plan, resolver: str | None) -> RecoveryPlan:
     That is: whatever is deleted or disabled, and hosts with a name in a location that does not
     resolve and that the plan drops.
     """
-    from proxysync.health.latent import find_unresolved
-
     dropped = {change.key: _dropped(change) for change in plan.to_make}
     names = frozenset[str]().union(*dropped.values())
     gone = find_unresolved(names, resolver).keys() if names else set()

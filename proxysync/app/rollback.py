@@ -1,108 +1,178 @@
-"""The way back: what managed hosts were before a run, from the state and the journal alone."""
+"""The way back to what managed hosts were before a run, from the state and the journal."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from proxysync.kinds import KINDS
-from proxysync.kinds.references import gone_references
-from proxysync.model import Applied, Desired, Fields, Key, Live, Snapshot
-from proxysync.plan.match import same_host
-from proxysync.plan.model import Change, Plan
-from proxysync.plan.planner import make_plan
-from proxysync.plan.policy import Failure, Policy
-from proxysync.store.journal import JournalEntry
+from proxysync.app.access import load_config
+from proxysync.app.apply_once import Caller, require_same, workspace
+from proxysync.app.executor import Executor, Recovered
+from proxysync.app.plan import PlanResult
+from proxysync.app.planning import Options, final_failures
+from proxysync.app.remembered import remember
+from proxysync.app.result import ReconcileResult
+from proxysync.app.state_folder import StateFolder, earlier_secrets, opened
+from proxysync.app.way_back import plan_back, rollback_trigger
+from proxysync.app.workspace import Workspace
+from proxysync.apply.lock import write_lock
+from proxysync.config.environment import Environment
+from proxysync.config.load import ConfigError, fingerprint
+from proxysync.config.models import Settings
+from proxysync.model import Snapshot
+from proxysync.model.errors import ProxysyncError
+from proxysync.npm.client import NpmClient
+from proxysync.plan.model import Plan
+from proxysync.plan.policy import Policy
+from proxysync.store.database import make_folder
+from proxysync.store.state import Hold
+from proxysync.values.limits import DeleteLimit
 
-CARRIED_OUT = frozenset({"done", "released", "unconfirmed", "half done", None})
-"""Outcomes of writes that have, or may have, changed NPM; None where nobody knows yet."""
-
-Host = tuple[str, int | None, str | None]
-"""A kind, an id and NPM's text for when it was made: together they are one host for ever."""
+MOST_RUNS = 1_000_000
 
 
-def why_back(run_id: int) -> str:
-    """The reason of a rollback, in plans, events and the history."""
-    return f"rollback to before run {run_id}"
+@dataclass(frozen=True)
+class FileAtRollback:
+    """What matters of the file, which may be the very thing that is broken.
 
-
-def plan_back(
-    run_id: int,
-    entries: Sequence[JournalEntry],
-    applied: Sequence[Applied],
-    snapshot: Snapshot,
-    policy: Policy,
-    failures: Sequence[Failure] = (),
-) -> Plan:
-    """The plan that undoes these writes (oldest first), all from the run `run_id` on.
-
-    Hosts that neither the state nor these writes know of are foreign to it, whatever marker
-    they carry; so it deletes only what these writes made. A definition whose certificate or
-    access list is gone by now is a conflict, for without them the site would be open, or not
-    be served as it was. `failures` as for any plan.
+    `fingerprint` is empty where there is nothing to be read.
     """
-    names = names_before(entries, applied, snapshot)
-    found = [_possible(Desired(key, fields), snapshot) for key, (fields, _) in names.items()]
-    rows = [*applied, *_renamed(names, applied)]
-    known = {host_of(row) for row in rows} | {_host(entry) for entry in entries}
-    plan = make_plan(
-        found,
-        replace(snapshot, objects=tuple(_if_known(o, known) for o in snapshot.objects)),
-        rows,
-        policy,
-        failures=failures,
-    )
-    return replace(plan, changes=tuple(_because(change, run_id) for change in plan.changes))
+
+    settings: Settings
+    fingerprint: str
+    secrets: Mapping[str, str] = field(repr=False)
 
 
-def names_before(
-    entries: Sequence[JournalEntry], applied: Sequence[Applied], snapshot: Snapshot
-) -> dict[Key, tuple[Fields, Host]]:
-    """What each managed host was before the first of these writes."""
-    known = {host_of(row): (row.name, _worked(row, snapshot)) for row in applied}
-    for entry in reversed(entries):
-        if entry.outcome not in CARRIED_OUT:
-            continue
-        if entry.before is None:
-            known.pop(_host(entry), None)
-        else:
-            known[_host(entry)] = entry.old_name, entry.before
-    return {
-        Key(host[0], name): (KINDS[host[0]].normalise(fields), host)
-        for host, (name, fields) in sorted(known.items(), key=lambda item: item[1][0])
-        if fields is not None
-    }
+@dataclass(frozen=True)
+class WayBack:
+    """All that a plan back to before a run is made from, but for NPM."""
+
+    work: Workspace
+    run_id: int
+    settings: Settings
+    options: Options
+
+    def plan(self, snapshot: Snapshot) -> Plan:
+        remembered = remember(self.work.state, "")
+        policy = Policy(
+            instance=self.settings.instance,
+            state=remembered.state_id,
+            drift="report" if self.options.keep_drift else "fix",
+            max_delete=self.settings.max_delete,
+            max_delete_override=self.options.max_delete,
+            back_to=self.run_id,
+            unknown_texts=remembered.unknown_texts,
+        )
+        return plan_back(
+            self.run_id,
+            self.work.journal.entries(since=self.run_id),
+            remembered.applied,
+            snapshot,
+            policy,
+            final_failures(remembered, snapshot),
+        )
+
+    def recover(self) -> Recovered:
+        return self._executor.recover()
+
+    def go(self, plan: Plan, snapshot: Snapshot) -> ReconcileResult:
+        """Carries out a plan that was made from this snapshot."""
+        executed = self._executor.execute(plan, snapshot, self.plan)
+        return ReconcileResult(executed.plan, report=executed.report)
+
+    @property
+    def _executor(self) -> Executor:
+        trigger, fingerprint = rollback_trigger(self.run_id), self.work.journal.fingerprint
+        return Executor(self.work, self.settings, trigger, fingerprint)
 
 
-def host_of(row: Applied | Live) -> Host:
-    return row.kind, row.npm_id, row.created_on
+def read_file(env: Environment, environ: Mapping[str, str]) -> FileAtRollback:
+    """The file as it is; where it is no good, the settings that hold without one."""
+    try:
+        config = load_config(env, environ)
+    except ConfigError:
+        secrets = earlier_secrets(env.state_dir)
+        return FileAtRollback(Settings(), fingerprint(env.file) or "", secrets)
+    return FileAtRollback(config.settings, config.fingerprint, config.secrets)
 
 
-def _host(entry: JournalEntry) -> Host:
-    return entry.kind, entry.npm_id, entry.created_on
+def roll_back_once(
+    file: FileAtRollback,
+    npm: NpmClient,
+    env: Environment,
+    run_id: int | None = None,
+    options: Options = Options(),  # noqa: B008
+    caller: Caller = Caller(),  # noqa: B008
+) -> ReconcileResult:
+    """Goes back to before this run, or the last one, and holds.
+
+    What the caller has agreed to is carried out, or nothing. Raises ProxysyncError.
+    """
+    npm.require_write()
+    make_folder(env.state_dir)
+    with opened(env.state_dir) as folder:
+        folder.events.mask(file.secrets)
+        work = workspace(npm, folder, caller)
+        way = way_back(work, _chosen(folder, run_id), file.settings, options)
+        agreed: Plan | None = None
+        if caller.confirm is not None:
+            agreed = way.plan(npm.snapshot())
+            go_on = caller.confirm(PlanResult(agreed, file.secrets, {}))
+            if not agreed.to_make or not go_on:
+                return ReconcileResult(agreed, secrets=file.secrets, only_shown=True)
+        with write_lock(
+            env.state_dir, npm.url, timeout=caller.lock_timeout, on_wait=caller.hooks.note
+        ):
+            if agreed is not None:
+                require_same(way.plan(npm.snapshot()), agreed)
+            return replace(roll_back(way, file.fingerprint), secrets=file.secrets)
 
 
-def _worked(row: Applied, snapshot: Snapshot) -> Fields | None:
-    """What last worked; for a new host that was never confirmed, what NPM has."""
-    live = (live for live in snapshot.objects if same_host(row, live))
-    return row.fields or next((o.fields for o in live), None)
+def way_back(work: Workspace, run_id: int, settings: Settings, options: Options) -> WayBack:
+    """The way back to before a run: whose hosts they are does not depend on the file."""
+    instance = work.journal.instance
+    return WayBack(work, run_id, settings.model_copy(update={"instance": instance}), options)
 
 
-def _renamed(names: Mapping[Key, tuple[Fields, Host]], applied: Sequence[Applied]) -> list[Applied]:
-    """Rows of the hosts that had another name then, so that they are known by it."""
-    rows = {host_of(row): row for row in applied}
-    back = [(key, rows.get(host)) for key, (_, host) in names.items()]
-    return [replace(row, key=key) for key, row in back if row and row.key != key]
+def roll_back(way: WayBack, fingerprint: str) -> ReconcileResult:
+    """Goes back, and holds: nobody applies the file as long as its content is the same.
+
+    `fingerprint` is the file's as it is now, good or bad; empty where there is none. The caller
+    holds the write lock. Raises NpmError.
+    """
+    snapshot = way.recover().snapshot
+    plan = way.plan(snapshot)
+    if plan.refused or not plan.to_make:
+        return ReconcileResult(plan)
+    # Held before the first write: a daemon must not put the file back in between.
+    allowed = str(way.options.max_delete) if way.options.max_delete else None
+    way.work.state.set_hold({fingerprint, way.work.journal.fingerprint}, way.run_id, allowed)
+    return way.go(plan, snapshot)
 
 
-def _if_known(live: Live, known: set[Host]) -> Live:
-    return live if host_of(live) in known else replace(live, marker=None)
+def continue_rollback(work: Workspace, hold: Hold, settings: Settings) -> ReconcileResult:
+    """Finishes a rollback that was cut off; what was changed in NPM since then stays.
+
+    The caller holds the write lock. Raises NpmError.
+    """
+    limit = DeleteLimit.parse(hold.max_delete) if hold.max_delete else None
+    options = Options(max_delete=limit, keep_drift=True)
+    way = way_back(work, hold.run_id, settings, options)
+    recovered = way.recover()
+    done = way.go(way.plan(recovered.snapshot), recovered.snapshot)
+    recovered.raise_unless_told(done.report)
+    return done
 
 
-def _because(change: Change, run_id: int) -> Change:
-    return change if change.action == "conflict" else replace(change, reason=why_back(run_id))
-
-
-def _possible(desired: Desired, snapshot: Snapshot) -> Desired:
-    if not KINDS[desired.kind].is_enabled(desired.fields):
-        return desired
-    gone = gone_references(desired.fields, snapshot)
-    return replace(desired, problem="; ".join(gone) or None)
+def _chosen(folder: StateFolder, run_id: int | None) -> int:
+    """The run that was named; else the one whose rollback was cut off, else the last."""
+    runs = folder.journal.runs(limit=MOST_RUNS)
+    if not runs or (run_id is not None and run_id not in {run.id for run in runs}):
+        raise ProxysyncError(
+            f"there is no run {run_id}" if runs else "nothing was applied yet",
+            hint="`proxysync history` lists what was applied.",
+        )
+    if run_id is not None:
+        return run_id
+    hold, last = folder.state.hold(), runs[0]
+    if hold is None or (last.why, last.outcome) == (rollback_trigger(hold.run_id), "done"):
+        return last.id
+    return hold.run_id

@@ -1,24 +1,21 @@
-"""What is known of every proxy now: the file, the state, NPM and its health side by side."""
+"""What is known of every entry now: the file, the state, NPM and its health side by side."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from proxysync.config.models import Config
 from proxysync.kinds import KINDS, is_enabled
+from proxysync.kinds.entry import Resource
 from proxysync.model import Applied, Key, Live, Other, Snapshot
 from proxysync.model.clock import to_text
+from proxysync.model.event import Event
 from proxysync.model.figures import Uptime
 from proxysync.model.health import EdgeState, HealthState
 from proxysync.plan.model import Change, Plan
-from proxysync.store.state import BlockedEntry, Hold
-
-if TYPE_CHECKING:
-    from proxysync.config.models import Config
-    from proxysync.model.event import Event
-    from proxysync.store.health import ActiveAlert, HealthStore
-    from proxysync.store.state import State
-
+from proxysync.store.health import HealthStore
+from proxysync.store.state import BlockedEntry, State
 
 LEEWAY = 30.0
 """Seconds that a check may take and be late."""
@@ -28,15 +25,15 @@ NO_UPTIME: Mapping[str, Uptime] = {"24h": Uptime(), "7d": Uptime(), "30d": Uptim
 
 
 @dataclass(frozen=True)
-class ProxyStatus:
-    """One proxy.
+class EntryStatus:
+    """One entry, or a host in NPM that none asks for.
 
     `sync` is one of: in sync, pending, drift, blocked, failed, waiting, contested, conflict,
     leaving, prune, orphan, unconfirmed, disabled, foreign, or unknown where NPM could not be asked.
     `since` is when it was blocked. `health` is where it stood when it was last checked, and
     `interval` is how often that is to happen, in seconds, None for never. `uptime` is what of the
-    last 24h, 7d and 30d was good. `holder` is what it is if it is no proxy but a foreign host
-    of another kind (`redirection host #3`); that has no upstream. `edge` is what visitors got
+    last 24h, 7d and 30d was good. `holder` is what it is if it has no upstream to be known by
+    (`redirection host #3`). `edge` is what visitors got
     from nginx when it was last asked.
     """
 
@@ -55,7 +52,7 @@ class ProxyStatus:
     health: HealthState = field(default_factory=HealthState)
     interval: float | None = None
     uptime: Mapping[str, Uptime] = field(default_factory=lambda: NO_UPTIME)
-    changes: "tuple[Event, ...] | None" = None
+    changes: tuple[Event, ...] | None = None
     holder: str | None = None
     edge: EdgeState = field(default_factory=EdgeState)
 
@@ -104,55 +101,70 @@ class ProxyStatus:
 
 
 def collect(
-    config: "Config", snapshot: Snapshot | None, plan: Plan | None, state: "State | None"
-) -> list[ProxyStatus]:
-    """The managed proxies, in the order of the file; then those that are leaving.
+    config: Config, snapshot: Snapshot | None, plan: Plan | None, state: State | None
+) -> list[EntryStatus]:
+    """The entries, in the order of the file; then what is leaving.
 
     `snapshot` and `plan` are None where NPM could not be asked.
     """
-    applied = {row.key: row for row in (state.applied() if state else ())}
-    edges = state.edges.standings() if state and config.settings.verifies else {}
-    blocked = {entry.key: entry for entry in (state.blocked() if state else ())}
-    changes = {change.key: change for change in (plan.changes if plan else ())}
-    notes = {note.key: note.message for note in (plan.notes if plan else ())}
-    lives = _ours(snapshot, config.settings.instance) if snapshot else {}
-    found = []
-    for proxy in config.resources:
-        change, row = changes.get(proxy.key), applied.get(proxy.key)
-        entry = blocked.get(proxy.key)
-        sync, detail = _sync(change, row, entry, asked=plan is not None, enabled=proxy.is_on)
-        detail = detail or notes.get(proxy.key)
-        watched = proxy.entry.watched_as
-        is_blocked = entry is not None and sync == "blocked"
-        npm_id = _first(
-            change.npm_id if change else None,
-            row.npm_id if row else None,
-            lives.get(proxy.key),
-        )
-        found.append(
-            ProxyStatus(
-                key=proxy.key,
-                kind=proxy.key.kind,
-                managed=npm_id is not None,
-                npm_id=npm_id,
-                domains=proxy.entry.names,
-                upstream=proxy.entry.leads_to,
-                enabled=proxy.is_on,
-                sync=sync,
-                detail=detail,
-                hint=entry.hint if entry and is_blocked else None,
-                since=to_text(entry.since) if entry and is_blocked else None,
-                next_try=to_text(entry.next_try) if entry and is_blocked else None,
-                interval=watched.interval if row and watched else None,
-                edge=edges.get(proxy.key, NO_EDGE) if row and watched else NO_EDGE,
-            )
-        )
-    keys = {proxy.key for proxy in config.resources}
-    leaving = [c for c in changes.values() if c.key not in keys]
-    return found + [_leaving(c, c.live) for c in leaving if c.live is not None]
+    known = _Known(
+        asked=plan is not None,
+        changes={change.key: change for change in (plan.changes if plan else ())},
+        notes={note.key: note.message for note in (plan.notes if plan else ())},
+        applied={row.key: row for row in (state.applied() if state else ())},
+        blocked={entry.key: entry for entry in (state.blocked() if state else ())},
+        edges=state.edges.standings() if state and config.settings.verifies else {},
+        ids=_ours(snapshot, config.settings.instance) if snapshot else {},
+    )
+    keys = {resource.key for resource in config.resources}
+    leaving = [change for change in known.changes.values() if change.key not in keys]
+    return [
+        *(_of_entry(resource, known) for resource in config.resources),
+        *(_leaving(change, change.live) for change in leaving if change.live is not None),
+    ]
 
 
-def _leaving(change: Change, live: Live) -> ProxyStatus:
+@dataclass(frozen=True)
+class _Known:
+    """What is known of entries, by their keys; `ids` are those in NPM by its markers."""
+
+    asked: bool
+    changes: Mapping[Key, Change]
+    notes: Mapping[Key, str]
+    applied: Mapping[Key, Applied]
+    blocked: Mapping[Key, BlockedEntry]
+    edges: Mapping[Key, EdgeState]
+    ids: Mapping[Key, int]
+
+
+def _of_entry(resource: Resource, known: _Known) -> EntryStatus:
+    key, watched = resource.key, resource.entry.watched_as
+    change, row, blocked = known.changes.get(key), known.applied.get(key), known.blocked.get(key)
+    sync, detail = _sync(change, row, blocked, asked=known.asked, enabled=resource.is_on)
+    if sync != "blocked":
+        blocked = None
+    npm_id = _first(
+        change.npm_id if change else None, row.npm_id if row else None, known.ids.get(key)
+    )
+    return EntryStatus(
+        key=key,
+        kind=key.kind,
+        managed=npm_id is not None,
+        npm_id=npm_id,
+        domains=resource.entry.names,
+        upstream=resource.entry.leads_to,
+        enabled=resource.is_on,
+        sync=sync,
+        detail=detail or known.notes.get(key),
+        hint=blocked.hint if blocked else None,
+        since=to_text(blocked.since) if blocked else None,
+        next_try=to_text(blocked.next_try) if blocked else None,
+        interval=watched.interval if row and watched else None,
+        edge=known.edges.get(key, NO_EDGE) if row and watched else NO_EDGE,
+    )
+
+
+def _leaving(change: Change, live: Live) -> EntryStatus:
     """A host that no entry asks for, and why it is still there."""
     if change.hold is None and change.action != "conflict":
         return _of_live(live, key=change.key, sync="leaving")
@@ -160,7 +172,7 @@ def _leaving(change: Change, live: Live) -> ProxyStatus:
     return replace(_of_live(live, key=change.key, sync=sync), detail=detail)
 
 
-def foreign(snapshot: Snapshot, instance: str, known: Sequence[ProxyStatus]) -> list[ProxyStatus]:
+def foreign(snapshot: Snapshot, instance: str, known: Sequence[EntryStatus]) -> list[EntryStatus]:
     """The hosts in NPM that are not ours, saying whose they are where a marker tells."""
     ours = {(status.kind, status.npm_id) for status in known if status.managed}
     hosts = [
@@ -172,54 +184,29 @@ def foreign(snapshot: Snapshot, instance: str, known: Sequence[ProxyStatus]) -> 
 
 
 def with_health(
-    proxies: Sequence[ProxyStatus], store: "HealthStore", now: datetime
-) -> list[ProxyStatus]:
+    entries: Sequence[EntryStatus], store: HealthStore, now: datetime
+) -> list[EntryStatus]:
     """The same with what health checks found of those that are watched."""
     standings = store.standings()
-    uptimes = store.uptimes(now, {proxy.key for proxy in proxies if proxy.key})
+    uptimes = store.uptimes(now, {entry.key for entry in entries if entry.key})
     return [
         replace(
-            proxy,
-            health=standings.get(proxy.key, HealthState()) if proxy.interval else HealthState(),
-            uptime=uptimes.get(proxy.key, NO_UPTIME),
+            entry,
+            health=standings.get(entry.key, HealthState()) if entry.interval else HealthState(),
+            uptime=uptimes.get(entry.key, NO_UPTIME),
         )
-        if proxy.managed and proxy.key
-        else proxy
-        for proxy in proxies
+        if entry.managed and entry.key
+        else entry
+        for entry in entries
     ]
 
 
-def overdue(proxy: ProxyStatus, now: datetime) -> bool:
+def overdue(entry: EntryStatus, now: datetime) -> bool:
     """Whether what is known of its health is too old to rely on: no daemon runs, say."""
-    checked = proxy.health.checked_at
-    if checked is None or proxy.interval is None:
+    checked = entry.health.checked_at
+    if checked is None or entry.interval is None:
         return False
-    return (now - checked).total_seconds() > 2 * proxy.interval + LEEWAY
-
-
-def warnings(alerts: "Mapping[str, ActiveAlert]") -> list[dict[str, Any]]:
-    """The active alerts of NPM and the network, for `status`."""
-    by_message = {alert.message: alert for alert in alerts.values()}
-    return [
-        {"event": alert.event, "message": alert.message, "since": to_text(alert.since)}
-        for alert in by_message.values()
-    ]
-
-
-def held(hold: Hold | None, fingerprint: str) -> list[dict[str, Any]]:
-    """A warning while a rollback keeps the file with this fingerprint from being applied."""
-    if hold is None or not hold.covers(fingerprint):
-        return []
-    message = (
-        f"NPM was rolled back to before run {hold.run_id}; it stays so until the content of the "
-        "file changes or `proxysync resume` is given"
-    )
-    return [{"event": "daemon.held", "message": message, "since": to_text(hold.since)}]
-
-
-def present(event: str, message: str) -> dict[str, Any]:
-    """A warning of what is so at this moment; nobody knows since when."""
-    return {"event": event, "message": message.partition("\n")[0], "since": None}
+    return (now - checked).total_seconds() > 2 * entry.interval + LEEWAY
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -248,9 +235,9 @@ def _owner(live: Live, instance: str) -> str:
     return "foreign"
 
 
-def _of_live(live: Live, *, key: Key | None, sync: str) -> ProxyStatus:
+def _of_live(live: Live, *, key: Key | None, sync: str) -> EntryStatus:
     kind = KINDS[live.kind]
-    return ProxyStatus(
+    return EntryStatus(
         key=key,
         kind=live.kind,
         managed=not sync.startswith("foreign"),
@@ -263,8 +250,8 @@ def _of_live(live: Live, *, key: Key | None, sync: str) -> ProxyStatus:
     )
 
 
-def _of_other(other: Other) -> ProxyStatus:
-    return ProxyStatus(
+def _of_other(other: Other) -> EntryStatus:
+    return EntryStatus(
         key=None,
         kind=None,
         managed=False,

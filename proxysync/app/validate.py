@@ -1,157 +1,83 @@
-"""From entries of the file to probes, and from their results to a verdict for each entry."""
+"""Whether the file is valid, and whether what its entries lead to works; NPM is not asked."""
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from proxysync.kinds import KINDS
-from proxysync.kinds.base import UpstreamProbe
-from proxysync.kinds.entry import Resource, ValidationSettings
-from proxysync.model import Key, Upstream
-from proxysync.probe.model import STEPS, Probe, Result, Step
+from proxysync.app.choose import choose
+from proxysync.app.planning import OnProbe, nobody_watches
+from proxysync.app.verdict import Verdict, count_upstreams, not_probed, probe_entries
+from proxysync.config.errors import ConfigError
+from proxysync.config.models import Config
+from proxysync.kinds.entry import Resource
+from proxysync.model import Key
+from proxysync.model.redact import redact
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the probes of one entry found: its upstream's result, and one for each location.
+class ValidationResult:
+    """What was found of each entry that was asked for; `secrets` are not to be shown."""
 
-    `failure` is the first failing step that counts, with the upstream it failed for;
-    `blocks` tells whether the entry must stay out of NPM for it. `skipped` says why nothing
-    was probed at all.
-    """
-
-    key: Key
-    upstream: str | None
-    result: Result
-    locations: tuple[tuple[str, Upstream, Result], ...] = ()
-    failure: tuple[Upstream, Step] | None = None
-    blocks: bool = False
-    skipped: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.key.name
-
-    @property
-    def warns(self) -> bool:
-        """Whether it failed, and the entry may be applied all the same."""
-        return self.failure is not None and not self.blocks
+    verdicts: tuple[Verdict, ...]
+    secrets: Mapping[str, str] = field(repr=False)
 
     @property
     def ok(self) -> bool:
-        return self.failure is None
-
-    @property
-    def reason(self) -> str:
-        if self.failure is None:
-            return ""
-        upstream, step = self.failure
-        return f"{step.name} check of {upstream} failed: {step.detail}"
-
-    @property
-    def hint(self) -> str | None:
-        return self.failure[1].hint if self.failure else None
+        """Whether no entry is kept out of NPM."""
+        return not any(verdict.blocks for verdict in self.verdicts)
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "upstream": self.upstream,
-            **self.result.to_json(),
-            "ok": self.ok,
-            "blocks": self.blocks,
-            "skipped": self.skipped,
-            "locations": [
-                {"path": path, "upstream": str(upstream), **result.to_json()}
-                for path, upstream, result in self.locations
-            ],
-        }
+        """The shape of `validate --format json`, without secrets."""
+        value = {"results": [verdict.to_json() for verdict in self.verdicts]}
+        masked: dict[str, Any] = redact(value, self.secrets)
+        return masked
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """A valid file that was looked at and no more: the entries asked for, and how many it has."""
+
+    keys: tuple[Key, ...]
+    total: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"results": [{"name": key.name, "ok": True, "steps": []} for key in self.keys]}
+
+
+@dataclass(frozen=True)
+class InvalidFile:
+    """A file of which nothing can be said but what is wrong with it."""
+
+    error: ConfigError
+
+    def to_json(self) -> dict[str, Any]:
+        return {"results": [], "problems": self.error.to_json()}
 
 
 def validate(
-    resources: Sequence[Resource],
-    settings: ValidationSettings,
-    *,
-    on_result: Callable[[], object] = lambda: None,
-    stop: Callable[[], bool] | None = None,
-) -> list[Verdict]:
-    """Probes all upstreams of these entries at once; `on_result` hears of each that is done."""
-    from proxysync.probe.engine import probe_many
+    config: Config, names: Sequence[str] = (), *, on_probe: OnProbe = nobody_watches
+) -> ValidationResult:
+    """Probes the entries of these names, or all; one that is off is probed only if named.
 
-    groups = [_probes(resource, settings) for resource in resources]
-    flat = [each.probe for group in groups for each in group]
-
-    def advance(_index: int, _result: Result) -> None:
-        on_result()
-
-    results = iter(probe_many(flat, on_result=advance, stop=stop))
-    return [
-        _verdict(resource, settings, [(each, next(results)) for each in group])
-        for resource, group in zip(resources, groups, strict=True)
-    ]
-
-
-def not_probed(resource: Resource, why: str) -> Verdict:
-    """The verdict on an entry that is left alone."""
-    return Verdict(resource.key, resource.entry.leads_to, Result(ok=True, steps=()), skipped=why)
-
-
-def health_probe(resource: Resource, settings: ValidationSettings) -> Probe | None:
-    """The probe of the entry's own upstream once it is live, whatever the mode of validation.
-
-    None where there is none, or where no step is left that could tell good health from bad.
+    Raises ProxysyncError if there is no such entry.
     """
-    always = settings.model_copy(update={"mode": "warn"})
-    main = next((each for each in _probes(resource, always) if each.label is None), None)
-    if main is None or main.probe.skip >= {"tcp", "http"}:
-        return None
-    return main.probe
-
-
-def count_upstreams(resources: Sequence[Resource]) -> int:
-    settings = ValidationSettings()
-    return sum(len(_probes(resource, settings)) for resource in resources)
-
-
-def definition_digest(resource: Resource, settings: ValidationSettings) -> str:
-    """Changes exactly when validating the entry again could give another result by an edit."""
-    text = f"{resource.key}{resource.entry.model_dump_json()}{settings.model_dump_json()}"
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _probes(resource: Resource, settings: ValidationSettings) -> list[UpstreamProbe]:
-    return KINDS[resource.key.kind].probes(resource, settings)
-
-
-def _verdict(
-    resource: Resource, settings: ValidationSettings, found: Sequence[tuple[UpstreamProbe, Result]]
-) -> Verdict:
-    failed = [
-        (each, result.failure)
-        for each, result in found
-        if result.failure is not None and result.failure.name not in each.forgiven
-    ]
-    # nginx does not start with such a name in a location, so that no mode lets it pass.
-    fatal = [(each, step) for each, step in failed if step.name in each.fatal]
-    mode = resource.entry.validation_mode or settings.mode
-    blocks = bool(fatal) or (bool(failed) and mode == "enforce")
-    first = next(iter(fatal + failed), None)
-    main = next(((each, result) for each, result in found if each.label is None), None)
-    return Verdict(
-        resource.key,
-        resource.entry.leads_to,
-        main[1] if main else Result(ok=True, steps=()),
-        tuple((each.label, each.upstream, result) for each, result in found if each.label),
-        failure=(first[0].upstream, first[1]) if first else None,
-        # An entry that is off serves nobody, so that nothing is asked of its upstream.
-        blocks=blocks and resource.is_on,
-        skipped=_why_skipped(mode, main[0].probe if main else None),
+    entries = _chosen(config, names)
+    probed = [entry for entry in entries if entry.is_on or names]
+    advance = on_probe(count_upstreams(probed))
+    found = probe_entries(probed, config.settings.validation, on_result=advance)
+    verdicts = {verdict.key: verdict for verdict in found}
+    return ValidationResult(
+        tuple(verdicts.get(e.key) or not_probed(e, "enabled is false") for e in entries),
+        config.secrets,
     )
 
 
-def _why_skipped(mode: str, main: Probe | None) -> str | None:
-    if main is None:
-        return "it has no upstream"
-    if mode == "off":
-        return "validation.mode is off"
-    return "validation.skip has every step" if main.skip >= set(STEPS[1:]) else None
+def check_file(config: Config, names: Sequence[str] = ()) -> FileResult:
+    """The same without a probe. Raises ProxysyncError."""
+    keys = tuple(entry.key for entry in _chosen(config, names))
+    return FileResult(keys, len(config.resources))
+
+
+def _chosen(config: Config, names: Sequence[str]) -> list[Resource]:
+    known = {entry.key: entry for entry in config.resources}
+    return [known[key] for key in choose(names, known)] if names else list(known.values())

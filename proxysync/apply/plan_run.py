@@ -10,7 +10,7 @@ from proxysync.apply.ledger import Ledger, old_name, outcome_of
 from proxysync.apply.order import Part, WriteStep
 from proxysync.apply.outcome import WriteOutcome, attempt
 from proxysync.apply.promise import Before, Trouble
-from proxysync.apply.report import ChangeOutcome, ChangeResult, Report
+from proxysync.apply.report import STOPPED, ChangeOutcome, ChangeResult, Report
 from proxysync.apply.site_check import SiteCheck
 from proxysync.apply.step_writer import StepWriter, served_before
 from proxysync.model import Key, Snapshot
@@ -65,7 +65,7 @@ class PlanRun:
         fatal: NpmError | None = None
         for index, step in enumerate(steps):
             if step.begins and self._hooks.stop():
-                stopped = "it was told to stop"
+                stopped = STOPPED
                 break
             # A host may only let go of its names once others are seen to serve them.
             if index % BATCH == 0 or step.part is Part.FINISH or self._looks_bad():

@@ -6,6 +6,9 @@ from enum import StrEnum
 from proxysync.model import Key
 from proxysync.npm.errors import NpmError
 
+STOPPED = "stopped by signal"
+"""Why the rest of a plan was not tried, where a person or the system ended the process."""
+
 
 class ChangeResult(StrEnum):
     """How one change ended."""

@@ -4,13 +4,14 @@ From then on each is managed: NPM is made as the file says, now and later.
 """
 
 import argparse
-from typing import TYPE_CHECKING
 
+from proxysync.app.access import connect
+from proxysync.app.adopt import adopt, entries_to_adopt
+from proxysync.cli import context, terminal
+from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format, add_lock_timeout
-
-if TYPE_CHECKING:
-    from proxysync.config.models import Config
-    from proxysync.model import Key
+from proxysync.cli.outcome import note_unseen, print_result
+from proxysync.cli.writing import caller, confirm_in
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,24 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proxysync.app.reconcile import Options
-    from proxysync.cli import context
-    from proxysync.cli.apply import carry_out
-
     env = context.environment(arguments)
-    config = context.config(env)
-    keys = _chosen(config, arguments.names, everything=arguments.all)
-    return carry_out(arguments, env, config, Options(adopting=keys, why="adopt"))
-
-
-def _chosen(config: "Config", names: list[str], *, everything: bool) -> "frozenset[Key]":
-    from proxysync.app.choose import choose
-    from proxysync.model.errors import ProxysyncError
-
-    known = [resource.key for resource in config.resources]
-    if not names and not everything:
-        raise ProxysyncError(
-            "adopt whom?",
-            hint=f"Name entries of the file, or --all. It has: {', '.join(map(str, known))}.",
-        )
-    return frozenset(choose(names, known) if names else known)
+    config = load_file(env)
+    keys = entries_to_adopt(config, arguments.names, everything=arguments.all)
+    person = caller(arguments, confirm_in(arguments.format))
+    done = adopt(config, connect(env), env, keys, person)
+    note_unseen(done.reconciled.report)
+    if arguments.format == "json":
+        terminal.print_json(done.to_json())
+    else:
+        print_result(done.reconciled)
+        if done.not_needed:
+            names = ", ".join(map(str, done.not_needed))
+            print(f"Nothing to adopt for {names}: no foreign host holds their domains.")
+    return 0 if done.ok else 1

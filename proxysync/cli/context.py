@@ -1,17 +1,13 @@
-"""What several commands begin with: the environment and the file, with no secret shown."""
+"""What commands begin with: the environment, no secret of which is shown."""
 
 import argparse
 import os
-from typing import TYPE_CHECKING
 
 from proxysync.app.state_folder import earlier_secrets
 from proxysync.apply.machine import daemons
 from proxysync.cli import terminal
 from proxysync.config.environment import Environment, read_environment
 from proxysync.config.variables import SHORTEST_SECRET, handed_over
-
-if TYPE_CHECKING:
-    from proxysync.config.models import Config
 
 FLAGS = (
     "file",
@@ -38,16 +34,6 @@ def environment(arguments: argparse.Namespace) -> Environment:
     if arguments.command in BESIDE_A_DAEMON:
         _tell_of_other_states(env)
     return env
-
-
-def config(env: Environment) -> "Config":
-    """The file, no secret of which is shown from then on. Raises ConfigError."""
-    # Not at the top: not every command reads the file, and this takes longer than all else.
-    from proxysync.app.access import load_config
-
-    loaded = load_config(env, os.environ)
-    terminal.hide(loaded.secrets)
-    return loaded
 
 
 def _hide_secrets(env: Environment) -> None:

@@ -1,10 +1,10 @@
 """Flags that several commands have."""
 
 import argparse
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from proxysync.values.limits import DeleteLimit
+from proxysync.model.errors import ProxysyncError
+from proxysync.values.limits import DeleteLimit
+from proxysync.values.scalars import parse_duration
 
 
 def add_format(parser: argparse.ArgumentParser, *more: str) -> None:
@@ -18,13 +18,11 @@ def add_format(parser: argparse.ArgumentParser, *more: str) -> None:
 
 def seconds(text: str) -> float:
     """A number of seconds, or a duration as in the file, such as `1h30m`."""
-    from proxysync.values.scalars import parse_duration
-
     found = parse_duration(text)
     try:
         return float(text) if found is None else found
     except ValueError as error:
-        message = f'"{text}" is no duration (e.g. 90s or 5m)'
+        message = f'"{text}" is not a duration (e.g. 90s or 5m)'
         raise argparse.ArgumentTypeError(message) from error
 
 
@@ -46,11 +44,8 @@ def add_max_delete(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def max_delete(arguments: argparse.Namespace) -> "DeleteLimit | None":
+def max_delete(arguments: argparse.Namespace) -> DeleteLimit | None:
     """The limit that was given, None for that of the file. Raises ProxysyncError."""
-    from proxysync.model.errors import ProxysyncError
-    from proxysync.values.limits import DeleteLimit
-
     if arguments.max_delete is None:
         return None
     try:

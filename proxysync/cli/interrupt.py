@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from proxysync.apply.hooks import Hooks
+from proxysync.apply.hooks import Hooks
+from proxysync.cli.terminal import note
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -46,10 +46,7 @@ class Interrupt:
         self._requested = True
 
 
-def hooks(progress: Callable[[str], object] = lambda _: None) -> "Hooks":
+def hooks(progress: Callable[[str], object] = lambda _: None) -> Hooks:
     """Hooks of a run that a signal ends between two changes."""
-    from proxysync.apply.hooks import Hooks
-    from proxysync.cli.terminal import note
-
     interrupt = Interrupt()
     return Hooks(stop=interrupt, progress=progress, note=note, uninterrupted=interrupt.deferred)

@@ -1,21 +1,21 @@
 """The daemon's log: each event, for people on a terminal and as JSON elsewhere."""
 
+import logging
 import os
 import select
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from proxysync.cli.terminal import colours
+from proxysync.model.event import Event
 from proxysync.model.text import clean, without_commands
 from proxysync.store.bus import Bus, Gap, Subscription
 
-if TYPE_CHECKING:
-    from proxysync.model.event import Event
-
 WAITING = 1000
-"""Events that wait while nobody reads stderr; of more, the oldest are left out."""
+"""Events that wait while nobody reads stderr; of more, the oldest are dropped."""
 
 DRAIN = 2.0
 """Seconds that the last events have to be read before the process ends without them."""
@@ -28,8 +28,6 @@ def printed(bus: Bus) -> Iterator[None]:
     A thread of its own does so: a stderr that nobody reads (a stopped pipe) holds up neither
     those who emit nor, for more than DRAIN seconds, the end.
     """
-    import logging
-
     # What it has to say while it ends is no news, and would come unformatted, past the thread.
     logging.getLogger("watchdog").addHandler(logging.NullHandler())
     subscription = bus.subscribe(WAITING)
@@ -52,7 +50,7 @@ def _print(subscription: Subscription, log: Any) -> None:
         with suppress(Exception):  # the reader has gone or the disk is full: work goes on
             if isinstance(item, Gap):
                 log.warning(
-                    f"{item.missed} events are left out here, for nobody read this in time",
+                    f"{item.missed} events dropped: the log reader is too slow",
                     source="daemon",
                     code="log.gap",
                     hint="`proxysync events` shows them.",
@@ -61,7 +59,7 @@ def _print(subscription: Subscription, log: Any) -> None:
                 _print_event(item, log)
 
 
-def _print_event(event: "Event", log: Any) -> None:
+def _print_event(event: Event, log: Any) -> None:
     level = {"info": log.info, "warn": log.warning, "error": log.error}[event.severity]
     fields: dict[str, Any] = {"source": event.source, "code": event.event}
     if event.id >= 0:
@@ -75,8 +73,6 @@ def _print_event(event: "Event", log: Any) -> None:
 
 def _logger() -> Any:
     import structlog
-
-    from proxysync.cli.terminal import colours
 
     processors: list[Any] = [structlog.processors.add_log_level]
     if sys.stderr.isatty():

@@ -1,18 +1,17 @@
 """What became of a plan, in lines for a person."""
 
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from proxysync.app.reconcile import Round
-    from proxysync.apply.report import Report
+from proxysync.app.result import APPLIED_ANYWAY, ReconcileResult
+from proxysync.apply.report import ChangeResult, Report
+from proxysync.cli.terminal import colours, note, safe
+from proxysync.model.palette import paint
+from proxysync.model.redact import redact
+from proxysync.plan.render.values import why_held
 
 
-def note_unseen(report: "Report") -> None:
+def note_unseen(report: Report) -> None:
     """Says on stderr if nobody could look whether nginx serves what was written."""
-    from proxysync.cli.terminal import note
-
     if report.unseen:
         note(
             f"Note: nobody could look whether nginx serves what was written: {report.unseen}. "
@@ -20,15 +19,9 @@ def note_unseen(report: "Report") -> None:
         )
 
 
-def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
+def print_result(done: ReconcileResult) -> None:
     """Prints each change with how it ended, and what could not be made."""
-    from proxysync.app.reconcile import APPLIED_ANYWAY
-    from proxysync.apply.report import ChangeResult
-    from proxysync.cli.terminal import colours, safe
-    from proxysync.model.palette import paint
-    from proxysync.model.redact import redact
-    from proxysync.plan.render.values import why_held
-
+    secrets = done.secrets
     on = colours(sys.stdout)
 
     def line(word: str, text: str, hint: str | None = None, colour: str = "red") -> None:
@@ -46,7 +39,7 @@ def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
         text = f"{verdict.name}: {APPLIED_ANYWAY}: {verdict.reason}"
         line("warning", text, verdict.hint, "yellow")
     hints = {verdict.key: verdict.hint for verdict in done.verdicts}
-    for change in done.unsettled:
+    for change in done.unfinished:
         word = change.hold.kind if change.hold else change.action
         reason = why_held(change.hold, secrets) if change.hold else change.reason
         line(word, f"{change.name}: {reason}", hints.get(change.key))
@@ -54,17 +47,17 @@ def print_round(done: "Round", secrets: Mapping[str, str]) -> None:
         if change.hold is not None:
             reason = f"{change.reason}: {why_held(change.hold, secrets)}"
             line(change.hold.kind, f"{change.name}: {reason}", colour="yellow")
-    for note in done.plan.notes:
-        line("warning", f"{note.name}: {note.message}", colour="yellow")
+    for warning in done.plan.notes:
+        line("warning", f"{warning.name}: {warning.message}", colour="yellow")
     if done.report.stopped:
         line("stopped", done.report.stopped)
 
 
-def conclusion(done: "Round") -> str:
+def conclusion(done: ReconcileResult) -> str:
     """Whether NPM is now as the file says, in a sentence."""
     if not done.ok:
-        return "NPM is not in line with the file."
+        return "NPM is not in sync with the file."
     if not done.left:
-        return "NPM is in line with the file."
+        return "NPM is in sync with the file."
     names = ", ".join(change.name for change in done.left)
-    return f"NPM is in line with the file, but for what is left as it is: {names}."
+    return f"NPM is in sync with the file, but for what is left as it is: {names}."

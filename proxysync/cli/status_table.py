@@ -5,9 +5,9 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
-from proxysync.app.status import ProxyStatus, overdue
+from proxysync.app.status import EntryStatus, overdue
+from proxysync.app.status_view import StatusWarning
 from proxysync.cli.table import Cell, width_of
 from proxysync.cli.table import table as table_of
 from proxysync.cli.terminal import colours, safe
@@ -36,44 +36,37 @@ SYNC_COLOURS = {
 }
 
 
-Column = Callable[[ProxyStatus, datetime], Cell]
+Column = Callable[[EntryStatus, datetime], Cell]
 
 
-def render(
-    proxies: Sequence[ProxyStatus], warnings: Sequence[dict[str, Any]], now: datetime
-) -> str:
-    """The table, then what keeps proxies from being well, then what threatens NPM."""
+def render(entries: Sequence[EntryStatus], warnings: Sequence[StatusWarning], now: datetime) -> str:
+    """The table, then what keeps entries from being well, then what threatens NPM."""
     on = colours(sys.stdout)
-    parts = [table(proxies, now, width=terminal_width(), on=on)]
-    troubles = [line for proxy in proxies for line in _trouble(proxy, on=on)]
+    parts = [table(entries, now, width=terminal_width(), on=on)]
+    troubles = [line for entry in entries for line in _trouble(entry, on=on)]
     if troubles:
         parts.append("\n".join(troubles))
-    old = [proxy.name or "" for proxy in proxies if overdue(proxy, now)]
-    if old and all(warning["event"] != NETWORK_DOWN for warning in warnings):
-        parts.append(
-            f"The health of {len(old)} with a ? is from before, for they are not checked now: "
-            "does `proxysync run` run?"
-        )
+    is_outdated = any(overdue(entry, now) for entry in entries)
+    if is_outdated and all(warning.event != NETWORK_DOWN for warning in warnings):
+        parts.append("Health marked ? is outdated: is the daemon running?")
     if warnings:
-        parts.append(
-            "\n".join(f"{paint('!', 'red', on=on)} {safe(w['message'])}" for w in warnings)
-        )
+        parts.append("\n".join(f"{paint('!', 'red', on=on)} {safe(w.message)}" for w in warnings))
     return "\n\n".join(parts)
 
 
-def details(proxy: ProxyStatus, now: datetime) -> str:
+def details(entry: EntryStatus, now: datetime) -> str:
     """What `status NAME` shows besides: uptimes, and the last things that happened to it."""
     on = colours(sys.stdout)
-    uptimes = "   ".join(f"{label} {_percent(u.share)}" for label, u in proxy.uptime.items())
-    checked = proxy.health.checked_at
+    uptimes = "   ".join(f"{label} {_percent(u.share)}" for label, u in entry.uptime.items())
+    checked = entry.health.checked_at
     lines = [
         f"Uptime   {uptimes}",
-        f"Counted  {_counted(proxy)}",
+        f"Counted  {_counted(entry)}",
         f"Checked  {in_words((now - checked).total_seconds()) + ' ago' if checked else NOTHING}",
         "",
-        "Last changes:" if proxy.changes else "No changes yet.",
+        "Last changes:" if entry.changes else "No changes yet.",
     ]
-    for event in proxy.changes or ():
+    for event in entry.changes or ():
         moment = datetime.fromisoformat(event.ts).astimezone()
         colour = SEVERITIES[event.severity]
         first = safe(event.message.partition("\n")[0])
@@ -88,84 +81,84 @@ def terminal_width() -> int | None:
     return None
 
 
-def table(proxies: Sequence[ProxyStatus], now: datetime, *, width: int | None, on: bool) -> str:
+def table(entries: Sequence[EntryStatus], now: datetime, *, width: int | None, on: bool) -> str:
     """The first of LAYOUTS that is not wider than `width`, its names cut if need be."""
     for heads in LAYOUTS:
         titles = [head.rstrip("-") for head in heads]
-        rows = [[COLUMNS[head](proxy, now) for head in heads] for proxy in proxies]
+        rows = [[COLUMNS[head](entry, now) for head in heads] for entry in entries]
         if width is None or width_of(titles, rows) <= width:
             break
     return table_of(titles, rows, width=width, shrink={"NAME": SHORTEST_NAME}, on=on)
 
 
-def _name(proxy: ProxyStatus, _: datetime) -> Cell:
-    return Cell(proxy.name or NOTHING, None if proxy.managed else "dim")
+def _name(entry: EntryStatus, _: datetime) -> Cell:
+    return Cell(entry.name or NOTHING, None if entry.managed else "dim")
 
 
-def _name_or_domain(proxy: ProxyStatus, now: datetime) -> Cell:
+def _name_or_domain(entry: EntryStatus, now: datetime) -> Cell:
     """For where there is no room for domains: foreign hosts have no name."""
-    if proxy.name:
-        return _name(proxy, now)
-    return Cell(_first_domain(proxy, now).text or proxy.holder or NOTHING, "dim")
+    if entry.name:
+        return _name(entry, now)
+    return Cell(_first_domain(entry, now).text or entry.holder or NOTHING, "dim")
 
 
-def _domains(proxy: ProxyStatus, _: datetime) -> Cell:
-    return Cell(", ".join(proxy.domains))
+def _domains(entry: EntryStatus, _: datetime) -> Cell:
+    return Cell(", ".join(entry.domains))
 
 
-def _first_domain(proxy: ProxyStatus, _: datetime) -> Cell:
-    more = f" +{len(proxy.domains) - 1}" if len(proxy.domains) > 1 else ""
-    return Cell("".join(proxy.domains[:1]) + more)
+def _first_domain(entry: EntryStatus, _: datetime) -> Cell:
+    more = f" +{len(entry.domains) - 1}" if len(entry.domains) > 1 else ""
+    return Cell("".join(entry.domains[:1]) + more)
 
 
-def _upstream(proxy: ProxyStatus, _: datetime) -> Cell:
-    if proxy.upstream is None:
-        return Cell(proxy.holder or NOTHING, "dim")
-    return Cell(proxy.upstream)
+def _upstream(entry: EntryStatus, _: datetime) -> Cell:
+    if entry.upstream is None:
+        return Cell(entry.holder or NOTHING, "dim")
+    return Cell(entry.upstream)
 
 
-def _sync(proxy: ProxyStatus, _: datetime) -> Cell:
-    return Cell(proxy.sync, SYNC_COLOURS.get(proxy.sync, "dim"))
+def _sync(entry: EntryStatus, _: datetime) -> Cell:
+    return Cell(entry.sync, SYNC_COLOURS.get(entry.sync, "dim"))
 
 
-def _health(proxy: ProxyStatus, now: datetime) -> Cell:
-    if proxy.interval is None:
+def _health(entry: EntryStatus, now: datetime) -> Cell:
+    if entry.interval is None:
         return Cell(NOTHING, "dim")
-    if overdue(proxy, now):
-        return Cell(f"○ {proxy.health.status}?", "dim")
-    if proxy.health.status == "unknown":
+    if overdue(entry, now):
+        return Cell(f"○ {entry.health.status}?", "dim")
+    if entry.health.status == "unknown":
         return Cell("○ unknown", "dim")
-    if proxy.health.status == "healthy":
+    if entry.health.status == "healthy":
         return Cell("● healthy", "green")
-    return Cell("● stale" if proxy.health.stale else "● unhealthy", "red")
+    return Cell("● stale" if entry.health.stale else "● unhealthy", "red")
 
 
-def _edge(proxy: ProxyStatus, _: datetime) -> Cell:
-    if proxy.edge.status == "unknown":
+def _edge(entry: EntryStatus, _: datetime) -> Cell:
+    if entry.edge.status == "unknown":
         return Cell(NOTHING, "dim")
-    if proxy.edge.status == "served":
+    if entry.edge.status == "served":
         return Cell("served", "green")
     return Cell("not served", "red")
 
 
-def _since(proxy: ProxyStatus, now: datetime) -> Cell:
-    since = proxy.health.since
+def _since(entry: EntryStatus, now: datetime) -> Cell:
+    since = entry.health.since
     return Cell(in_words((now - since).total_seconds()) if since else NOTHING)
 
 
-def _latency(proxy: ProxyStatus, _: datetime) -> Cell:
-    latency = proxy.health.latency_ms
+def _latency(entry: EntryStatus, _: datetime) -> Cell:
+    latency = entry.health.latency_ms
     return Cell(NOTHING if latency is None else f"{latency} ms")
 
 
-def _uptime(proxy: ProxyStatus, _: datetime) -> Cell:
-    share = proxy.uptime["24h"].share
+def _uptime(entry: EntryStatus, _: datetime) -> Cell:
+    share = entry.uptime["24h"].share
     colour = "dim" if share is None else None if share > 0.99 else "yellow"
     return Cell(_percent(share), colour)
 
 
-def _counted(proxy: ProxyStatus) -> str:
-    longest = proxy.uptime["30d"]
+def _counted(entry: EntryStatus) -> str:
+    longest = entry.uptime["30d"]
     if longest.since is None:
         return NOTHING
     return (
@@ -179,18 +172,18 @@ def _percent(share: float | None) -> str:
     return NOTHING if share is None else f"{int(share * 10000) / 100:.6g} %"
 
 
-def _trouble(proxy: ProxyStatus, *, on: bool) -> list[str]:
+def _trouble(entry: EntryStatus, *, on: bool) -> list[str]:
     found = []
-    if proxy.detail:
-        found.append((proxy.detail, proxy.hint))
-    if proxy.health.status == "unhealthy" and proxy.health.detail:
-        word = "stale" if proxy.health.stale else "unhealthy"
-        found.append((f"{word}: {proxy.health.detail}", proxy.health.hint))
-    if proxy.edge.status == "not_served" and proxy.edge.detail:
-        found.append((f"not served: {proxy.edge.detail}", EDGE_HINT))
+    if entry.detail:
+        found.append((entry.detail, entry.hint))
+    if entry.health.status == "unhealthy" and entry.health.detail:
+        word = "stale" if entry.health.stale else "unhealthy"
+        found.append((f"{word}: {entry.health.detail}", entry.health.hint))
+    if entry.edge.status == "not_served" and entry.edge.detail:
+        found.append((f"not served: {entry.edge.detail}", EDGE_HINT))
     lines = []
     for detail, hint in found:
-        lines.append(f"{paint(safe(proxy.name or NOTHING), 'bold', on=on)}: {safe(detail)}")
+        lines.append(f"{paint(safe(entry.name or NOTHING), 'bold', on=on)}: {safe(detail)}")
         if hint:
             lines.append(f"  hint: {safe(hint)}")
     return lines

@@ -91,6 +91,12 @@ def note(text: str) -> None:
     print(clean(text), file=sys.stderr)
 
 
+def step(what: str) -> None:
+    """Tells a person what is being done now; nobody else."""
+    if sys.stderr.isatty():
+        print(f"{what} …", file=sys.stderr)
+
+
 def print_notes(notes: Iterable[str]) -> None:
     for text in notes:
         note(text)

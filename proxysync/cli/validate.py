@@ -6,83 +6,63 @@ Nothing is sent to NPM. Exits with 1 if an entry would be kept out of NPM, else 
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from proxysync.app.validate import InvalidFile, check_file, validate
+from proxysync.app.verdict import Verdict
+from proxysync.cli import context, terminal
+from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
+from proxysync.cli.terminal import safe
+from proxysync.config.errors import ConfigError
+from proxysync.model.palette import paint
+from proxysync.model.redact import redact
+from proxysync.model.text import entries
+from proxysync.probe.model import Result
 
-if TYPE_CHECKING:
-    from proxysync.app.validate import Verdict
-    from proxysync.config.models import Config, Settings
-    from proxysync.kinds.entry import Resource
-    from proxysync.probe.model import Result
+NOTHING = "–"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", metavar="NAME", nargs="*", help="only these proxies")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="only these entries")
     parser.add_argument("--no-probe", action="store_true", help="check the file only")
     add_format(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proxysync.cli import context, terminal
-    from proxysync.config.load import ConfigError
-    from proxysync.model.redact import redact
-
     env = context.environment(arguments)
     try:
-        config = context.config(env)
+        config = load_file(env)
     except ConfigError as error:
         if arguments.format == "json":
-            terminal.print_json({"results": [], "problems": error.to_json()})
+            terminal.print_json(InvalidFile(error).to_json())
         raise
-    proxies = _chosen(config, arguments.names)
     if arguments.no_probe:
+        checked = check_file(config, arguments.names)
         if arguments.format == "json":
-            results = [{"name": proxy.name, "ok": True, "steps": []} for proxy in proxies]
-            terminal.print_json({"results": results})
+            terminal.print_json(checked.to_json())
         else:
-            print(f"{env.file} is good: {len(config.resources)} proxies")
+            print(f"{env.file} is valid: {entries(checked.total)}")
         return 0
-
-    verdicts = _validate(proxies, config.settings, named=bool(arguments.names))
+    found = validate(config, arguments.names, on_probe=terminal.progress("probing"))
     if arguments.format == "json":
-        results = [verdict.to_json() for verdict in verdicts]
-        terminal.print_json(redact({"results": results}, config.secrets))
+        terminal.print_json(found.to_json())
     else:
-        print(redact(_text(verdicts), config.secrets))
-    return 1 if any(verdict.blocks for verdict in verdicts) else 0
+        print(redact(_text(found.verdicts), found.secrets))
+    return 0 if found.ok else 1
 
 
-def _validate(proxies: "list[Resource]", settings: "Settings", *, named: bool) -> "list[Verdict]":
-    """A verdict for each, in the same order; one that is off is probed only on request."""
-    from proxysync.app.validate import count_upstreams, not_probed, validate
-    from proxysync.cli.terminal import progress
-
-    probed = [proxy for proxy in proxies if proxy.is_on or named]
-    bar = progress("probing")(count_upstreams(probed))
-    verdicts = {v.key: v for v in validate(probed, settings.validation, on_result=bar)}
-    return [verdicts.get(p.key) or not_probed(p, "enabled is false") for p in proxies]
-
-
-def _chosen(config: "Config", names: list[str]) -> "list[Resource]":
-    from proxysync.app.choose import choose
-
-    known = {resource.key: resource for resource in config.resources}
-    return [known[key] for key in choose(names, known)] if names else list(config.resources)
-
-
-def _text(verdicts: "list[Verdict]") -> str:
-    from proxysync.cli.terminal import colours, safe
-    from proxysync.model.palette import paint
-
-    on = colours(sys.stdout)
+def _text(verdicts: Sequence[Verdict]) -> str:
+    on = terminal.colours(sys.stdout)
     width = max((len(verdict.name) for verdict in verdicts), default=0)
     lines: list[str] = []
     for verdict in verdicts:
         word, colour = _word(verdict)
         why = f"  ({verdict.skipped})" if verdict.ok and verdict.skipped else ""
         name = verdict.name.ljust(width)
-        lines.append(f"{paint(word.ljust(4), colour, on=on)}  {name}  {verdict.upstream}{why}")
+        lines.append(
+            f"{paint(word.ljust(4), colour, on=on)}  {name}  {verdict.upstream or NOTHING}{why}"
+        )
         lines += _steps(verdict.result, on=on)
         for path, upstream, result in verdict.locations:
             if result.failure:
@@ -91,7 +71,7 @@ def _text(verdicts: "list[Verdict]") -> str:
     return "\n".join([*lines, _total(verdicts)])
 
 
-def _word(verdict: "Verdict") -> tuple[str, str]:
+def _word(verdict: Verdict) -> tuple[str, str]:
     if verdict.blocks:
         return "FAIL", "red"
     if verdict.warns:
@@ -99,9 +79,10 @@ def _word(verdict: "Verdict") -> tuple[str, str]:
     return ("skip", "dim") if verdict.skipped else ("ok", "green")
 
 
-def _total(verdicts: "list[Verdict]") -> str:
+def _total(verdicts: Sequence[Verdict]) -> str:
     words = [_word(verdict)[0] for verdict in verdicts]
-    total = f"{words.count('ok')} of {len(words)} proxies pass"
+    verb = "passes" if len(words) == 1 else "pass"
+    total = f"{words.count('ok')} of {entries(len(words))} {verb}"
     if warned := words.count("WARN"):
         total += f", {warned} with a warning"
     if skipped := words.count("skip"):
@@ -109,11 +90,8 @@ def _total(verdicts: "list[Verdict]") -> str:
     return total
 
 
-def _steps(result: "Result", *, on: bool) -> list[str]:
+def _steps(result: Result, *, on: bool) -> list[str]:
     """One line for each step of a result that failed, none for one that passed."""
-    from proxysync.cli.terminal import safe
-    from proxysync.model.palette import paint
-
     if result.failure is None:
         return []
     lines = []

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from enum import Enum, auto
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Protocol
 
 from proxysync.daemon import notify
+from proxysync.daemon.inbox import Inbox, Trigger
 from proxysync.daemon.scheduler import SteadyScheduler
 from proxysync.daemon.signals import Stop
 from proxysync.daemon.watch import FileWatcher
@@ -27,21 +27,6 @@ AFTER_FAULT = 30.0
 """Seconds before the next try after an error that nobody has foreseen."""
 
 
-class Trigger(Enum):
-    """Why the loop wakes up."""
-
-    FILE = auto()
-    RELOAD = auto()
-    RESYNC = auto()
-    STOP = auto()
-
-
-Inbox = SimpleQueue[Trigger]
-"""Where others ask for work. Its `put` may be called from a signal handler, which that of an
-Event may not.
-"""
-
-
 class Work(Protocol):
     """What the loop drives. Times are in seconds."""
 
@@ -49,13 +34,13 @@ class Work(Protocol):
     def resync_interval(self) -> float: ...
 
     def load(self, *, asked: bool = False) -> bool:
-        """Looks at the file; True if there is something new to bring NPM in line with.
+        """Looks at the file; True if there is something new to bring NPM in sync with.
 
         With `asked`, a person wants to hear what came of it, whatever that is.
         """
 
     def reconcile(self) -> float | None:
-        """Brings NPM in line; returns when to try again, None if the next resync is enough."""
+        """Brings NPM in sync; returns when to try again, None if the next resync is enough."""
 
     def tick(self) -> None:
         """Has what is live watched, and looked into if it is time to; never takes long."""
@@ -82,7 +67,7 @@ class Loop:
         self._retry_at: float | None = None
 
     def run(self) -> None:
-        """Works until told to stop."""
+        """Works until it is to stop."""
         self._try(self._watcher.arm)
         self._try(self._work.load)
         self._scheduler.every(POLL).seconds.do(self._try, self._poll)

@@ -4,10 +4,10 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from proxysync.app.validate import health_probe
+from proxysync.app.verdict import health_probe
+from proxysync.config.models import Config
 from proxysync.health import latent
 from proxysync.health.certificates import PREFIX as CERTIFICATE
 from proxysync.health.certificates import expiry_warnings, keys_of
@@ -25,9 +25,6 @@ from proxysync.npm.client import NpmClient
 from proxysync.probe.edge import Edge
 from proxysync.probe.model import Probe
 
-if TYPE_CHECKING:
-    from proxysync.config.models import Config
-
 DAILY = 86400.0
 UNRESOLVED_RECHECK = 300.0
 """Seconds between two looks at the same names, and while some of them does not resolve."""
@@ -44,7 +41,7 @@ class Monitoring:
         self._resolve_at = 0.0
         self._resolving: threading.Thread | None = None
 
-    def follow(self, config: "Config", applied: Sequence[Applied]) -> None:
+    def follow(self, config: Config, applied: Sequence[Applied]) -> None:
         """From now on the managed proxies of this file are checked."""
         snapshot = self._npm.last_snapshot
         wild = wildcards(snapshot) if snapshot else frozenset()
@@ -57,7 +54,7 @@ class Monitoring:
         """Has these proxies, or all, checked before their time."""
         self._monitor.look_soon(keys)
 
-    def inspect(self, config: "Config") -> None:
+    def inspect(self, config: Config) -> None:
         """Looks for certificates that run out, and, daily or if others are in use, for lost names.
 
         By what was read of NPM last: a reconciliation reads it often enough.
@@ -91,7 +88,7 @@ class Monitoring:
 
 
 def targets(
-    config: "Config",
+    config: Config,
     applied: Sequence[Applied],
     npm_url: str = "",
     wild: frozenset[str] = frozenset(),

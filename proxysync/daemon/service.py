@@ -3,12 +3,17 @@
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from proxysync.app.reconcile import Options, Reconciler, Round
+from proxysync.app import hold as holding
+from proxysync.app.planning import Options
+from proxysync.app.reconcile import reconcile
+from proxysync.app.result import ReconcileResult
+from proxysync.app.rollback import continue_rollback
+from proxysync.app.workspace import Workspace
 from proxysync.apply.lock import LockedError, write_lock
 from proxysync.config.load import ConfigError, load
 from proxysync.config.load import fingerprint as fingerprint_of
+from proxysync.config.models import Config, Settings
 from proxysync.config.source import is_detached
 from proxysync.config.variables import have_changed
 from proxysync.daemon.alerts import Alerts
@@ -18,15 +23,12 @@ from proxysync.daemon.retries import Retries
 from proxysync.daemon.vanished import GIVE_UP_AFTER, Vanished
 from proxysync.model import Key, clock
 from proxysync.model.event import NewEvent
-from proxysync.npm.client import NpmClient
+from proxysync.model.text import entries
 from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
 from proxysync.plan.model import Change, HoldKind
 from proxysync.store.database import Database, StateError
 from proxysync.store.event_queue import EventQueue
-from proxysync.store.state import Hold, State
-
-if TYPE_CHECKING:
-    from proxysync.config.models import Config, Settings
+from proxysync.store.state import Hold
 
 LOCK_PATIENCE = 600.0
 """Seconds to wait for another writer until that is an error; the next resync waits again."""
@@ -45,18 +47,16 @@ HELD_EVENTS = {HoldKind.DRIFT: "proxy.drift", HoldKind.WAITING: "proxy.waiting"}
 
 
 class Service:
-    """Keeps the last good file in force and NPM in line with it; see `daemon.loop.Work`."""
+    """Keeps the last valid file, and NPM in sync with it; see `daemon.loop.Work`."""
 
     def __init__(
         self,
         path: Path,
         folder: Path,
-        npm: NpmClient,
-        state: State,
+        work: Workspace,
         events: EventQueue,
         database: Database,
-        reconciler: Reconciler,
-        oversight: Monitoring,
+        monitoring: Monitoring,
         *,
         environ: Mapping[str, str],
         stop: Callable[[], bool],
@@ -66,12 +66,12 @@ class Service:
         """`relock` makes sure of the daemon's lock before a lost state is written anew."""
         self._path = path
         self._folder = folder
-        self._npm = npm
-        self._state = state
+        self._work = work
+        self._npm = work.npm
+        self._state = work.state
         self._events = events
         self._database = database
-        self._reconciler = reconciler
-        self._oversight = oversight
+        self._monitoring = monitoring
         self._environ = environ
         self._stop = stop
         self._repairs = repairs or Repairs()
@@ -84,14 +84,14 @@ class Service:
         self._retries = Retries()
         self._state_retries = Retries()
         self._tend_at = 0.0
-        self._why = "start"
+        self._trigger = "start"
 
     @property
     def resync_interval(self) -> float:
         return self._config.settings.resync_interval if self._config else DEFAULT_RESYNC
 
     def load(self, *, asked: bool = False) -> bool:
-        """Takes the file in force if it is good and new; says so if it is bad."""
+        """Loads the file if it is valid and new; says so if it is not."""
         seen = fingerprint_of(self._path)
         rotated = self._secrets_rotated()
         if seen is not None and seen == self._seen and not asked and not rotated:
@@ -102,7 +102,7 @@ class Service:
         try:
             config = load(self._path, self._environ)
         except ConfigError as error:
-            kept = "\nThe last good file stays in force." if self._config else ""
+            kept = "\nThe last valid file is kept." if self._config else ""
             data = {"problems": error.to_json()}
             self._alerts.fire("config", NewEvent("config.invalid", f"{error}{kept}", data=data))
             return False
@@ -113,14 +113,14 @@ class Service:
         self._alerts.end("missing")
         same = self._config is not None and self._config.fingerprint == config.fingerprint
         if asked and same and not rotated:
-            message = f"{self._path} has not changed: {len(config.resources)} proxies are in force"
+            message = f"{self._path} has not changed: {entries(len(config.resources))}"
             self._events.emit(NewEvent("config.unchanged", message))
             return False
         self._config = config
-        self._why = "edit" if self._why != "start" else "start"
+        self._trigger = "edit" if self._trigger != "start" else "start"
         self._events.mask(config.secrets)
-        message = f"{self._path} is in force: {len(config.resources)} proxies"
-        loaded = {"fingerprint": config.fingerprint, "proxies": len(config.resources)}
+        message = f"{self._path} is loaded: {entries(len(config.resources))}"
+        loaded = {"fingerprint": config.fingerprint, "entries": len(config.resources)}
         self._events.emit(NewEvent("config.loaded", message, data=loaded))
         return True
 
@@ -135,22 +135,22 @@ class Service:
         self._alerts.fire("missing", NewEvent("config.missing", message))
 
     def reconcile(self) -> float | None:
-        """One round; NPM or the state being away or broken is no end, only a later try."""
+        """One reconcile; NPM or the state being away or broken is no end, only a later try."""
         try:
             self._see_to_state()
             if self._secrets_rotated() or self._vanished.left is not None:
                 self.load()
-            pauses = (self._round(), self._vanished.left)
+            pauses = (self._reconcile(), self._vanished.left)
         except STATE_ERRORS as error:
             return self._state_trouble(error)
         return min((pause for pause in pauses if pause is not None), default=None)
 
-    def _round(self) -> float | None:
+    def _reconcile(self) -> float | None:
         if self._config is None and self._state.hold() is None:
             return None
         lost = self._state.edges.told()
         waiting = self._repairs.waiting()
-        options = Options(why=self._why, patience=waiting)
+        options = Options(trigger=self._trigger, ignore_unserved=waiting)
         try:
             with write_lock(
                 self._folder,
@@ -159,13 +159,13 @@ class Service:
                 on_wait=self._waiting,
                 stop=self._stop,
             ):
-                self._why = "resync"
+                self._trigger = "resync"
                 # A rollback may have been what the lock was waited for.
                 hold = self._hold()
                 if hold is not None:
-                    done = self._reconciler.continue_back(hold, self._settings)
+                    done = continue_rollback(self._work, hold, self._settings)
                 elif self._config is not None:
-                    done = self._reconciler.reconcile(self._config, options, patient=True)
+                    done = reconcile(self._work, self._config, options, respect_backoff=True)
                 else:
                     return None
             visibility_warning, version = self._npm.visibility_warning(), self._npm.version()
@@ -189,20 +189,20 @@ class Service:
         self._tell(done)
         return self._next_try()
 
-    def _watch_repairs(self, lost: frozenset[Key], done: Round) -> None:
+    def _watch_repairs(self, lost: frozenset[Key], done: ReconcileResult) -> None:
         """Has what was written because nginx did not serve it looked at again."""
         written = {outcome.key for outcome in done.report.outcomes} & lost
         if written:
             self._repairs.tried(written)
-            self._oversight.look_soon(written)
+            self._monitoring.look_soon(written)
 
     def tick(self) -> None:
         """Has what is live now watched, and inspected if it is time to."""
         if self._config is None:
             return
         try:
-            self._oversight.follow(self._config, self._state.applied())
-            self._oversight.inspect(self._config)
+            self._monitoring.follow(self._config, self._state.applied())
+            self._monitoring.inspect(self._config)
         except STATE_ERRORS as error:
             self._state_trouble(error)
 
@@ -275,9 +275,7 @@ class Service:
         return self._config is not None and have_changed(self._config.variables, self._environ)
 
     @property
-    def _settings(self) -> "Settings":
-        from proxysync.config.models import Settings
-
+    def _settings(self) -> Settings:
         return self._config.settings if self._config else Settings()
 
     def _hold(self) -> Hold | None:
@@ -287,11 +285,7 @@ class Service:
         if hold is None:
             self._alerts.end("hold")
             return None
-        message = (
-            f"NPM is left as it was rolled back to (before run {hold.run_id}) until the content "
-            "of the file changes or `proxysync resume` is given"
-        )
-        self._alerts.fire("hold", NewEvent("daemon.held", message))
+        self._alerts.fire("hold", NewEvent("daemon.held", holding.describe(hold)))
         return hold
 
     def _waiting(self, message: str) -> None:
@@ -309,20 +303,20 @@ class Service:
         self._alerts.end("lock")
         self._retries.reset()
         if self._alerts.resolve(
-            "npm", NewEvent("npm.back", f"NPM at {self._npm.url} is well again")
+            "npm", NewEvent("npm.back", f"NPM at {self._npm.url} is reachable again")
         ):
-            self._oversight.look_soon()
+            self._monitoring.look_soon()
         if self._version is not None and version != self._version:
-            self._oversight.look_soon()
+            self._monitoring.look_soon()
         self._version = version
 
-    def _tell_refused(self, done: Round) -> None:
+    def _tell_refused(self, done: ReconcileResult) -> None:
         if done.plan.refused:
             self._alerts.fire("plan", NewEvent("plan.refused", done.plan.refused))
         else:
             self._alerts.end("plan")
 
-    def _tell(self, done: Round) -> None:
+    def _tell(self, done: ReconcileResult) -> None:
         self._tell_refused(done)
         plan, current = done.plan, set()
         for change in plan.changes:

@@ -3,12 +3,9 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from proxysync.config.models import Config
 from proxysync.kinds.entry import Resource
-
-if TYPE_CHECKING:
-    from proxysync.config.models import Config
 
 GIVE_UP_AFTER = 30.0
 """Seconds for which a file that is gone is waited for before what it said counts as removed."""
@@ -28,7 +25,7 @@ class Vanished:
             return None
         return max(0.0, max(self._since.values()) + GIVE_UP_AFTER - self._clock())
 
-    def waits(self, old: "Config | None", new: "Config") -> tuple[Path, ...]:
+    def waits(self, old: Config | None, new: Config) -> tuple[Path, ...]:
         """The files for which `new` must not replace `old` yet, as it lacks what they said."""
         gone = frozenset(old.files) - frozenset(new.files) if old else frozenset()
         if old is None or not gone or not _is_less(old, new, gone):
@@ -40,7 +37,7 @@ class Vanished:
         return tuple(sorted(self._since))
 
 
-def _is_less(old: "Config", new: "Config", gone: frozenset[Path]) -> bool:
+def _is_less(old: Config, new: Config, gone: frozenset[Path]) -> bool:
     """Whether anything changed that the files which are gone may have said.
 
     Their entries may stand in other files by now, as after a renaming; settings and defaults

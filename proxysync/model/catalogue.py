@@ -46,7 +46,7 @@ _TYPES = (
     EventType(
         "config.loaded", "config", ("info",),
         "The file was read, is valid, and is the one that NPM is made to match from now on.",
-        {"fingerprint": "identifies the file's content", "proxies": "how many proxies it has"},
+        {"fingerprint": "identifies the file's content", "entries": "how many entries it has"},
     ),
     EventType(
         "config.unchanged", "config", ("info",),

@@ -52,3 +52,8 @@ def _escape(character: str) -> str:
 def _units(number: int) -> tuple[int, int]:
     """The surrogate pair of a character beyond the first 65,536."""
     return 0xD800 + ((number - 0x10000) >> 10), 0xDC00 + ((number - 0x10000) & 0x3FF)
+
+
+def entries(number: int) -> str:
+    """So many entries of the file, in words."""
+    return f"{number} entr{'y' if number == 1 else 'ies'}"

@@ -360,7 +360,7 @@ def _duplicates(owned: Owned) -> str:
 
 
 def finish(draft: Draft) -> Change:
-    """The change that a draft has become; only for one that is not in line."""
+    """The change that a draft has become; only for one that is not in sync."""
     conflict = isinstance(draft.stop, Conflict)
     return Change(
         action="conflict" if conflict else draft.action,

@@ -8,13 +8,17 @@ from unittest.mock import patch
 
 import yaml
 
-from proxysync.app.reconcile import Options, Reconciler
+from proxysync.app import planning
+from proxysync.app.planning import Options
+from proxysync.app.reconcile import reconcile
+from proxysync.app.workspace import Workspace
 from proxysync.config.load import load
 from proxysync.config.models import Config
 from proxysync.npm import transport
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError
 from proxysync.npm.session import Session
+from proxysync.plan.model import Plan
 from proxysync.sandbox.hosts import Hosts
 from proxysync.sandbox.nginx import Nginx
 from proxysync.sandbox.rows import PROXY_HOST
@@ -189,7 +193,7 @@ class Scenario:
         self.file.write_text(yaml.safe_dump({"version": 1, "settings": mode, "proxies": proxies}))
         return load(self.file, {})
 
-    def reconciler(self) -> Reconciler:
+    def workspace(self) -> Workspace:
         if self.npm is None:
             session = Session(
                 CrashingTransport(self.harness.proxy.url, self.life),
@@ -199,12 +203,18 @@ class Scenario:
             )
             self.npm = NpmClient(session)
         database = self._open()
-        return Reconciler(self.npm, State(database), Journal(database), emit=lambda *_, **__: None)
+        return Workspace(self.npm, State(database), Journal(database), emit=lambda *_, **__: None)
+
+    def plan(self, config: Config) -> Plan:
+        """What is still to be done for this file."""
+        work = self.workspace()
+        read = planning.read(config, ALLOWED, work.npm.snapshot(), work.state)
+        return planning.plan_from(read).plan
 
     def run(self) -> bool:
-        """One round as the file is now; whether all is in line after it."""
+        """One reconcile as the file is now; whether all is in sync after it."""
         try:
-            return self.reconciler().reconcile(self.config(), ALLOWED).ok
+            return reconcile(self.workspace(), self.config(), ALLOWED).ok
         except NpmError:
             return False
         except Killed:
@@ -215,7 +225,7 @@ class Scenario:
         config = self.config()
         for _ in range(6):
             self.run()
-            plan = self.reconciler().plan(config, ALLOWED)
+            plan = self.plan(config)
             assert plan.refused is None
             if not plan.to_make:
                 return
@@ -306,7 +316,7 @@ def assert_equal(scenario: Scenario) -> None:
     }
     assert live == scenario.entries
     assert len(scenario.ours()) == len(live)
-    plan = scenario.reconciler().plan(scenario.config(), ALLOWED)
+    plan = scenario.plan(scenario.config())
     assert (plan.changes, plan.refused) == ((), None)
     applied = {row.name: row for row in scenario.state().applied()}
     assert {name: row.npm_id for name, row in applied.items()} == {
@@ -316,7 +326,7 @@ def assert_equal(scenario: Scenario) -> None:
 
 
 def assert_ends_well(harness: Harness, steps: Sequence[Step]) -> None:
-    """Plays the scenario; then whoever made mistakes mends them, and NPM must be in line."""
+    """Plays the scenario; then whoever made mistakes mends them, and NPM must be in sync."""
     scenario = Scenario(harness, harness.world.file)
     try:
         for step in steps:

@@ -1,4 +1,4 @@
-"""NPM fails in every way at every kind of write, and is put in line once it is well again."""
+"""NPM fails in every way at every kind of write, and is put in sync once it is well again."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -129,11 +129,11 @@ def assert_truthful(harness: Harness, done: Done, entries: Entries) -> None:
         harness.assert_in_sync(entries)
     else:
         assert done.code == 1
-        assert "NPM is not in line with the file." in done.out or done.err.startswith("Error: ")
+        assert "NPM is not in sync with the file." in done.out or done.err.startswith("Error: ")
 
 
 def assert_recovers(harness: Harness, entries: Entries, foreign: object) -> None:
-    """Whether one or two runs bring NPM in line, without a touch of what is not ours."""
+    """Whether one or two runs bring NPM in sync, without a touch of what is not ours."""
     first = harness.call("apply", "--yes")
     assert_truthful(harness, first, entries)
     if first.code:

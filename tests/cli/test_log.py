@@ -109,7 +109,7 @@ def test_a_late_reader_is_told_how_much_it_missed(
     (gap,) = [line for line in found if line["code"] == "log.gap"]
     shown = [line["id"] for line in found if "id" in line]
     assert shown[-5:] == [295, 296, 297, 298, 299]
-    assert gap["event"].startswith(f"{300 - len(shown)} events are left out")
+    assert gap["event"].startswith(f"{300 - len(shown)} events dropped: the log reader is too slow")
 
 
 def lines_as_they_come(reader: int) -> list[dict[str, Any]]:

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxysync.app.status import ProxyStatus
+from proxysync.app.status import EntryStatus
+from proxysync.app.status_view import StatusWarning
 from proxysync.cli.status_table import render, table
 from proxysync.model.figures import Uptime
 from proxysync.model.health import HealthState
 from tests.keys import key
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-MEDIA = ProxyStatus(
+MEDIA = EntryStatus(
     key=key("media"),
     kind="proxy",
     managed=True,
@@ -65,15 +66,15 @@ def test_health_that_is_from_long_ago_is_not_shown_as_if_it_were_true_now() -> N
     text = render([MEDIA, FOREIGN], [], later)
     assert "healthy?" in text
     assert "● healthy" not in text
-    assert "does `proxysync run` run?" in text
+    assert "is the daemon running?" in text
     assert "?" not in render([MEDIA, FOREIGN], [], NOW + timedelta(seconds=100))
 
 
 def test_while_the_network_is_down_nobody_is_asked_whether_the_daemon_runs() -> None:
-    down = {"event": "health.network_down", "message": "every check fails at once"}
+    down = StatusWarning("health.network_down", "every check fails at once")
     text = render([MEDIA], [down], NOW + timedelta(hours=1))
     assert "healthy?" in text
-    assert "does `proxysync run` run?" not in text
+    assert "is the daemon running?" not in text
 
 
 def test_a_foreign_host_is_known_by_its_domain_where_only_names_have_room() -> None:
@@ -98,7 +99,7 @@ def test_what_is_wrong_and_what_threatens_stands_below(monkeypatch: pytest.Monke
     monkeypatch.setenv("NO_COLOR", "1")
     text = render(
         [MEDIA, ILL],
-        [{"event": "npm.latent_outage", "message": "nas.lan does not resolve\033[2J"}],
+        [StatusWarning("npm.latent_outage", "nas.lan does not resolve\033[2J")],
         NOW,
     )
     assert "wiki: unhealthy: refused\n  hint: go" in text

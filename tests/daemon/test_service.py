@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxysync.app.reconcile import Reconciler
+from proxysync.app.workspace import Workspace
 from proxysync.apply.lock import write_lock
 from proxysync.daemon.monitoring import Monitoring
 from proxysync.daemon.service import Service
@@ -41,15 +41,12 @@ class Stage:
             Session(Transport(sandbox.url), "own@example.com", "pw", pause=lambda _seconds: None)
         )
         self.url = npm.url
-        state = State(self.database)
         self.service = Service(
             self.file,
             folder,
-            npm,
-            state,
+            Workspace(npm, State(self.database), Journal(self.database), self.events.emit),
             EventQueue(self.events),
             self.database,
-            Reconciler(npm, state, Journal(self.database), self.events.emit),
             Monitoring(npm, Monitor(HealthStore(self.database), self.events)),
             environ={},
             stop=lambda: False,

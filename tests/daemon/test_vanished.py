@@ -30,7 +30,7 @@ class Folder:
         (self.path / name).write_text(text)
 
     def waits(self) -> list[str]:
-        """The names waited for; if there are none, the new file is in force from now on."""
+        """The names waited for; if there are none, the new file is loaded from now on."""
         config = load(self.path, {})
         found = self.vanished.waits(self.config, config)
         self.config = self.config if found else config

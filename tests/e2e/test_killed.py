@@ -137,7 +137,7 @@ class Rounds:
                 done = self._world.run("apply", "--yes")
             time.sleep(1.0)
         assert done.code == 0, done.out + done.err
-        self._assert_in_line()
+        self._assert_in_sync()
         assert {n: s for n, s in visitors.away.items() if s > RELOAD} == {}, (number, moment)
         return killed
 
@@ -168,7 +168,7 @@ class Rounds:
         self._proxy.on_request = None
         return code != 0
 
-    def _assert_in_line(self) -> None:
+    def _assert_in_sync(self) -> None:
         self._world.assert_in_sync()
         entries = after(self._urls)
         ours = [row for row in self._world.npm.hosts() if row not in self._others()]

@@ -15,7 +15,7 @@ def test_the_table_has_a_line_for_each_step_and_the_hint(
     )
     done = small_world.run("validate")
     assert done.code == 1
-    assert "1 of 2 proxies pass" in done.out
+    assert "1 of 2 entries pass" in done.out
     for step in ("syntax pass", "tcp    fail", "http   skipped"):
         assert step in done.out
     assert (

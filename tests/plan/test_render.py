@@ -130,8 +130,8 @@ def test_a_note_is_shown_in_every_style_beside_changes_and_alone() -> None:
 
 def test_text_of_a_plan_without_changes_says_so() -> None:
     plan = make_plan([want("media")], npm(live(3, "media")), (), Policy())
-    assert text(plan) == "Nothing to do: NPM is in line with the file."
-    assert "Nothing to do: NPM is in line with the file." in to_markdown(plan)
+    assert text(plan) == "Nothing to do: NPM is in sync with the file."
+    assert "Nothing to do: NPM is in sync with the file." in to_markdown(plan)
 
 
 def test_a_refusal_stands_first() -> None:

@@ -184,7 +184,7 @@ def test_stop_by_a_signal_between_the_writes_of_an_exchange(
     assert world.npm.visit(domain("any.wild"))[1].strip() == expected.text
     assert world.npm.visit(domain("zebra"))[1].strip() == zebra.text, "it stops after that"
     (run, *_) = world.call("history", "--format", "json").json["runs"]
-    assert "told to stop" in run["outcome"]
+    assert "stopped by signal" in run["outcome"]
 
 
 @contextmanager

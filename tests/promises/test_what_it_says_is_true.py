@@ -25,7 +25,7 @@ def test_validate_shows_a_failure_under_mode_warn_as_a_warning(small_world: Worl
     assert done.code == 0
     assert "WARN  dead" in done.out
     assert "Port 1 is not accepting connections" in done.out
-    assert "0 of 1 proxies pass, 1 with a warning" in done.out
+    assert "0 of 1 entry passes, 1 with a warning" in done.out
     result = small_world.call("validate", "--format", "json").json["results"][0]
     assert (result["ok"], result["blocks"]) == (False, False)
 
@@ -39,7 +39,7 @@ def test_validate_does_not_fail_for_an_entry_that_is_off(
     done = small_world.call("validate")
     assert done.code == 0
     assert "skip  off  http://127.0.0.1:1  (enabled is false)" in done.out
-    assert "1 of 2 proxies pass, 1 not probed" in done.out
+    assert "1 of 2 entries pass, 1 not probed" in done.out
     off, one = small_world.call("validate", "--format", "json").json["results"]
     assert (off["skipped"], off["steps"], one["skipped"]) == ("enabled is false", [], None)
     named = small_world.call("validate", "off")
@@ -52,7 +52,7 @@ def test_validate_does_not_call_ok_what_it_did_not_probe(small_world: World) -> 
     done = small_world.call("validate")
     assert done.code == 0
     assert "skip  dead  http://127.0.0.1:1  (validation.mode is off)" in done.out
-    assert "0 of 1 proxies pass, 1 not probed" in done.out
+    assert "0 of 1 entry passes, 1 not probed" in done.out
 
 
 def test_apply_warns_of_what_it_applied_although_validation_failed(small_world: World) -> None:
@@ -134,7 +134,7 @@ def test_apply_and_status_name_what_the_settings_leave_in_npm(
     done = small_world.call("apply", "--yes")
     assert done.code == 0
     assert "prune       two: left the file: settings.prune is off" in done.out
-    assert "in line with the file, but for what is left as it is: two." in done.out
+    assert "in sync with the file, but for what is left as it is: two." in done.out
     assert states(small_world) == {"one": "in sync", "two": "prune"}
     assert "two: settings.prune is off" in small_world.call("status").out
 

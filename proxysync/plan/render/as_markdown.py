@@ -36,7 +36,7 @@ def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: IdNames = NO_NAMES) -> 
             f"<p><strong>Refused, nothing will be changed:</strong> {_code(plan.refused, mask)}</p>"
         )
     if plan.empty:
-        parts.append("Nothing to do: NPM is in line with the file.")
+        parts.append("Nothing to do: NPM is in sync with the file.")
     else:
         parts += [_table(plan), *(_change(change, mask, names) for change in plan.changes)]
         parts.append(total(plan))

@@ -37,7 +37,7 @@ def to_text(
     """The plan in lines, without a newline at the end; `colour` adds ANSI colours."""
     notes = [f"Warning: {safe(masked(f'{n.name}: {n.message}', mask))}" for n in plan.notes]
     if plan.empty:
-        return "\n".join(["Nothing to do: NPM is in line with the file.", *notes])
+        return "\n".join(["Nothing to do: NPM is in sync with the file.", *notes])
     parts = []
     if plan.refused is not None:
         refused = f"Refused, nothing will be changed: {safe(masked(plan.refused, mask))}."

@@ -1,0 +1,91 @@
+"""One reconcile on somebody's word: looked at before, agreed to, and not while a rollback holds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from proxysync.app import planning
+from proxysync.app.hold import require_no_hold
+from proxysync.app.plan import PlanResult
+from proxysync.app.plan import result as plan_result
+from proxysync.app.planning import OnProbe, Options, nobody_watches
+from proxysync.app.reconcile import reconcile
+from proxysync.app.result import ReconcileResult
+from proxysync.app.state_folder import StateFolder, opened, read_folder
+from proxysync.app.workspace import Workspace
+from proxysync.apply.hooks import Hooks
+from proxysync.apply.lock import write_lock
+from proxysync.config.environment import Environment
+from proxysync.config.models import Config
+from proxysync.model.errors import ProxysyncError
+from proxysync.npm.client import NpmClient
+from proxysync.plan.model import Plan
+from proxysync.store.database import make_folder
+
+
+@dataclass(frozen=True)
+class Caller:
+    """How a use case that writes asks and tells whoever wants it.
+
+    `confirm` is shown the plan before, and says whether to carry it out, or raises; None asks
+    nobody. `lock_timeout` is in seconds, for another proxysync may be writing. The rest tells how
+    it goes on.
+    """
+
+    confirm: Callable[[PlanResult], bool] | None = None
+    lock_timeout: float = 60.0
+    hooks: Hooks = field(default_factory=Hooks)
+    on_probe: OnProbe = nobody_watches
+
+
+def apply_once(
+    config: Config,
+    npm: NpmClient,
+    env: Environment,
+    options: Options = Options(),  # noqa: B008
+    caller: Caller = Caller(),
+) -> ReconcileResult:
+    """Plans, validates, applies and verifies.
+
+    What the caller has agreed to is carried out, or nothing. Raises ProxysyncError.
+    """
+    npm.require_write()
+    if warning := npm.visibility_warning():
+        caller.hooks.note(f"Warning: {warning}")
+    make_folder(env.state_dir)
+    stored = read_folder(env.state_dir)
+    for text in stored.warnings:
+        caller.hooks.note(text)
+    held = stored.state.hold() if stored.state else None
+    require_no_hold(held if held and held.covers(config.fingerprint) else None)
+    agreed: Plan | None = None
+    if caller.confirm is not None:
+        planned = planning.plan_from(planning.read(config, options, npm.snapshot(), stored.state))
+        agreed = planned.plan
+        if not caller.confirm(plan_result(planned)):
+            return ReconcileResult(agreed, secrets=config.secrets, only_shown=True)
+    with (
+        write_lock(env.state_dir, npm.url, timeout=caller.lock_timeout, on_wait=caller.hooks.note),
+        opened(env.state_dir) as folder,
+    ):
+        folder.events.mask(config.secrets)
+        require_no_hold(folder.state.hold_against(config.fingerprint))
+        if agreed is not None:
+            read = planning.read(config, options, npm.snapshot(), folder.state)
+            require_same(planning.plan_from(read).plan, agreed)
+        return reconcile(workspace(npm, folder, caller), config, options)
+
+
+def workspace(npm: NpmClient, folder: StateFolder, caller: Caller) -> Workspace:
+    """What a run in this state folder works with."""
+    return Workspace(
+        npm, folder.state, folder.journal, folder.events.emit, caller.hooks, caller.on_probe
+    )
+
+
+def require_same(plan: Plan, agreed: Plan) -> None:
+    """Raises ProxysyncError if the plan is no longer the one that a person agreed to."""
+    if plan.changes != agreed.changes:
+        raise ProxysyncError(
+            "NPM has changed since the plan was shown, so nothing was written",
+            hint="Run it again and look at the new plan.",
+        )

@@ -1,0 +1,91 @@
+"""What would change in NPM to bring it in sync with the file; nothing is touched."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proxysync.app import hold, planning
+from proxysync.app.planning import OnProbe, Options, Planned, Probed, nobody_watches
+from proxysync.app.result import APPLIED_ANYWAY
+from proxysync.app.state_folder import StateReader
+from proxysync.config.models import Config
+from proxysync.kinds.references import reference_names
+from proxysync.model.redact import redact_text
+from proxysync.model.text import one_line
+from proxysync.npm.client import NpmClient
+from proxysync.plan import render
+from proxysync.plan.model import Plan
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """A plan, and how to show it; `secrets` are not to be shown. `notes` are for a person."""
+
+    plan: Plan
+    secrets: Mapping[str, str] = field(repr=False)
+    names: render.IdNames
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of `plan --format json`."""
+        return render.to_json(self.plan, mask=self.secrets)
+
+    def to_text(self, *, colour: bool) -> str:
+        return render.to_text(self.plan, colour=colour, mask=self.secrets, names=self.names)
+
+    def to_markdown(self) -> str:
+        return render.to_markdown(self.plan, mask=self.secrets, names=self.names)
+
+
+def plan(
+    config: Config,
+    npm: NpmClient,
+    stored: StateReader,
+    *,
+    probe: bool = False,
+    on_probe: OnProbe = nobody_watches,
+) -> PlanResult:
+    """The plan for this file; with `probe`, without what fails validation. Raises NpmError."""
+    read = planning.read(config, Options(), npm.snapshot(), stored.state)
+    planned = planning.plan_from(read)
+    if probe:
+        probed = planning.probe(planned, on_probe=on_probe)
+        planned = planning.replan(probed)
+        found = _warnings(probed)
+    else:
+        found = _known_blocks(planned)
+    notes = (*stored.warnings, *found, *_of_npm(npm), *_of_hold(config, stored))
+    return result(planned, notes)
+
+
+def result(planned: Planned, notes: tuple[str, ...] = ()) -> PlanResult:
+    """A plan with all that is needed to show it."""
+    read = planned.read
+    return PlanResult(planned.plan, read.config.secrets, reference_names(read.snapshot), notes)
+
+
+def _warnings(probed: Probed) -> Iterator[str]:
+    for verdict in probed.verdicts:
+        if verdict.warns:
+            text = f"Warning: {verdict.name} would be {APPLIED_ANYWAY}: {verdict.reason}"
+            yield one_line(redact_text(text, probed.planned.read.config.secrets))
+
+
+def _known_blocks(planned: Planned) -> Iterator[str]:
+    for entry in planned.known_blocks:
+        text = (
+            f"Note: {entry.key} was blocked when it was last probed: {entry.reason}; "
+            "`proxysync plan --probe` probes it again."
+        )
+        yield redact_text(text, planned.read.config.secrets)
+
+
+def _of_npm(npm: NpmClient) -> Iterator[str]:
+    if warning := npm.visibility_warning():
+        yield f"Warning: {warning}"
+
+
+def _of_hold(config: Config, stored: StateReader) -> Iterator[str]:
+    found = stored.state.hold() if stored.state else None
+    if found is not None and found.covers(config.fingerprint):
+        yield f"Note: {hold.describe(found)}."

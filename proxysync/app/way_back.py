@@ -1,0 +1,110 @@
+"""The way back: what managed hosts were before a run, from the state and the journal alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from proxysync.kinds import KINDS
+from proxysync.kinds.references import gone_references
+from proxysync.model import Applied, Desired, Fields, Key, Live, Snapshot
+from proxysync.plan.match import same_host
+from proxysync.plan.model import Change, Plan
+from proxysync.plan.planner import make_plan
+from proxysync.plan.policy import Failure, Policy
+from proxysync.store.journal import JournalEntry
+
+CARRIED_OUT = frozenset({"done", "released", "unconfirmed", "half done", None})
+"""Outcomes of writes that have, or may have, changed NPM; None where nobody knows yet."""
+
+Host = tuple[str, int | None, str | None]
+"""A kind, an id and NPM's text for when it was made: together they are one host for ever."""
+
+
+def rollback_trigger(run_id: int) -> str:
+    """The reason of a rollback, in plans, events and the history."""
+    return f"rollback to before run {run_id}"
+
+
+def plan_back(
+    run_id: int,
+    entries: Sequence[JournalEntry],
+    applied: Sequence[Applied],
+    snapshot: Snapshot,
+    policy: Policy,
+    failures: Sequence[Failure] = (),
+) -> Plan:
+    """The plan that undoes these writes (oldest first), all from the run `run_id` on.
+
+    Hosts that neither the state nor these writes know of are foreign to it, whatever marker
+    they carry; so it deletes only what these writes made. A definition whose certificate or
+    access list is gone by now is a conflict, for without them the site would be open, or not
+    be served as it was. `failures` as for any plan.
+    """
+    names = names_before(entries, applied, snapshot)
+    found = [_possible(Desired(key, fields), snapshot) for key, (fields, _) in names.items()]
+    rows = [*applied, *_renamed(names, applied)]
+    known = {host_of(row) for row in rows} | {_host(entry) for entry in entries}
+    plan = make_plan(
+        found,
+        replace(snapshot, objects=tuple(_if_known(o, known) for o in snapshot.objects)),
+        rows,
+        policy,
+        failures=failures,
+    )
+    return replace(plan, changes=tuple(_because(change, run_id) for change in plan.changes))
+
+
+def names_before(
+    entries: Sequence[JournalEntry], applied: Sequence[Applied], snapshot: Snapshot
+) -> dict[Key, tuple[Fields, Host]]:
+    """What each managed host was before the first of these writes."""
+    known = {host_of(row): (row.name, _worked(row, snapshot)) for row in applied}
+    for entry in reversed(entries):
+        if entry.outcome not in CARRIED_OUT:
+            continue
+        if entry.before is None:
+            known.pop(_host(entry), None)
+        else:
+            known[_host(entry)] = entry.old_name, entry.before
+    return {
+        Key(host[0], name): (KINDS[host[0]].normalise(fields), host)
+        for host, (name, fields) in sorted(known.items(), key=lambda item: item[1][0])
+        if fields is not None
+    }
+
+
+def host_of(row: Applied | Live) -> Host:
+    return row.kind, row.npm_id, row.created_on
+
+
+def _host(entry: JournalEntry) -> Host:
+    return entry.kind, entry.npm_id, entry.created_on
+
+
+def _worked(row: Applied, snapshot: Snapshot) -> Fields | None:
+    """What last worked; for a new host that was never confirmed, what NPM has."""
+    live = (live for live in snapshot.objects if same_host(row, live))
+    return row.fields or next((o.fields for o in live), None)
+
+
+def _renamed(names: Mapping[Key, tuple[Fields, Host]], applied: Sequence[Applied]) -> list[Applied]:
+    """Rows of the hosts that had another name then, so that they are known by it."""
+    rows = {host_of(row): row for row in applied}
+    back = [(key, rows.get(host)) for key, (_, host) in names.items()]
+    return [replace(row, key=key) for key, row in back if row and row.key != key]
+
+
+def _if_known(live: Live, known: set[Host]) -> Live:
+    return live if host_of(live) in known else replace(live, marker=None)
+
+
+def _because(change: Change, run_id: int) -> Change:
+    return (
+        change if change.action == "conflict" else replace(change, reason=rollback_trigger(run_id))
+    )
+
+
+def _possible(desired: Desired, snapshot: Snapshot) -> Desired:
+    if not KINDS[desired.kind].is_enabled(desired.fields):
+        return desired
+    gone = gone_references(desired.fields, snapshot)
+    return replace(desired, problem="; ".join(gone) or None)

@@ -1,0 +1,42 @@
+"""What all commands that write have in common: they ask, and end cleanly when interrupted."""
+
+import argparse
+from collections.abc import Callable
+
+from proxysync.app.apply_once import Caller
+from proxysync.app.plan import PlanResult
+from proxysync.cli import interrupt, terminal
+from proxysync.cli.plan import show
+from proxysync.model.errors import ProxysyncError
+
+
+def caller(
+    arguments: argparse.Namespace, confirm: Callable[[PlanResult], bool] | None = None
+) -> Caller:
+    """The person at the terminal; with --yes nobody is asked."""
+    return Caller(
+        confirm=None if arguments.yes else confirm,
+        lock_timeout=arguments.lock_timeout,
+        hooks=interrupt.hooks(terminal.step),
+        on_probe=terminal.progress("probing"),
+    )
+
+
+def confirm_in(style: str) -> Callable[[PlanResult], bool]:
+    """Shows a plan unless JSON is all that stdout may get, and asks if there is what to do."""
+
+    def confirm(found: PlanResult) -> bool:
+        if style == "text":
+            show(found, style)
+        if found.plan.to_make:
+            ask(found)
+        return True
+
+    return confirm
+
+
+def ask(found: PlanResult) -> None:
+    """Raises ProxysyncError unless a person agrees to the plan that was shown."""
+    number = len(found.plan.to_make)
+    if not terminal.confirm(f"Apply {number} change{'' if number == 1 else 's'}?"):
+        raise ProxysyncError("Cancelled.", hint="With --yes it is done without a question.")

@@ -1,0 +1,140 @@
+"""The daemon from its start to its end: what it holds, what it is made of, and in which order."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+
+from proxysync.app.access import connect
+from proxysync.app.state_folder import StateFolder, open_folder
+from proxysync.app.workspace import Workspace
+from proxysync.apply.hooks import Hooks
+from proxysync.apply.lock import DaemonLock
+from proxysync.apply.machine import announced
+from proxysync.config.environment import Environment
+from proxysync.daemon.inbox import Inbox, Trigger
+from proxysync.daemon.loop import Loop
+from proxysync.daemon.monitoring import Monitoring, npm_probe
+from proxysync.daemon.repairs import Repairs
+from proxysync.daemon.retries import Retries
+from proxysync.daemon.service import Service
+from proxysync.daemon.signals import Stop
+from proxysync.daemon.threads import told_to
+from proxysync.daemon.watch import FileWatcher
+from proxysync.health.monitor import Monitor
+from proxysync.model import Key
+from proxysync.model.event import NewEvent
+from proxysync.model.health import EdgeStatus
+from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmAddressError, NpmError, NpmLoginError, NpmRightsError
+from proxysync.store.bus import Bus
+from proxysync.store.database import StateError, make_folder
+from proxysync.store.event_queue import EventQueue
+from proxysync.store.health import HealthStore
+
+
+def run_daemon(
+    env: Environment,
+    environ: Mapping[str, str],
+    stop: Stop,
+    inbox: Inbox,
+    *,
+    printed: Callable[[Bus], AbstractContextManager[object]],
+    note: Callable[[str], object],
+) -> None:
+    """Works until `stop`. Events are `printed`, and `note` is for what comes before there are any.
+
+    Raises ProxysyncError for what keeps it from starting, and will not pass by itself.
+    """
+    npm = connect(env, pause=stop.wait, stop=stop)
+    _check(npm)
+    make_folder(env.state_dir)
+    bus = Bus()
+    with ExitStack() as held:
+        lock = held.enter_context(DaemonLock(env.state_dir))
+        held.enter_context(announced(npm.url, env.state_dir))
+        held.enter_context(printed(bus))
+        folder = _open_folder(env, bus, stop, note)
+        if folder is not None:
+            _serve(env, environ, npm, folder, stop, inbox, lock)
+
+
+def _serve(
+    env: Environment,
+    environ: Mapping[str, str],
+    npm: NpmClient,
+    folder: StateFolder,
+    stop: Stop,
+    inbox: Inbox,
+    lock: DaemonLock,
+) -> None:
+    events = EventQueue(folder.events)
+    events.emit(NewEvent("daemon.started", f"keeping {npm.url} in sync with {env.file}"))
+    repairs = Repairs()
+    monitor = _monitor(npm, folder, repairs, inbox)
+    service = Service(
+        env.file,
+        env.state_dir,
+        Workspace(npm, folder.state, folder.journal, events.emit, _hooks(stop, events)),
+        events,
+        folder.database,
+        Monitoring(npm, monitor),
+        environ=environ,
+        stop=stop,
+        relock=lock.renew,
+        repairs=repairs,
+    )
+    watcher = FileWatcher(env.file, lambda: inbox.put(Trigger.FILE), service.watching)
+    with told_to(service.failed):
+        with monitor:
+            Loop(service, watcher, stop, inbox).run()
+            folder.database.be_brief()
+        events.emit(NewEvent("daemon.stopped", "stopped by signal"))
+        service.tend()
+    folder.database.close()
+
+
+def _hooks(stop: Stop, events: EventQueue) -> Hooks:
+    """What a reconcile asks and tells on the way."""
+
+    def note(message: str) -> None:
+        events.emit(NewEvent("daemon.waiting", message))
+
+    return Hooks(stop=stop, note=note, pause=stop.wait)
+
+
+def _monitor(npm: NpmClient, folder: StateFolder, repairs: Repairs, inbox: Inbox) -> Monitor:
+    """Checks what is live; a site that is not served is written again."""
+
+    def on_edge(seen: Mapping[Key, EdgeStatus]) -> None:
+        if repairs.take(seen):
+            inbox.put(Trigger.RESYNC)
+
+    health = HealthStore(folder.database)
+    return Monitor(health, folder.events, npm=npm_probe(npm.url), on_edge=on_edge)
+
+
+def _open_folder(
+    env: Environment, bus: Bus, stop: Stop, note: Callable[[str], object]
+) -> StateFolder | None:
+    """The state, once nobody else has it locked and the disk has room; None if it is to stop."""
+    retries, said = Retries(), False
+    while not stop():
+        try:
+            return open_folder(env.state_dir, bus)
+        except StateError as error:
+            if not error.passing:
+                raise
+            if not said:
+                note(f"Warning: {error}\nproxysync waits for that, and leaves NPM as it is.")
+                said = True
+            stop.wait(retries.next())
+    return None
+
+
+def _check(npm: NpmClient) -> None:
+    """Ends the start for what will not pass by itself; an NPM that is away may still come."""
+    try:
+        npm.require_write()
+    except (NpmAddressError, NpmLoginError, NpmRightsError):
+        raise
+    except NpmError:
+        return
