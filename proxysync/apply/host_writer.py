@@ -163,10 +163,15 @@ class HostWriter:
 
 
 def trouble_of(live: Live, target: Fields) -> str | None:
-    """Why a written host is not as it should be, though NPM answered that all is well."""
-    wrong = sorted(name for name, value in target.items() if live.fields.get(name) != value)
-    if wrong:
+    """Why a written host is not as it should be, though NPM answered that all is well.
+
+    What somebody else has changed since is no fault of the write: it is drift, for the next plan.
+    """
+    differ = {name for name, value in target.items() if live.fields.get(name) != value}
+    if wrong := sorted(differ - live.overwritten):
         return f"NPM did not store {', '.join(wrong)} as sent"
+    if differ:
+        return None
     if KINDS[live.kind].is_enabled(live.fields) and live.online is False:
         return f"nginx refuses it: {live.refusal}"
     return None

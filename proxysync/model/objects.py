@@ -67,6 +67,8 @@ class Live:
 
     `meta` is what NPM stores besides our marker, to be sent back with each write.
     `online` is None where nginx has not judged the host; `created_on` is NPM's own text.
+    `overwritten` are the fields that NPM had stored as we sent them, and that somebody else had
+    changed by the time the host was read again.
     """
 
     kind: str
@@ -77,6 +79,7 @@ class Live:
     created_on: str | None = None
     online: bool | None = None
     nginx_error: str | None = None
+    overwritten: frozenset[str] = frozenset()
 
     @property
     def writer(self) -> str | None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from proxysync.kinds import KINDS, RESERVED_SUFFIX, Kind
@@ -191,7 +192,7 @@ class NpmClient:
             raise found from error
         npm_id = _id_of(row)
         on_created(npm_id, row.get("created_on"))
-        return self._read_again(kind, npm_id, fields)
+        return self._read_again(kind, npm_id, fields, row)
 
     def update(self, kind: Kind, live: Live, fields: Fields, marker: Marker | None) -> Live:
         """Replaces the definition, keeping what others have put into `meta`.
@@ -257,13 +258,18 @@ class NpmClient:
         assert npm_id is not None
         try:
             with recorded(self.recorder, flight):
-                self._session.write(method, path, payload)
+                answer = self._session.write(method, path, payload)
         except NpmUnconfirmedError as error:
             raise self._with_live(error, flight, lambda: self.get(kind, npm_id)) from error
-        return self._read_again(kind, npm_id, fields)
+        return self._read_again(kind, npm_id, fields, answer)
 
-    def _read_again(self, kind: Kind, npm_id: int, fields: Fields | None) -> Live:
-        """The object after a write; `fields` are what was written, if anything but its state."""
+    def _read_again(
+        self, kind: Kind, npm_id: int, fields: Fields | None, answer: Any = None
+    ) -> Live:
+        """The object after a write; `fields` are what was written, if anything but its state.
+
+        `answer` is the row that NPM answered the write with.
+        """
         names = f" ({', '.join(sorted(kind.claims(fields)))})" if fields else ""
         what = f"{kind.label} #{npm_id}{names}"
         try:
@@ -278,7 +284,7 @@ class NpmClient:
                 f"{what} was written, but it is gone",
                 hint="Somebody may have deleted it in NPM just then; the next run looks again.",
             )
-        return live
+        return replace(live, overwritten=wire.overwritten(kind, fields or {}, answer, live))
 
     def _with_live(
         self, error: NpmUnconfirmedError, flight: Flight, read: Callable[[], Live | None]

@@ -42,6 +42,18 @@ def read_live(kind: Kind, row: Any) -> Live:
     )
 
 
+def overwritten(kind: Kind, fields: Fields, answer: Any, live: Live) -> frozenset[str]:
+    """What of the written `fields` the `answer` to the write has, and the object not any more."""
+    differ = {name for name, value in fields.items() if live.fields.get(name) != value}
+    if not differ:
+        return frozenset()
+    try:
+        stored = read_live(kind, answer).fields
+    except NpmAnswerError:
+        return frozenset()
+    return frozenset(name for name in differ if stored.get(name) == fields[name])
+
+
 def write_payload(
     fields: Fields, accepted: frozenset[str], marker: Marker | None, meta: Mapping[str, Any]
 ) -> dict[str, Any]:

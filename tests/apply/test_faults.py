@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from proxysync.npm import session, transport
+from proxysync.sandbox import hosts
 from tests.apply.harness import Checkpoint, Harness, open_harness
 from tests.faults import Fault
 from tests.world import HOST, HOSTS, Done, domain
@@ -200,3 +201,51 @@ def test_an_npm_that_goes_away_at_a_write_is_put_in_line_when_it_is_back(
 
     harness.proxy.lift()
     assert_recovers(harness, entries, foreign)
+
+
+def save_by_hand_after(harness: Harness, method: str, **fields: Any) -> None:
+    """Somebody saves the host in NPM's page when proxysync has written it and not read it again."""
+
+    def hook(_number: int, arrived: str, path: str, phase: str) -> bool:
+        if arrived != method or phase != "after" or not re.fullmatch(f"{HOSTS}|{HOST}", path):
+            return False
+        harness.proxy.on_request = None
+        newest = max(row["id"] for row in harness.sandbox.proxy_hosts())
+        npm_id = path.rpartition("/")[2] if method == "PUT" else newest
+        harness.world.npm.call("PUT", f"{HOSTS}/{npm_id}", fields)
+        return False
+
+    harness.proxy.on_request = hook
+
+
+@pytest.mark.parametrize("kind", ["create", "update"])
+@pytest.mark.parametrize("fields", [{"forward_port": 9}, {"advanced_config": "# mine"}])
+def test_hand_that_saves_right_after_a_write_is_drift_and_no_refusal(
+    at_start: Prepared, kind: str, fields: dict[str, Any]
+) -> None:
+    harness = at_start.harness
+    entries = edit(at_start.entries, kind, harness.toys[1].url)
+    harness.write(entries)
+    save_by_hand_after(harness, REQUESTS[kind][0], **fields)
+    done = harness.call("apply", "--yes")
+    assert done.code == 0, done.out
+    assert len(harness.sandbox.proxy_hosts()) == len(entries) + 2
+    plan = harness.call("plan", "--format", "json").json
+    assert [(c["drift"], sorted(c["fields"])) for c in plan["changes"]] == [(True, sorted(fields))]
+    assert harness.call("apply", "--yes").code == 0
+    harness.assert_in_sync(entries)
+
+
+def test_what_npm_itself_stores_otherwise_is_still_a_refusal(
+    at_start: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to the write shows it, too, so that nobody else can have done it."""
+    harness = at_start.harness
+    entries = edit(at_start.entries, "create", harness.toys[1].url)
+    harness.write(entries)
+    stored = hosts._stored
+    monkeypatch.setattr(hosts, "_stored", lambda data: {**stored(data), "forward_port": 9})
+    done = harness.call("apply", "--yes")
+    assert done.code == 1
+    assert "NPM did not store forward_port as sent" in done.out
+    assert len(harness.sandbox.proxy_hosts()) == len(at_start.entries) + 2
