@@ -85,7 +85,7 @@ class Executor:
         report = engine.run(
             plan,
             snapshot,
-            why=self.trigger,
+            trigger=self.trigger,
             fingerprint=self.fingerprint,
             refused=rehearsal.refused,
         )
@@ -99,7 +99,7 @@ class Executor:
         if not first.plan.to_make:
             raise error
         engine = self._engine(first.disable_first)
-        report = engine.run(first.plan, snapshot, why="recovery", fingerprint=self.fingerprint)
+        report = engine.run(first.plan, snapshot, trigger="recovery", fingerprint=self.fingerprint)
         if not report.ok:
             raise report.error or error
 

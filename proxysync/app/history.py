@@ -81,7 +81,7 @@ def _run(run: Run, journal: Journal, secrets: Mapping[str, str]) -> AppliedRun:
         id=run.id,
         started=run.started,
         ended=run.ended,
-        trigger=redact_text(run.why, secrets),
+        trigger=redact_text(run.trigger, secrets),
         outcome=None if run.outcome is None else redact_text(run.outcome, secrets),
         changes=tuple(_change(entry, secrets) for entry in entries if entry.outcome != "released"),
     )

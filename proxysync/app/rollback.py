@@ -173,6 +173,6 @@ def _chosen(folder: StateFolder, run_id: int | None) -> int:
     if run_id is not None:
         return run_id
     hold, last = folder.state.hold(), runs[0]
-    if hold is None or (last.why, last.outcome) == (rollback_trigger(hold.run_id), "done"):
+    if hold is None or (last.trigger, last.outcome) == (rollback_trigger(hold.run_id), "done"):
         return last.id
     return hold.run_id

@@ -9,6 +9,7 @@ holds it is told as the kernel vouches for it. A system without abstract names g
 file instead, and no announcements.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -193,8 +194,6 @@ def _shut_down(listener: socket.socket) -> None:
 
 
 def _lock_file(held: ExitStack, key: str) -> bool:
-    import fcntl
-
     # The same folder for every user, who may all lock the file, and nobody a link's target.
     flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     path = FOLDER / f"{PREFIX}-{key}.lock"

@@ -143,7 +143,7 @@ def _text(event: Event, *, on: bool) -> str:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text[:20]) > LARGEST_ID:
-        raise argparse.ArgumentTypeError(f'"{text}" is no whole number (e.g. 50)')
+        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number (e.g. 50)')
     return int(text)
 
 

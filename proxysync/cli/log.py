@@ -72,7 +72,7 @@ def _print_event(event: Event, log: Any) -> None:
 
 
 def _logger() -> Any:
-    import structlog
+    import structlog  # noqa: PLC0415 - 0.2 s in which a signal must not kill
 
     processors: list[Any] = [structlog.processors.add_log_level]
     if sys.stderr.isatty():

@@ -138,7 +138,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return 0
     except Exception as error:  # noqa: BLE001
         if os.environ.get("PROXYSYNC_DEBUG"):
-            import traceback
+            import traceback  # noqa: PLC0415 - for developers only
 
             traceback.print_exc()
         terminal.note(

@@ -21,8 +21,8 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     stop, inbox = signals.Stop(), Inbox()
     with signals.handled(stop, lambda: inbox.put(Trigger.STOP), lambda: inbox.put(Trigger.RELOAD)):
-        # Not at the top: it takes a while, in which a signal must not kill.
-        from proxysync.daemon.start import run_daemon
+        # It takes a while, in which a signal must not kill.
+        from proxysync.daemon.start import run_daemon  # noqa: PLC0415
 
         env = context.environment(arguments)
         run_daemon(env, os.environ, stop, inbox, printed=printed, note=note)

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from proxysync.config.document import Value
 from proxysync.config.errors import Path, Problems
@@ -12,10 +15,6 @@ from proxysync.kinds.entry import Health
 from proxysync.values.fields import nested_model
 from proxysync.values.invalid import InvalidValue, describe
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
-    from pydantic_core import ErrorDetails
-
 NPM_NAMES = {wire: ours for kind in KINDS.values() for wire, ours in kind.wire_names.items()}
 """NPM's own names of what the file calls otherwise; people copy them from its API."""
 
@@ -23,8 +22,8 @@ LONGEST_KEY = 60
 
 
 def explain(
-    error: "ValidationError",
-    model: "type[BaseModel]",
+    error: ValidationError,
+    model: type[BaseModel],
     value: Value,
     path: Path,
     problems: Problems,
@@ -80,9 +79,7 @@ def locate(value: Value, location: Path) -> Value:
     return value
 
 
-def _refusal(
-    details: "ErrorDetails", model: "type[BaseModel]", value: Value
-) -> tuple[str, str | None]:
+def _refusal(details: ErrorDetails, model: type[BaseModel], value: Value) -> tuple[str, str | None]:
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, InvalidValue):
         message, found, hint = cause.message, cause.found, cause.hint
@@ -95,7 +92,7 @@ def _refusal(
     return message.replace("{found}", shown), hint if value.shown is None else None
 
 
-def _model_at(model: "type[BaseModel]", location: Path) -> "type[BaseModel] | None":
+def _model_at(model: type[BaseModel], location: Path) -> type[BaseModel] | None:
     found: type[BaseModel] | None = model
     for part in location:
         if isinstance(part, str) and found is not None:
@@ -103,10 +100,8 @@ def _model_at(model: "type[BaseModel]", location: Path) -> "type[BaseModel] | No
     return found
 
 
-def _example(model: "type[BaseModel]", location: Path) -> str:
+def _example(model: type[BaseModel], location: Path) -> str:
     """`upstream: http://10.0.0.5:8096`, the way it would stand in the file."""
-    import yaml
-
     name = str(next(part for part in reversed(location) if isinstance(part, str)))
     owner = _model_at(model, location[: location.index(name)]) or model
     example = (owner.model_fields[name].examples or [None])[0]

@@ -82,18 +82,18 @@ class Loop:
             self._try(self._watcher.close)
 
     def _run_once(self) -> None:
-        why = self._next()
-        if why is Trigger.FILE:
+        trigger = self._next()
+        if trigger is Trigger.FILE:
             self._debounce()
             self._watcher.arm()
             if self._work.load():
                 self._reconcile()
-        elif why is Trigger.RELOAD:
+        elif trigger is Trigger.RELOAD:
             notify.reloading()
             self._try(lambda: self._work.load(asked=True))
             notify.ready("watching")
             self._reconcile()
-        elif why is Trigger.RESYNC:
+        elif trigger is Trigger.RESYNC:
             self._reconcile()
 
     def _poll(self) -> None:
@@ -142,10 +142,10 @@ class Loop:
         others: list[Trigger] = []
         while not self._stop() and time.monotonic() < end:
             try:
-                why = self._inbox.get(timeout=DEBOUNCE)
+                trigger = self._inbox.get(timeout=DEBOUNCE)
             except Empty:
                 break
-            if why is not Trigger.FILE:
-                others.append(why)
-        for why in others:
-            self._inbox.put(why)
+            if trigger is not Trigger.FILE:
+                others.append(trigger)
+        for trigger in others:
+            self._inbox.put(trigger)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from urllib.parse import quote
 
 from proxysync import __version__
 from proxysync.probe.outcome import HEADERS_TOO_BIG, NO_ANSWER, NOT_HTTP, PeerError
@@ -58,8 +59,6 @@ def request(
 
     In `version` 1.0 the answer comes in one piece, so that its body can be compared.
     """
-    from urllib.parse import quote
-
     target = quote(path if path.startswith("/") else f"/{path}", safe="/%:=&?~+!$,;'@()*[]")
     return (
         f"GET {target} HTTP/{version}\r\n"

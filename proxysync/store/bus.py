@@ -3,12 +3,9 @@
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import TracebackType
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from proxysync.model.event import Event
+from proxysync.model.event import Event
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Subscription:
         self._closed = False
         self._changed = threading.Condition()
 
-    def get(self, timeout: float | None = None) -> "Event | Gap | None":
+    def get(self, timeout: float | None = None) -> Event | Gap | None:
         """The next one; None if there is none within `timeout` seconds, or ever after `close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed, timeout)
@@ -52,7 +49,7 @@ class Subscription:
             self._closed = True
             self._changed.notify_all()
 
-    def offer(self, event: "Event") -> None:
+    def offer(self, event: Event) -> None:
         with self._changed:
             if len(self._waiting) == self._size:
                 self._waiting.popleft()
@@ -63,7 +60,7 @@ class Subscription:
     def __iter__(self) -> "Subscription":
         return self
 
-    def __next__(self) -> "Event | Gap":
+    def __next__(self) -> Event | Gap:
         item = self.get()
         if item is None:
             raise StopIteration
@@ -76,7 +73,7 @@ class Subscription:
         self,
         _type: type[BaseException] | None,
         _value: BaseException | None,
-        _traceback: "TracebackType | None",
+        _traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -98,6 +95,6 @@ class Bus:
         with self._lock:
             self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
 
-    def publish(self, event: "Event") -> None:
+    def publish(self, event: Event) -> None:
         for subscription in self._subscriptions:
             subscription.offer(event)

@@ -20,7 +20,7 @@ class Run:
     """
 
     id: int
-    why: str
+    trigger: str
     fingerprint: str
     instance: str
     started: str
@@ -98,13 +98,13 @@ class Journal:
         self._target = target
         self.flights = Flights(database, target)
 
-    def begin(self, why: str, fingerprint: str, instance: str) -> int:
+    def begin(self, trigger: str, fingerprint: str, instance: str) -> int:
         """Opens a run and returns its id."""
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO run (target, why, fingerprint, instance, started)"
                 " VALUES (?, ?, ?, ?, ?)",
-                (self._target, why, fingerprint, instance, clock.to_text(clock.now())),
+                (self._target, trigger, fingerprint, instance, clock.to_text(clock.now())),
             )
             return int(cursor.lastrowid or 0)
 
@@ -167,7 +167,7 @@ class Journal:
         return [
             Run(
                 id=row["id"],
-                why=row["why"],
+                trigger=row["why"],
                 fingerprint=row["fingerprint"],
                 instance=row["instance"],
                 started=row["started"],

@@ -128,7 +128,7 @@ def _refuse_what_is_no_name(text: str) -> None:
 
 def _remap(text: str) -> str:
     """Unicode to punycode by UTS 46, label by label, so that an underscore may stand in others."""
-    import idna
+    import idna  # noqa: PLC0415 - few files have a name that needs its tables
 
     if len(text) > LONGEST_NAME:
         raise InvalidValue(_too_long(LONGEST_NAME), text)

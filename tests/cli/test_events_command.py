@@ -151,9 +151,9 @@ def test_a_since_that_cannot_be_meant_is_told_what_could(home: Home, since: str)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--limit", "many"], '"many" is no whole number (e.g. 50)'),
+        (["--limit", "many"], '"many" is not a whole number (e.g. 50)'),
         (["--limit", "-1"], "hint:"),
-        (["--before", "9" * 30], "is no whole number"),
+        (["--before", "9" * 30], "is not a whole number"),
         (["--severity", "fatal"], "error"),
         (["--source", "nginx"], "npm"),
         (["--follow", "--before", "7"], "Give one of them"),
