@@ -1,6 +1,7 @@
 """One reconcile on somebody's word: looked at before, agreed to, and not while a rollback holds."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from proxysync.app import planning
@@ -48,20 +49,12 @@ def apply_once(
 
     What the caller has agreed to is carried out, or nothing. Raises ProxysyncError.
     """
-    npm.require_write()
-    if warning := npm.visibility_warning():
-        caller.hooks.note(f"Warning: {warning}")
-    make_folder(env.state_dir)
-    stored = read_folder(env.state_dir)
-    for text in stored.warnings:
-        caller.hooks.note(text)
-    held = stored.state.hold() if stored.state else None
-    require_no_hold(held if held and held.covers(config.fingerprint) else None)
+    _require_ready(config, npm, env, caller)
     agreed: Plan | None = None
     if caller.confirm is not None:
-        planned = planning.plan_from(planning.read(config, options, npm.snapshot(), stored.state))
-        agreed = planned.plan
-        if not caller.confirm(plan_result(planned)):
+        shown = _look(config, npm, env, options)
+        agreed = shown.plan
+        if not caller.confirm(shown):
             return ReconcileResult(agreed, secrets=config.secrets, only_shown=True)
     with (
         write_lock(env.state_dir, npm.url, timeout=caller.lock_timeout, on_wait=caller.hooks.note),
@@ -70,8 +63,8 @@ def apply_once(
         folder.events.mask(config.secrets)
         require_no_hold(folder.state.hold_against(config.fingerprint))
         if agreed is not None:
-            read = planning.read(config, options, npm.snapshot(), folder.state)
-            require_same(planning.plan_from(read).plan, agreed)
+            now = planning.read(config, options, npm.snapshot(), folder.state)
+            require_same(planning.plan_from(now).plan, agreed)
         return reconcile(workspace(npm, folder, caller), config, options)
 
 
@@ -89,3 +82,24 @@ def require_same(plan: Plan, agreed: Plan) -> None:
             "NPM has changed since the plan was shown, so nothing was written",
             hint="Run it again and look at the new plan.",
         )
+
+
+def _require_ready(config: Config, npm: NpmClient, env: Environment, caller: Caller) -> None:
+    """Raises ProxysyncError if nothing can or may be written."""
+    npm.require_write()
+    if warning := npm.visibility_warning():
+        caller.hooks.note(f"Warning: {warning}")
+    make_folder(env.state_dir)
+    with closing(read_folder(env.state_dir)) as stored:
+        for text in stored.warnings:
+            caller.hooks.note(text)
+        held = stored.state.hold() if stored.state else None
+    require_no_hold(held if held and held.covers(config.fingerprint) else None)
+
+
+def _look(config: Config, npm: NpmClient, env: Environment, options: Options) -> PlanResult:
+    """The plan that would be carried out now."""
+    snapshot = npm.snapshot()
+    with closing(read_folder(env.state_dir)) as stored:
+        read = planning.read(config, options, snapshot, stored.state)
+    return plan_result(planning.plan_from(read))

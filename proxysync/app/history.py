@@ -1,6 +1,7 @@
 """What was applied: when, why, what, and how it ended."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,12 @@ class History:
 
 def history(state_dir: Path, limit: int) -> History:
     """The last `limit` runs, at least one."""
-    reader = read_folder(state_dir)
-    journal = reader.journal
-    if journal is None:
-        return History((), reader.warnings)
     secrets = earlier_secrets(state_dir)
-    runs = journal.runs(max(1, limit))
-    return History(tuple(_run(run, journal, secrets) for run in runs))
+    with closing(read_folder(state_dir)) as stored:
+        journal = stored.journal
+        runs = journal.runs(max(1, limit)) if journal else ()
+        found = tuple(_run(run, journal, secrets) for run in runs if journal)
+    return History(found, stored.warnings)
 
 
 def _run(run: Run, journal: Journal, secrets: Mapping[str, str]) -> AppliedRun:

@@ -49,6 +49,10 @@ class StateReader:
     def warnings(self) -> tuple[str, ...]:
         return (f"Warning: {self.warning}",) if self.warning else ()
 
+    def close(self) -> None:
+        if self.database is not None:
+            self.database.close()
+
 
 def open_folder(folder: Path, bus: Bus | None = None) -> StateFolder:
     """The state and the event log for writing; a damaged database is set aside, and said so.

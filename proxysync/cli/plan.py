@@ -5,6 +5,7 @@ Exits with 0, or with --detailed-exitcode: 0 no changes, 2 some, 1 an error.
 
 import argparse
 import sys
+from contextlib import closing
 
 from proxysync.app.access import connect
 from proxysync.app.plan import PlanResult, plan
@@ -27,13 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     env = context.environment(arguments)
     config = load_file(env)
-    found = plan(
-        config,
-        connect(env),
-        read_folder(env.state_dir),
-        probe=arguments.probe,
-        on_probe=terminal.progress("probing"),
-    )
+    progress = terminal.progress("probing")
+    with closing(read_folder(env.state_dir)) as stored:
+        found = plan(config, connect(env), stored, probe=arguments.probe, on_probe=progress)
     show(found, arguments.format)
     terminal.print_notes(found.notes)
     if found.plan.refused:

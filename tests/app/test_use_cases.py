@@ -1,5 +1,6 @@
 """Each use case returns a value: the command prints its JSON, and any other door may send it."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -46,7 +47,8 @@ def write(door: Door, services: list[DemoService], closed_port: int) -> None:
 @pytest.mark.parametrize("probe", [False, True])
 def test_a_plan(door: Door, services: list[DemoService], closed_port: int, probe: bool) -> None:
     write(door, services, closed_port)
-    found = plan(door.config(), door.npm, read_folder(door.env.state_dir), probe=probe)
+    with closing(read_folder(door.env.state_dir)) as stored:
+        found = plan(door.config(), door.npm, stored, probe=probe)
     words = ["--probe"] if probe else []
     assert found.to_json() == door.world.call("plan", "--format", "json", *words).json
     assert found.to_json()["summary"]["blocked"] == int(probe)
