@@ -40,7 +40,12 @@ def plan_back(
     be served as it was. `failures` as for any plan.
     """
     names = names_before(entries, applied, snapshot)
-    found = [_possible(Desired(key, fields), snapshot) for key, (fields, _) in names.items()]
+    written = {_host(entry) for entry in entries if entry.outcome in CARRIED_OUT}
+    found = [
+        _possible(Desired(key, fields), host, snapshot)
+        for key, (fields, host) in names.items()
+        if host in written or _can_be_seen(host, snapshot)
+    ]
     rows = [*applied, *_renamed(names, applied)]
     known = {host_of(row) for row in rows} | {_host(entry) for entry in entries}
     plan = make_plan(
@@ -103,7 +108,15 @@ def _because(change: Change, run_id: int) -> Change:
     )
 
 
-def _possible(desired: Desired, snapshot: Snapshot) -> Desired:
+def _can_be_seen(host: Host, snapshot: Snapshot) -> bool:
+    return host[0] not in snapshot.denied or any(host_of(o) == host for o in snapshot.objects)
+
+
+def _possible(desired: Desired, host: Host, snapshot: Snapshot) -> Desired:
+    denied = snapshot.denied.get(desired.kind)
+    if denied is not None:
+        now = next((o.fields for o in snapshot.objects if host_of(o) == host), None)
+        return desired if now == desired.fields else replace(desired, problem=denied)
     if not KINDS[desired.kind].is_enabled(desired.fields):
         return desired
     gone = gone_references(desired.fields, snapshot)

@@ -63,7 +63,7 @@ def _tell(done: ReconcileResult) -> int:
     note_unseen(done.report)
     if not done.plan.to_make:
         _show(PlanResult(done.plan, done.secrets, {}))
-        return 1 if done.plan.refused else 0
+        return 0 if done.plan.empty else 1
     print_result(done)
     print("Managed hosts are " + ("" if done.ok else "not all ") + "as they were before that run.")
     print("They stay so until the content of the file changes or `proxysync resume` is given.")

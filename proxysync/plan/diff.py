@@ -168,12 +168,12 @@ def _stays(unknown: tuple[str, str]) -> str:
     return f"{why}. It is off, so {name} stays as NPM has it"
 
 
-def draft_delete(owned: Owned, policy: Policy, accepted: Accepted) -> Draft:
-    """What is to become of a managed host that no entry asks for any more."""
+def draft_delete(owned: Owned, policy: Policy, accepted: Accepted, denied: str | None) -> Draft:
+    """What is to become of a managed host that no entry asks for; see `keeps_off`."""
     kind = KINDS[owned.live.kind]
     have = shape(kind, owned.live.fields, accepted)
     stop: Hold | Conflict | None = None
-    off = keeps_off(owned, policy)
+    off = keeps_off(owned, policy, denied)
     if owned.duplicates:
         stop = Conflict(_duplicates(owned), comparable=False)
     elif off is not None:

@@ -87,12 +87,17 @@ def written_elsewhere(live: Live, found: Rival) -> str:
     )
 
 
-def keeps_off(owned: Owned, policy: Policy) -> Hold | str | None:
-    """Why a host that no entry asks for is not deleted: it is an orphan, or a rival's."""
+def keeps_off(owned: Owned, policy: Policy, denied: str | None) -> Hold | str | None:
+    """Why a host that no entry asks for is not deleted: it is an orphan, or a rival's.
+
+    `denied` is why the account may not change it, if that is so.
+    """
+    if owned.row is None and not policy.delete_orphans:
+        return Hold(HoldKind.ORPHAN, NO_ROW)
+    if denied is not None and policy.prune:
+        return denied
     if policy.delete_orphans:
         return None
-    if owned.row is None:
-        return Hold(HoldKind.ORPHAN, NO_ROW)
     found = rival(owned.live, owned.row, policy)
     if found is None:
         return None

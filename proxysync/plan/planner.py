@@ -8,7 +8,7 @@ from proxysync.plan.claims import Rule, refuse_clashes, resolve
 from proxysync.plan.contested import leave_contested
 from proxysync.plan.diff import Accepted, Draft, draft_delete, draft_entry, finish, shape
 from proxysync.plan.guards import refusal
-from proxysync.plan.match import Match, Matching, match
+from proxysync.plan.match import Match, Matching, match, same_host
 from proxysync.plan.model import Hold, HoldKind, Note, Plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.unknown_past import hide_unknown_past
@@ -31,8 +31,7 @@ def make_plan(
     back; `failures` are definitions that were rolled back and are not to be tried again as
     long as neither the file nor NPM has changed. Raises nothing of its own.
     """
-    # What cannot be seen is neither gone nor ours to change.
-    applied = [row for row in applied if row.kind not in snapshot.denied]
+    applied = [row for row in applied if _can_be_told(row, snapshot)]
     matching = match(desired, snapshot, applied, instance=policy.instance, adopting=policy.adopting)
     drafts = [
         *(
@@ -40,7 +39,7 @@ def make_plan(
             for pair in matching.matches
         ),
         *(
-            draft_delete(owned, policy, snapshot.accepted)
+            draft_delete(owned, policy, snapshot.accepted, snapshot.denied.get(owned.key.kind))
             for owned in sorted(matching.left, key=lambda o: (o.name, o.live.kind))
         ),
     ]
@@ -59,6 +58,12 @@ def make_plan(
         forget=() if refused else _forget(matching, applied),
         notes=tuple(Note(draft.key, text) for draft in settled for text in draft.notes),
     )
+
+
+def _can_be_told(row: Applied, snapshot: Snapshot) -> bool:
+    """Whether a row's host can be looked for: what the account may not see is not gone."""
+    denied = row.kind in snapshot.denied
+    return not denied or any(same_host(row, live) for live in snapshot.objects)
 
 
 def _failed(failures: Sequence[Failure], applied: Sequence[Applied], accepted: Accepted) -> Rule:

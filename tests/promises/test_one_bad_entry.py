@@ -165,3 +165,26 @@ def test_stop_a_run_after_one_in_which_all_was_refused_can_be_rolled_back(
     applied.apply()
     assert applied.call("rollback", "2", "--yes").code == 0
     assert (port(applied, "good"), port(applied, "bad")) == (one.port, one.port)
+
+
+@pytest.mark.parametrize("right", ["view", "hidden"])
+def test_rollback_goes_on_without_what_the_account_has_no_right_to(
+    small_world: World, services: list[DemoService], right: str
+) -> None:
+    world, sandbox = small_world, small_world.npm.sandbox
+    assert sandbox is not None
+    one, two, _ = services
+    stays = {"domains": [domain("stays")], "to": "https://elsewhere.example.com"}
+    gone = {**stays, "domains": [domain("gone")]}
+    world.write({"good": {"upstream": one.url}}, redirections={"stays": stays, "gone": gone})
+    world.apply()
+    world.write({"good": {"upstream": two.url}}, redirections={"stays": stays})
+    world.apply()
+    sandbox.add_user("few@example.com", "changeme", {"redirection_hosts": right}, "all")
+    world.env["PROXYSYNC_NPM_IDENTITY"] = "few@example.com"
+    done = world.call("rollback", "--yes")
+    assert done.code == 1
+    assert port(world, "good") == one.port
+    conflicts = [line for line in done.out.splitlines() if line.startswith("conflict")]
+    assert [line.split()[1].strip(":") for line in conflicts] == ["gone"]
+    assert "set Redirection Hosts to Manage" in conflicts[0]

@@ -181,3 +181,36 @@ def test_rights_that_hide_hosts_are_told_by_status(small_world: World) -> None:
     (warning,) = small_world.call("status", "--format", "json").json["warnings"]
     assert warning["event"] == "npm.visibility"
     assert "sees only hosts of its own" in small_world.call("status").out
+
+
+def test_rights_that_allow_no_deletion_are_named_and_do_not_make_it_an_orphan(
+    small_world: World, services: list[DemoService]
+) -> None:
+    world, sandbox = small_world, small_world.npm.sandbox
+    assert sandbox is not None
+    proxies = {"site": {"upstream": services[0].url}, "more": {"upstream": services[0].url}}
+    old = {"domains": [domain("old")], "to": "https://elsewhere.example.com"}
+    world.write(proxies, redirections={"old": old})
+    world.apply()
+    sandbox.add_user("few@example.com", "changeme", {"redirection_hosts": "view"}, "all")
+    world.env["PROXYSYNC_NPM_IDENTITY"] = "few@example.com"
+    for new in (proxies, {**proxies, "old": {"upstream": services[0].url}}):
+        world.write(new)
+        done = world.call("apply", "--yes")
+        assert done.code == 1
+        assert "set Redirection Hosts to Manage" in done.out
+        assert "orphan" not in done.out
+        assert len(world.npm.hosts()) == 2
+
+
+def test_rollback_that_can_do_nothing_says_so(
+    small_world: World, services: list[DemoService]
+) -> None:
+    world = small_world
+    sites = {toy.text: {"upstream": toy.url} for toy in services[:2]}
+    world.write(sites)
+    world.apply()
+    world.write({"one": sites["one"]})
+    world.apply()
+    world.npm.add_host(domain("two"))
+    assert world.call("rollback", "--yes").code == 1
