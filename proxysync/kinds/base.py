@@ -136,6 +136,14 @@ class Kind(ABC):
     def normalise(self, fields: Fields) -> Fields:
         """The form that NPM means to store: complete, sorted, and each value in its type."""
 
+    def for_server(self, fields: Fields, version: tuple[int, int, int] | None) -> Fields:
+        """The fields as a server of this version wants them sent; `normalise` is the way back.
+
+        None is a server that does not know its version: a new one.
+        """
+        del version
+        return fields
+
     @abstractmethod
     def desired(self, resource: Resource, snapshot: Snapshot) -> Desired:
         """What the entry means on this server.

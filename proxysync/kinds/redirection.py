@@ -25,6 +25,10 @@ Target = Annotated[
 Code = Annotated[int, BeforeValidator(redirect_code), WithJsonSchema({"enum": list(CODES)})]
 
 
+BEFORE_AUTO = "$scheme"
+"""How NPM before 2.12 writes `auto`, which it would send visitors to as it is."""
+
+
 class RedirectionDefaults(HostDefaults):
     """The fields of a redirection that may be set for all of them."""
 
@@ -95,6 +99,17 @@ class RedirectionKind(HostKind):
             "preserve_path": entry.preserve_path,
             "block_exploits": entry.block_exploits,
         }
+
+    def normalise(self, fields: Fields) -> Fields:
+        result = super().normalise(fields)
+        is_auto = result["forward_scheme"] == BEFORE_AUTO
+        return {**result, "forward_scheme": "auto"} if is_auto else result
+
+    def for_server(self, fields: Fields, version: tuple[int, int, int] | None) -> Fields:
+        is_old = version is not None and version < (2, 12, 0)
+        if not is_old or fields.get("forward_scheme") != "auto":
+            return fields
+        return {**fields, "forward_scheme": BEFORE_AUTO}
 
     def placeholder_definition(self, name: str) -> Fields:
         return self.normalise({"domain_names": [name], "forward_domain_name": "localhost"})

@@ -175,7 +175,7 @@ class NpmClient:
 
         `on_created` hears of its id and creation date before anything else is asked.
         """
-        payload = wire.write_payload(fields, self._accepted_by(kind), marker, {})
+        payload = self._payload(kind, fields, marker, {})
         if not kind.is_switched_by_put:
             payload.pop(kind.switch, None)
         flight = Flight(kind.name, None, _sent(payload, fields))
@@ -199,7 +199,7 @@ class NpmClient:
 
         It never disables: NPM goes on serving a host that is disabled by a PUT.
         """
-        payload = wire.write_payload(fields, self._accepted_by(kind), marker, live.meta)
+        payload = self._payload(kind, fields, marker, live.meta)
         on = kind.is_enabled(fields)
         if not on or not kind.is_switched_by_put:
             payload.pop(kind.switch, None)
@@ -244,6 +244,12 @@ class NpmClient:
             return
         except NpmUnconfirmedError as error:
             raise self._with_live(error, flight, lambda: self.get(kind, npm_id)) from error
+
+    def _payload(
+        self, kind: Kind, fields: Fields, marker: Marker | None, meta: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        sent = kind.for_server(fields, self.server().version)
+        return wire.write_payload(sent, self._accepted_by(kind), marker, meta)
 
     def _act(
         self,

@@ -133,6 +133,8 @@ class Hosts:
 
     def _text(self, row: Row, certificate: Row | None, *, bare_list: bool) -> str:
         rules = access_rules(self._store, row.get("access_list_id", 0), bare=bare_list)
+        if row.get("forward_scheme") == "auto" and self._store.behaviour.auto_scheme:
+            row = {**row, "forward_scheme": "$scheme"}
         return render(self._kind.table, row, certificate, rules)
 
     def _file(self, row: Row) -> FileName:

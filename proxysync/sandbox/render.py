@@ -115,9 +115,8 @@ def _content(kind: str, row: Row, certificate: Row | None, access: Access | None
     if kind == "dead_host":
         return [*_hsts(row, certificate), "return 404;"]
     if kind == "redirection_host":
-        scheme = "$scheme" if row["forward_scheme"] == "auto" else row["forward_scheme"]
         path = "$request_uri" if row["preserve_path"] else ""
-        target = f"{scheme}://{row['forward_domain_name']}{path}"
+        target = f"{row['forward_scheme']}://{row['forward_domain_name']}{path}"
         return [*_hsts(row, certificate), f"return {row['forward_http_code']} {target};"]
     return [
         *_access_rules(access),

@@ -45,6 +45,7 @@ class Behaviour:
     nested_in_lists: bool
     lists_are_late: bool
     quotes_commands: bool
+    auto_scheme: bool
     reads_bad_pem: bool
 
 
@@ -73,6 +74,7 @@ def behaviour_of(text: str) -> Behaviour:
         nested_in_lists=version >= (2, 15, 0),
         lists_are_late=version < (2, 11, 0),
         quotes_commands=version < (2, 11, 0),
+        auto_scheme=not legacy,
         reads_bad_pem=old_codes or version >= (2, 14, 0),
     )
 

@@ -127,6 +127,15 @@ def test_auto_keeps_the_scheme(api: Api) -> None:
     assert api.visit(A).headers["Location"] == "http://to.example"
 
 
+@pytest.mark.every_version
+@pytest.mark.before("2.12.0")
+def test_auto_is_where_visitors_are_sent(api: Api) -> None:
+    api.redirection(A, forward_scheme="auto")
+
+    assert api.visit(A).headers["Location"] == "auto://to.example"
+
+
+@pytest.mark.every_version
 @pytest.mark.before("2.12.0")
 def test_the_variable_keeps_the_scheme(api: Api) -> None:
     api.redirection(A, forward_scheme="$scheme")
