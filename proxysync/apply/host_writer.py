@@ -80,7 +80,9 @@ class HostWriter:
             gone = replace(NOTHING_PROMISED, written=time.monotonic())
             return WriteOutcome(change, promise=gone)
         trouble = None
-        if before is None:
+        if self._serves_while_off(change, target):
+            live = self._write_and_disable(change, target, before, on_created)
+        elif before is None:
             live = self._create(change, target, on_created)
             trouble = trouble_of(live, target)
         elif _may_linger(target, before, prepared.last):
@@ -139,6 +141,24 @@ class HostWriter:
         )
         live = self._npm.disable(kind, live.npm_id)
         return self._npm.update(kind, live, target, marker)
+
+    def _serves_while_off(self, change: Change, target: Fields) -> bool:
+        """Whether NPM would serve what it is sent for a host that is off."""
+        kind = KINDS[change.kind]
+        is_off = not kind.is_enabled(target) and not kind.is_switched_by_put
+        return is_off and self._npm.server().serves_disabled
+
+    def _write_and_disable(
+        self, change: Change, target: Fields, before: Live | None, on_created: OnCreated
+    ) -> Live:
+        """The host as it is to be, served for a moment and then off."""
+        kind, marker = KINDS[change.kind], self.marker(change)
+        on = {**target, kind.switch: True}
+        if before is None:
+            live = self._npm.create(kind, on, marker, on_created)
+        else:
+            live = self._npm.update(kind, before, on, marker)
+        return self._npm.disable(kind, live.npm_id)
 
     def _disable_before(self, target: Fields, before: Live) -> Live:
         """The host as it is to be when it gets its definition: disabled where that must be so."""

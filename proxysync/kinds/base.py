@@ -93,7 +93,9 @@ class Kind(ABC):
     """The wire field that says whether NPM serves the object."""
 
     is_switched_by_put: ClassVar[bool] = True
-    """Whether a PUT may enable it; else only an action of its own does."""
+    """Whether a PUT may enable it; else only an action of its own does, and NPM before 2.12 serves
+    what a PUT writes to an object that is off.
+    """
 
     is_late: ClassVar[bool] = False
     """Whether a PUT takes effect only at the next one, and an action after it was answered."""

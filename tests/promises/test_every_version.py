@@ -60,3 +60,24 @@ def test_commands_run_makes_again_what_a_hand_has_deleted(
         old_world.npm.call("DELETE", f"/nginx/proxy-hosts/{first}")
         eventually(lambda: [row for row in old_world.npm.hosts() if row["id"] != first])
         eventually(lambda: "one" in old_world.npm.visit(domain("one"))[1])
+
+
+def redirection(to: str, **fields: object) -> dict[str, object]:
+    return {"old": {"domains": [domain("old")], "to": to, **fields}}
+
+
+@pytest.mark.parametrize("begins", ["on", "off"])
+def test_commands_apply_serves_no_redirection_that_is_off(old_world: World, begins: str) -> None:
+    first = redirection("https://one.example.com", enabled=begins == "on")
+    old_world.write({}, redirections=first)
+    old_world.apply()
+    assert (old_world.npm.visit(domain("old"))[0] == 302) is (begins == "on")
+    for to in ("https://two.example.com", "three.example.com"):
+        old_world.write({}, redirections=redirection(to, enabled=False))
+        old_world.apply("--max-delete", "100%")
+        assert old_world.npm.visit(domain("old"))[0] != 302
+        old_world.assert_in_sync()
+    old_world.write({}, redirections=redirection("https://two.example.com"))
+    old_world.apply()
+    assert old_world.npm.visit(domain("old"))[0] == 302
+    old_world.assert_in_sync()
