@@ -160,7 +160,7 @@ def _of_entry(resource: Resource, known: _Known) -> EntryStatus:
         since=to_text(blocked.since) if blocked else None,
         next_try=to_text(blocked.next_try) if blocked else None,
         interval=watched.interval if row and watched else None,
-        edge=known.edges.get(key, NO_EDGE) if row and watched else NO_EDGE,
+        edge=known.edges.get(key, NO_EDGE) if row and resource.entry.site_is_watched else NO_EDGE,
     )
 
 

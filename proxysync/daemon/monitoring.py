@@ -13,7 +13,7 @@ from proxysync.health.certificates import PREFIX as CERTIFICATE
 from proxysync.health.certificates import expiry_warnings, keys_of
 from proxysync.health.evaluator import NETWORK
 from proxysync.health.monitor import Monitor
-from proxysync.health.target import Site, Target
+from proxysync.health.target import Site, SiteTarget, Target
 from proxysync.health.writer import Writer
 from proxysync.kinds import KINDS, Kind, is_enabled
 from proxysync.kinds.base import Served
@@ -28,6 +28,10 @@ from proxysync.probe.model import Probe
 DAILY = 86400.0
 UNRESOLVED_RECHECK = 300.0
 """Seconds between two looks at the same names, and while some of them does not resolve."""
+
+NOT_FOUND = frozenset({404})
+REDIRECTIONS = frozenset(range(300, 309))
+"""What hosts that forward nothing answer by themselves, whichever of them it is."""
 
 
 class Monitoring:
@@ -48,7 +52,9 @@ class Monitoring:
         followed = (config, applied, wild)
         if followed != self._followed:
             self._followed = followed
-            self._monitor.watch(targets(config, applied, self._npm.url, wild))
+            url = self._npm.url
+            sites = site_targets(config, applied, url, wild)
+            self._monitor.watch([*targets(config, applied, url, wild), *sites])
 
     def look_soon(self, keys: Collection[Key] | None = None) -> None:
         """Has these proxies, or all, checked before their time."""
@@ -121,9 +127,29 @@ def targets(
     return found
 
 
+def site_targets(
+    config: Config, applied: Sequence[Applied], npm_url: str, wild: frozenset[str]
+) -> list[SiteTarget]:
+    """Every managed, enabled entry of a kind that forwards nothing, where nginx can be asked."""
+    address = config.settings.edge(npm_url)
+    edge = Edge.at(address) if address else None
+    rows = {row.key: row for row in applied}
+    found = []
+    for resource in config.resources:
+        kind, row = KINDS[resource.key.kind], rows.get(resource.key)
+        if row is None or not is_enabled(row) or not resource.is_on:
+            continue
+        served = kind.served(row.fields)
+        if served.upstream is None and edge and edge.can_see(certificate=served.https):
+            site = site_of(kind, served, "/", edge, wild)
+            found.append(SiteTarget(resource.key, config.settings.health.interval, site))
+    return found
+
+
 def site_of(kind: Kind, served: Served, path: str, edge: Edge, wild: frozenset[str]) -> Site:
     """What nginx is to serve for a host, asked for at `path`."""
-    assert served.upstream is not None
+    forwards = served.upstream is not None
+    own = NOT_FOUND if served.is_not_found else REDIRECTIONS
     above = wild - served.names
     return Site(
         edge=edge,
@@ -133,8 +159,9 @@ def site_of(kind: Kind, served: Served, path: str, edge: Edge, wild: frozenset[s
         https=served.https,
         forced=served.forced,
         peculiar=served.is_peculiar,
-        is_plain=served.is_plain,
+        is_plain=served.is_plain and forwards,
         shadowed=frozenset(name for name in served.names if is_served(name, above)),
+        own=frozenset() if forwards else own,
     )
 
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from proxysync.health.target import Observation, Site, Target
+from proxysync.health.target import Site, SiteTarget, Target
 from proxysync.health.writer import OnEdge, Writer
 from proxysync.model import Key
 from proxysync.model.health import EdgeStatus
@@ -77,9 +77,9 @@ class EdgeWatch:
         self._found: dict[Key, tuple[EdgeStatus, str | None]] = {}
         self._written = 0.0
         self._unseen: str | None = ""  # not known yet, so that whatever is seen is written down
-        self._targets: Mapping[Key, Target] = {}
+        self._targets: Mapping[Key, Target | SiteTarget] = {}
 
-    def watch(self, targets: Mapping[Key, Target]) -> None:
+    def watch(self, targets: Mapping[Key, Target | SiteTarget]) -> None:
         """From now on these are the targets; what is known of the others is forgotten."""
         self._targets = targets
         keys = [key for key, target in targets.items() if target.site is not None]
@@ -89,31 +89,31 @@ class EdgeWatch:
             self._found.pop(gone, None)
         self._writer.put(lambda writer: writer.keep_edges(keys))
 
-    async def look(self, target: Target, seen: Observation) -> None:
-        """Looks at a target's site, and says what has changed. `seen` is the upstream's check."""
+    async def look(self, target: Target | SiteTarget, *, healthy: bool) -> None:
+        """Looks at a target's site, and says what has changed; `healthy` is its upstream."""
         if target.site is None:
             return
         verdict = await self._look(target, target.site)
         for _ in range(LOOKS - 1):
-            if verdict.status != "not_served" or not seen.check.ok:
+            if verdict.status != "not_served" or not healthy:
                 break
             await asyncio.sleep(PAUSE)
             verdict = await self._look(target, target.site, fresh=True)
         if self._targets.get(target.key) != target:
             return  # it is another one by now
         self._looked.add(target.key)
-        self._tell(target, target.site, seen, verdict)
+        if verdict.status == "not_served" and not healthy:
+            verdict = replace(verdict, status="unknown")
+        self._tell(target.key, target.site, verdict)
 
-    def _tell(self, target: Target, site: Site, seen: Observation, verdict: EdgeVerdict) -> None:
+    def _tell(self, key: Key, site: Site, verdict: EdgeVerdict) -> None:
         # That one site is not there says nothing, as long as others have not been asked for.
         known = str(site.edge) in self._proven or len(self._looked) >= len(self._targets)
         if (verdict.unseen is not None and known) or verdict.status == "served":
             self._tell_unseen(verdict.unseen)
-        if verdict.status == "not_served" and not seen.check.ok:
-            verdict = replace(verdict, status="unknown")
-        self._found[target.key] = verdict.status, verdict.detail
-        news = self._known.get(target.key) != verdict.status or verdict.status == "not_served"
-        self._known[target.key] = verdict.status
+        self._found[key] = verdict.status, verdict.detail
+        news = self._known.get(key) != verdict.status or verdict.status == "not_served"
+        self._known[key] = verdict.status
         if news or time.monotonic() > self._written + WRITE_AFTER:
             found, self._found, self._written = self._found, {}, time.monotonic()
             self._writer.put(lambda writer: writer.edge(found, self._on_edge))
@@ -129,7 +129,9 @@ class EdgeWatch:
             self._proven.add(address)
             self._writer.put(lambda writer: writer.edge_proven(address))
 
-    async def _look(self, target: Target, site: Site, *, fresh: bool = False) -> EdgeVerdict:
+    async def _look(
+        self, target: Target | SiteTarget, site: Site, *, fresh: bool = False
+    ) -> EdgeVerdict:
         unknown = await self._stranger(site.edge, site.edge.first, site.path, fresh=fresh)
         if not unknown.reached:
             why = f"{site.edge} cannot be reached: {unknown.problem}"
@@ -141,19 +143,22 @@ class EdgeWatch:
             return EdgeVerdict("unknown", why, unseen=why)
         return worst
 
-    async def _look_at(self, target: Target, site: Site, name: str, unknown: Sight) -> EdgeVerdict:
+    async def _look_at(
+        self, target: Target | SiteTarget, site: Site, name: str, unknown: Sight
+    ) -> EdgeVerdict:
         first, second = await visit_onward(site.edge, asked(name), self._names, path=site.path)
         if not first.reached:
             return EdgeVerdict("unknown", f"{site.edge} cannot be reached: {first.problem}")
-        proven = first.is_of_a_site(unknown)
+        other, proven = unknown, first.is_of_a_site(unknown)
         if name in site.shadowed and proven:
-            sibling = await self._sibling(site, name)
-            proven = not first.is_like(sibling)
+            other = await self._sibling(site, name)
+            proven = not first.is_like(other)
             if not proven and site.is_plain:
                 # A wildcard host answers in its stead, or does just the same: the page decides.
                 return await self._compared(target, site, name, first)
         if not proven:
-            if site.peculiar and name not in self._seen_at:
+            alike = other.status in site.own
+            if alike or (site.peculiar and name not in self._seen_at):
                 return EdgeVerdict("unknown", f"{asked(name)} may answer as unknown names do")
             return EdgeVerdict("not_served", _absent(name, site.edge.first))
         self._seen_at.add(name)
@@ -165,13 +170,17 @@ class EdgeWatch:
             )
             if second.is_of_a_site(unknown):
                 self._prove(site.edge, "https")
+            elif unknown.status in site.own:
+                pass  # it answers just so itself
             elif second.reached and unknown.reached and site.edge.address("https") in self._proven:
                 return EdgeVerdict("not_served", _absent(name, "https"))
         return await self._compared(target, site, name, _last(site, first, second))
 
-    async def _compared(self, target: Target, site: Site, name: str, sight: Sight) -> EdgeVerdict:
+    async def _compared(
+        self, target: Target | SiteTarget, site: Site, name: str, sight: Sight
+    ) -> EdgeVerdict:
         """Whether the answer can be the upstream's."""
-        if not site.is_plain or sight.status is None:
+        if isinstance(target, SiteTarget) or not site.is_plain or sight.status is None:
             return EdgeVerdict("served")
         expect = target.probe.expect
         if sight.status >= 500 and not (expect and expect(sight.status)):
@@ -206,6 +215,7 @@ class EdgeWatch:
 
     async def _ask_upstream(self, site: Site, name: str, *, forwarded: bool = False) -> Sight:
         upstream = site.upstream
+        assert upstream is not None
         place = Edge(upstream.host.strip("[]"), upstream.port, upstream.port)
         more = FORWARDED if forwarded else {}
         return await visit(

@@ -13,7 +13,7 @@ from typing import Self
 from proxysync.health.edge import EdgeWatch
 from proxysync.health.evaluator import NETWORK, HealthEvaluator
 from proxysync.health.schedule import Schedule
-from proxysync.health.target import Observation, Target, check_once
+from proxysync.health.target import Observation, SiteTarget, Target, check_once
 from proxysync.health.writer import OnEdge, Writer
 from proxysync.model import Key
 from proxysync.probe.engine import limits
@@ -52,8 +52,8 @@ class Monitor:
         self._store = store
         self._npm = npm
         self._on_edge = on_edge
-        self._targets: dict[Key, Target] = {}
-        self._posted: dict[Key, Target] | None = None
+        self._targets: dict[Key, Target | SiteTarget] = {}
+        self._posted: dict[Key, Target | SiteTarget] | None = None
         self._hurried: SimpleQueue[frozenset[Key] | None] = SimpleQueue()
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,7 +76,7 @@ class Monitor:
         self._thread.join()
         self.writer.stop()
 
-    def watch(self, targets: Sequence[Target]) -> None:
+    def watch(self, targets: Sequence[Target | SiteTarget]) -> None:
         """From now on exactly these are checked; callable from any thread, never waits."""
         self._posted = self._targets = {target.key: target for target in targets}
         self._wake_up()
@@ -135,7 +135,7 @@ class _Checks:
         self._fault = writer.fault
         self._names = Resolver(names_at_once, remember=False)
         self._places = asyncio.Semaphore(at_once)
-        self._targets: dict[Key, Target] = {}
+        self._targets: dict[Key, Target | SiteTarget] = {}
         self._at_a_time = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._edge = EdgeWatch(writer, self._names, proven=store.edges.proven(), on_edge=on_edge)
@@ -144,10 +144,12 @@ class _Checks:
             store.standings(), writer, self._look, npm=npm, down_since=down.since if down else None
         )
 
-    def watch(self, targets: dict[Key, Target]) -> None:
+    def watch(self, targets: dict[Key, Target | SiteTarget]) -> None:
+        new = targets.keys() - self._targets.keys()
         self._targets = targets
         self._edge.watch(targets)
-        moved = self._verdicts.watch(targets)
+        probed = {key: one for key, one in targets.items() if isinstance(one, Target)}
+        moved = self._verdicts.watch(probed) | (new - probed.keys())
         self._schedule.replace(
             {key: target.interval for key, target in targets.items()},
             time.monotonic(),
@@ -175,13 +177,16 @@ class _Checks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _check(self, target: Target) -> None:
+    async def _check(self, target: Target | SiteTarget) -> None:
         try:
+            healthy = True
+            if isinstance(target, Target):
+                async with self._places:
+                    seen = await self._look(target.probe)
+                await self._verdicts.take(target, seen)
+                healthy = seen.check.ok
             async with self._places:
-                seen = await self._look(target.probe)
-            await self._verdicts.take(target, seen)
-            async with self._places:
-                await self._edge.look(target, seen)
+                await self._edge.look(target, healthy=healthy)
         except Exception as error:  # noqa: BLE001 - nobody waits for this task
             self._fault(error)
         finally:

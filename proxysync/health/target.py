@@ -19,17 +19,20 @@ class Site:
     visitors are sent there. A `peculiar` host may answer just as nginx does for unknown names,
     by configuration of its own; what a host answers that `is_plain` is what its `upstream`
     does. A name that is `shadowed` gets an answer from a wildcard host without this one, too.
+    With one of the statuses `own`, a host without an upstream answers by itself, and others may
+    do just the same.
     """
 
     edge: Edge
     names: tuple[str, ...]
-    upstream: Upstream
+    upstream: Upstream | None
     path: str = "/"
     https: bool = False
     forced: bool = False
     peculiar: bool = False
     is_plain: bool = True
     shadowed: frozenset[str] = frozenset()
+    own: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,15 @@ class Target:
             its.path,
             its.expect_text,
         )
+
+
+@dataclass(frozen=True)
+class SiteTarget:
+    """A host without an upstream: only nginx is asked for it, each `interval` seconds."""
+
+    key: Key
+    interval: float
+    site: Site
 
 
 @dataclass(frozen=True)

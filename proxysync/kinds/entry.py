@@ -127,6 +127,11 @@ class Entry(Model):
         """How it is checked while it is live; None for not at all."""
         return None
 
+    @property
+    def site_is_watched(self) -> bool:
+        """Whether nginx is asked for it while it is live."""
+        return self.is_on
+
     def with_settings(self, health: HealthSettings) -> Self:
         """The entry with what it leaves to `settings.health`."""
         del health

@@ -115,6 +115,10 @@ class ProxyEntry(ProxyDefaults, HostEntry):
     def watched_as(self) -> Health | None:
         return self.health if self.enabled and self.health.enabled else None
 
+    @property
+    def site_is_watched(self) -> bool:
+        return self.watched_as is not None
+
     def with_settings(self, health: HealthSettings) -> "ProxyEntry":
         own = {field: getattr(self.health, field) for field in self.health.model_fields_set}
         return self.model_copy(update={"health": Health(**{**dict(health), **own})})

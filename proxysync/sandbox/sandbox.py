@@ -189,10 +189,10 @@ class Sandbox:
         sites.start()
         self._servers = (self._servers[0], sites, *self._servers[2:])
 
-    def lose_file(self, npm_id: int) -> None:
-        """A proxy host's file is gone, and nginx has reloaded; its row says that all is well."""
+    def lose_file(self, npm_id: int, table: str = PROXY_HOST.table) -> None:
+        """A host's file is gone, and nginx has reloaded; its row says that all is well."""
         with self._store.lock:
-            self._store.nginx.remove((PROXY_HOST.table, npm_id))
+            self._store.nginx.remove((table, npm_id))
             self._store.nginx.reload()
 
     def keep_old_file(self, npm_id: int, **fields: Any) -> None:

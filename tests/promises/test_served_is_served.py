@@ -93,6 +93,39 @@ def test_run_notices_a_lost_file_and_has_it_served_again(watched: World) -> None
     watched.assert_in_sync()
 
 
+OTHERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "redirections": ("redirection-hosts", "redirection_host", {"to": "https://x.example.com"}),
+    "not_found_hosts": ("dead-hosts", "dead_host", {}),
+}
+
+
+@pytest.mark.parametrize("section", OTHERS)
+@pytest.mark.parametrize("health", ["on", "off"])
+def test_run_notices_a_lost_file_of_a_host_that_forwards_nothing(
+    watched: World, services: list[DemoService], section: str, health: str
+) -> None:
+    sandbox = watched.npm.sandbox
+    assert sandbox is not None
+    collection, table, entry = OTHERS[section]
+    watched.write(
+        {"one": {"upstream": services[0].url, **({"health": "off"} if health == "off" else {})}},
+        settings={**QUICK, **seeing(watched), "max_delete": 5},
+        **{section: {"old": {"domains": [domain("old")], **entry}}},
+    )
+    watched.apply()
+    answer = watched.npm.visit(domain("old"))
+    [row] = watched.npm.call("GET", f"/nginx/{collection}")
+    with watched.daemon():
+        eventually(lambda: edge_of(watched, "old") == "served")
+        sandbox.lose_file(row["id"], table)
+        assert watched.npm.visit(domain("old")) != answer
+        eventually(lambda: told(watched, "edge.served", "old"))
+        assert watched.npm.visit(domain("old")) == answer
+    assert told(watched, "edge.not_served", "old") == 1
+    assert told(watched, "health.changed", "old") == 0
+    watched.assert_in_sync()
+
+
 def test_run_notices_an_old_file_that_leads_elsewhere(
     watched: World, services: list[DemoService]
 ) -> None:
