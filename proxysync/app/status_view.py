@@ -76,7 +76,7 @@ class StatusView:
     """What is to be shown, read again each time it is asked for; NPM only now and then.
 
     With a `name` it is of that entry alone, and says what last happened to it; with `everything`
-    also of hosts in NPM that are not ours.
+    also of hosts in NPM that are not ours. To be closed.
     """
 
     def __init__(
@@ -108,6 +108,10 @@ class StatusView:
             self._stored = read_folder(self._state_dir)
         with wrap_read_errors(STATE):
             return self._read(config)
+
+    def close(self) -> None:
+        """Closes the state."""
+        self._stored.close()
 
     def _read(self, config: Config) -> Status:
         plan, present, trouble = self._plan(config)

@@ -6,6 +6,7 @@ Health is what the daemon found when it last checked.
 import argparse
 import sys
 import time
+from contextlib import closing, suppress
 from functools import partial
 
 from proxysync.app.access import connect
@@ -42,18 +43,22 @@ def run(arguments: argparse.Namespace) -> int:
         name=arguments.name,
         everything=arguments.all,
     )
-    if not arguments.watch:
-        _show_once(view.read(), arguments.format)
-        return 0
-    try:
+    with closing(view):
+        if arguments.watch:
+            _watch(view)
+        else:
+            _show_once(view.read(), arguments.format)
+    return 0
+
+
+def _watch(view: StatusView) -> None:
+    with suppress(KeyboardInterrupt):
         while True:
             frame = render_frame(view.read())
             if sys.stdout.isatty():
                 terminal.draw(sys.stdout, "\033[H\033[J")
             print(frame if sys.stdout.isatty() else f"{frame}\n", flush=True)
             time.sleep(REFRESH)
-    except KeyboardInterrupt:
-        return 0
 
 
 def _show_once(status: Status, style: str) -> None:

@@ -203,7 +203,11 @@ def open_for_reading(path: Path) -> Database | None:
         ) from error
     try:
         connection = _connect(f"{path.resolve().as_uri()}?mode=ro")
-        version = _version(connection)
+        try:
+            version = _version(connection)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.DatabaseError as error:
         raise StateError(
             f"{path} cannot be read: {error}", hint=SET_ASIDE if _is_damage(error) else OTHER_USER
