@@ -21,6 +21,7 @@ ALLOWED = {
     ("cli/validate.py", "locations"): "the same, for people",
     ("cli/events.py", "proxy"): "the flag --proxy, which is short for --kind proxy",
     ("npm/wire.py", "domain_names"): "a certificate has them, too",
+    ("probe/exchange.py", "stream"): "the bytes of a connection",
     ("values/fields.py", "advanced_config"): "the type of the value, which any kind may use",
 }
 """Words that are meant otherwise where they stand, and how."""

@@ -166,6 +166,9 @@ class Npm:
             for row in self.call("GET", f"/nginx/{collection}"):
                 if any(d.endswith(SUFFIX) for d in row["domain_names"]):
                     self.api("DELETE", f"/nginx/{collection}/{row['id']}")
+        for row in self.call("GET", "/nginx/streams"):
+            if row["forwarding_host"] == "127.0.0.1":
+                self.api("DELETE", f"/nginx/streams/{row['id']}")
         for collection, name in (("access-lists", "name"), ("certificates", "nice_name")):
             for row in self.call("GET", f"/nginx/{collection}"):
                 if str(row[name]).endswith(SUFFIX):

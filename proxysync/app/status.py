@@ -8,7 +8,7 @@ from typing import Any
 from proxysync.config.models import Config
 from proxysync.kinds import KINDS, is_enabled
 from proxysync.kinds.entry import Resource
-from proxysync.model import Applied, Key, Live, Other, Snapshot
+from proxysync.model import Applied, Key, Live, Snapshot
 from proxysync.model.clock import to_text
 from proxysync.model.event import Event
 from proxysync.model.figures import Uptime
@@ -175,12 +175,11 @@ def _leaving(change: Change, live: Live) -> EntryStatus:
 def foreign(snapshot: Snapshot, instance: str, known: Sequence[EntryStatus]) -> list[EntryStatus]:
     """The hosts in NPM that are not ours, saying whose they are where a marker tells."""
     ours = {(status.kind, status.npm_id) for status in known if status.managed}
-    hosts = [
+    return [
         _of_live(live, key=_marked(live), sync=_owner(live, instance))
         for live in snapshot.objects
         if (live.kind, live.npm_id) not in ours
     ]
-    return hosts + [_of_other(other) for other in snapshot.others]
 
 
 def with_health(
@@ -247,20 +246,6 @@ def _of_live(live: Live, *, key: Key | None, sync: str) -> EntryStatus:
         enabled=is_enabled(live),
         sync=sync,
         holder=None if kind.is_essential else f"{kind.label} #{live.npm_id}",
-    )
-
-
-def _of_other(other: Other) -> EntryStatus:
-    return EntryStatus(
-        key=None,
-        kind=None,
-        managed=False,
-        npm_id=None,
-        domains=(),
-        upstream=None,
-        enabled=True,
-        sync="foreign",
-        holder=other.label,
     )
 
 

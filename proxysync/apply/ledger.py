@@ -69,10 +69,13 @@ class Ledger:
         self._remember(change, live)
         npm_id = live.npm_id if live else change.npm_id
         event = DONE_EVENTS[change.action]
-        message = f"{change.name} {event.partition('.')[2]}: {change.reason}"
+        note = f" ({outcome.note})" if outcome.note else ""
+        message = f"{change.name} {event.partition('.')[2]}: {change.reason}{note}"
         data = {"npm_id": npm_id, "fields": sorted(change.fields), "drift": change.drift}
         self._emit(NewEvent(event, message, change.key, data))
-        return ChangeOutcome(change.key, change.action, npm_id, ChangeResult.DONE)
+        return ChangeOutcome(
+            change.key, change.action, npm_id, ChangeResult.DONE, outcome.note or ""
+        )
 
     def confirm(self, last: Applied | None, live: Live | None) -> None:
         """After a roll back it is known what nginx runs: what worked before, or nothing."""
@@ -136,6 +139,10 @@ class Ledger:
             )
             self._state.record(row, replaces=old_name(change))
         return outcome_of(change, ChangeResult.UNCONFIRMED, error)
+
+    def prove(self, addresses: Sequence[str]) -> None:
+        """Remembers where NPM's nginx is known to be."""
+        self._state.edges.prove(addresses)
 
     def sites_seen(
         self, findings: Findings, checked: Sequence[Checked], addresses: Sequence[str]

@@ -41,6 +41,7 @@ class WriteOutcome:
     An ApplyError is the entry's own; any other ends the run. `live` is what NPM has now, None
     after a deletion and where nobody knows. Visitors have yet to see what it makes of their
     sites: `promise` is what they must find; `before` and `last` are what to put back if not.
+    `note` is what a person should know though it is done.
     """
 
     change: Change
@@ -49,6 +50,7 @@ class WriteOutcome:
     promise: Promise = NOTHING_PROMISED
     before: Live | None = None
     last: Applied | None = None
+    note: str | None = None
 
     @property
     def fatal(self) -> NpmError | None:

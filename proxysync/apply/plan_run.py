@@ -80,6 +80,7 @@ class PlanRun:
             if fatal is not None:
                 break
         fatal = self._check_sites() or fatal
+        self._ledger.prove(self._sites.proven_addresses)
         outcomes = tuple(outcome for _, (_, outcome) in sorted(self._ended.items()))
         return Report(outcomes, fatal.message if fatal else stopped, fatal, self._unseen)
 

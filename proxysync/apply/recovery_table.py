@@ -53,8 +53,10 @@ def decide(entry: JournalEntry, live: Live | None, marker: Marker) -> RecoveryAc
     theirs = entry.action == "adopt" and live.marker != marker
     if live.fields == entry.before and (enabled or theirs):
         return RecoveryAction.LEAVE
-    # Only a write that nginx has tested says so; a disabling leaves no trace of it.
-    if enabled and as_written and live.online is True:
+    # Only a write that nginx has tested says so; a disabling leaves no trace of it. Whether a port
+    # is free is not tested, but proved with the next write.
+    tested = live.online is True and not KINDS[entry.kind].ports(live.fields)
+    if enabled and as_written and tested:
         return RecoveryAction.CHECK_SITE
     return RecoveryAction.WRITE_AGAIN
 

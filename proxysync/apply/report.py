@@ -21,7 +21,8 @@ class ChangeResult(StrEnum):
 
 @dataclass(frozen=True)
 class ChangeOutcome:
-    """One change and how it ended; `message` says why where it is not done."""
+    """One change and how it ended; `message` says why where it is not done, else what is
+    to be known of it."""
 
     key: Key
     action: str

@@ -52,6 +52,32 @@ class SiteCheck:
         """Where sites are asked for by these schemes."""
         return [self.edge.address(scheme) for scheme in schemes] if self.edge else []
 
+    @property
+    def blind(self) -> str | None:
+        """Why a throwaway host could not be looked for; None where it can be."""
+        if self.edge is None:
+            return "settings.verify is off"
+        return None if self.edge.can_see(certificate=False) else f"{self.edge} is HTTPS only"
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether some site of this NPM was seen at the edge, so that it is NPM's nginx."""
+        return self.edge is not None and self.edge.first in self._proven
+
+    @property
+    def proven_addresses(self) -> list[str]:
+        """Where sites of this NPM were seen."""
+        return self.addresses(self._proven)
+
+    def shows(self, name: str, *, expected: bool) -> bool:
+        """Waits until nginx has a site of this name, or none; False if that does not happen."""
+        if self.edge is None:
+            return False
+        shown = _run(_Visits(self.edge), lambda visits: visits.shows(name, expected=expected))
+        if shown and expected:
+            self._proven |= {self.edge.first}
+        return shown
+
     def can_see(self, *, https: bool) -> bool:
         """Whether a site can be asked for, which is on HTTPS or not."""
         return self.edge is not None and self.edge.can_see(certificate=https)
@@ -130,6 +156,21 @@ class _Visits:
         ]
         troubles = await asyncio.gather(*looks)
         return any(trouble is not None and trouble.undo for trouble in troubles)
+
+    async def shows(self, name: str, *, expected: bool) -> bool:
+        end = time.monotonic() + SERVED_WITHIN
+        good = 0
+        while True:
+            await self._meet_strangers(https=False)
+            unknown = self._strangers[self._edge.first]
+            sight = await visit(self._edge, name, self._names, scheme=self._edge.first)
+            reached = unknown.reached and sight.reached
+            good = good + 1 if reached and sight.is_of_a_site(unknown) is expected else 0
+            if good == GOOD_ANSWERS:
+                return True
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(PAUSE)
 
     async def _watch_all(self, promise: Promise, pause: float) -> Trouble | None:
         """The worst trouble with any of the names; the first look is after a `pause`."""

@@ -7,6 +7,7 @@ from proxysync.apply.domain_move import DomainMove
 from proxysync.apply.host_writer import HostWriter, PreparedWrite
 from proxysync.apply.order import NO_NAMES, Names, Part, WriteStep, held, placeholder
 from proxysync.apply.outcome import ApplyError, WriteOutcome
+from proxysync.apply.port_writer import PortWriter
 from proxysync.apply.promise import Before, Promise
 from proxysync.apply.protection import check_protection
 from proxysync.apply.site_check import SiteCheck
@@ -26,6 +27,7 @@ class StepWriter:
         self._npm = npm
         self._hosts = hosts
         self._sites = sites
+        self._ports = PortWriter(npm, hosts, sites)
 
     def write(
         self, step: WriteStep, last: Applied | None, move: DomainMove, before: Before, row: Row
@@ -48,7 +50,7 @@ class StepWriter:
         prepared = self._prepare(change, aliases, last, move, before)
         promise = prepared.promise
         row.promise(promise.before.responding, protected=promise.protected and promise.is_visible)
-        outcome = self._hosts.write(prepared, move, row.created)
+        outcome = self._ports.write(prepared, move, row.created)
         return replace(outcome, promise=replace(outcome.promise, elsewhere=elsewhere))
 
     def restore_domains(self, change: Change, move: DomainMove) -> WriteOutcome:
@@ -135,7 +137,7 @@ class StepWriter:
 def visited(change: Change, target: Fields, move: DomainMove) -> Names:
     """The names by which only this host will answer, once it is written."""
     kind = KINDS[change.kind]
-    return move.visited(change, kind.claims(target)) if kind.is_enabled(target) else NO_NAMES
+    return move.visited(change, kind.served(target).names) if kind.is_enabled(target) else NO_NAMES
 
 
 def served_before(steps: Sequence[WriteStep], move: DomainMove, snapshot: Snapshot) -> Names:

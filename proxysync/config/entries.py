@@ -166,7 +166,7 @@ class Reader:
             message = f"must be a mapping with {kind.example()}, not {found}"
             self._problems.add(value.at, path, message)
             return None
-        defaults = {k: v for k, v in defaults.items() if k in kind.entry_model.model_fields}
+        defaults = {k: v for k, v in defaults.items() if k in kind.defaults_model.model_fields}
         self._check_blanks(value, path, defaults)
         value = with_defaults(value, defaults)
         entry = self._validate(kind.entry_model, value, path)
@@ -226,8 +226,8 @@ class Reader:
                 self._problems.add(
                     at,
                     here,
-                    f"{name} is already a domain of {to_text(holder[:2])} at {first}: "
-                    "a domain has one holder",
+                    f"{name} is already a {kind.claim_noun} of {to_text(holder[:2])} at {first}: "
+                    f"a {kind.claim_noun} has one holder",
                 )
 
     def _validate(self, model: type[AnyModel], value: Value, path: Path) -> AnyModel | None:

@@ -127,9 +127,15 @@ class Config:
     variables: Mapping[str, Variable | None] = field(default_factory=dict, repr=False)
 
 
+_MODELS = {kind.defaults_model for kind in KINDS.values()}
+_WIDEST = (
+    kind.defaults_model
+    for kind in KINDS.values()
+    if not any(issubclass(other, kind.defaults_model) for other in _MODELS - {kind.defaults_model})
+)
 AllDefaults: type[Defaults] = create_model(
     "Defaults",
-    __base__=tuple(dict.fromkeys(kind.defaults_model for kind in KINDS.values())),
+    __base__=tuple(dict.fromkeys(_WIDEST)),
     __doc__="The fields that may be set for all entries that have them.",
 )
 """`defaults:` as a whole: the fields of every kind."""

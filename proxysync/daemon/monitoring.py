@@ -120,7 +120,7 @@ def targets(
         served = kind.served(row.fields, probe.path)
         assert served.upstream is not None
         rules = Rules(health.failure_threshold, health.success_threshold, days * 86400)
-        visible = edge and edge.can_see(certificate=served.https)
+        visible = edge and served.names and edge.can_see(certificate=served.https)
         site = site_of(kind, served, probe.path, edge, wild) if edge and visible else None
         probe = replace(probe, upstream=served.upstream)
         found.append(Target(resource.key, probe, health.interval, rules, site))
@@ -192,11 +192,6 @@ def names_at_start(snapshot: Snapshot) -> dict[str, list[str]]:
         if is_enabled(live)
         for name in sorted(KINDS[live.kind].resolved_at_start(live.fields))
     ]
-    uses += [
-        (other.resolves.strip().lower(), other.label, False)
-        for other in snapshot.others
-        if other.resolves and "$" not in other.resolves
-    ]
     found: dict[str, list[str]] = {}
     for name, holder, ours in uses:
         # A name without a dot may be a container's, which only NPM's own network knows.
@@ -214,7 +209,7 @@ def _holder(live: Live) -> str:
 
 def _in_use(snapshot: Snapshot) -> list[Certificate]:
     live = [live.fields for live in snapshot.objects if is_enabled(live)]
-    used = certificates_in_use(live) | {other.certificate for other in snapshot.others}
+    used = certificates_in_use(live)
     return [certificate for certificate in snapshot.certificates if certificate.npm_id in used]
 
 

@@ -4,9 +4,10 @@ from proxysync.kinds.base import RESERVED_SUFFIX, Kind
 from proxysync.kinds.not_found_host import NOT_FOUND_HOST
 from proxysync.kinds.proxy import PROXY
 from proxysync.kinds.redirection import REDIRECTION
+from proxysync.kinds.stream import STREAM
 from proxysync.model import Applied, Live
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (PROXY, REDIRECTION, NOT_FOUND_HOST)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (PROXY, REDIRECTION, NOT_FOUND_HOST, STREAM)}
 
 RELOADER: Kind = PROXY
 """The kind of which a throwaway host makes nginx load what is on disk."""

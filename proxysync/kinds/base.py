@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from proxysync.kinds.entry import Defaults, Entry, Resource, ValidationSettings
+from proxysync.kinds.references import References
 from proxysync.model import Desired, Fields, Snapshot, Upstream
 from proxysync.probe.model import Probe
 
@@ -88,6 +89,9 @@ class Kind(ABC):
     """The file's fields that only nginx and the upstream see. All others are public by nature:
     domains and upstreams are looked up in DNS, and names are shown in NPM and everywhere.
     """
+
+    claim_noun: ClassVar[str] = "domain"
+    """What messages call a name that only one object may hold."""
 
     switch: ClassVar[str] = "enabled"
     """The wire field that says whether NPM serves the object."""
@@ -189,6 +193,15 @@ class Kind(ABC):
         del fields
         return None
 
+    def ports(self, fields: Fields) -> frozenset[tuple[str, int]]:
+        """Ports that nginx is to listen on for it alone, each with its protocol.
+
+        One that something else has keeps nginx from loading anything, though NPM says that
+        all is well.
+        """
+        del fields
+        return frozenset()
+
     def resolved_at_start(self, fields: Fields) -> frozenset[str]:
         """Host names that nginx looks up when it tests or starts.
 
@@ -206,3 +219,31 @@ class Kind(ABC):
         """What is to be probed before the entry goes live, its main upstream first."""
         del resource, settings
         return []
+
+
+def as_desired(
+    kind: Kind,
+    resource: Resource,
+    fields: Fields,
+    references: References,
+    snapshot: Snapshot,
+    problems: Iterable[str] = (),
+) -> Desired:
+    """The definition of an entry, with what this server lacks for it, and its own `problems`."""
+    missing = references.missing
+    found = list(problems)
+    if resource.is_on:
+        lacking = [*missing.values(), *references.advice, *references.open_lists(fields)]
+        found = [*lacking, *found]
+    found += _not_known(kind, fields, snapshot)
+    if kind.name in snapshot.denied:
+        found = [snapshot.denied[kind.name]]
+    unknown = {} if resource.is_on else missing
+    return Desired(resource.key, fields, "; ".join(found) or None, unknown)
+
+
+def _not_known(kind: Kind, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
+    accepted = snapshot.accepted.get(kind.name, frozenset(kind.defaults))
+    for field, since in kind.optional.items():
+        if field not in accepted and fields[field] != kind.defaults[field]:
+            yield f"this NPM does not know {field}; it came with NPM {since}"

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, field_serializer
+from pydantic import BeforeValidator, Field, field_serializer
 
 from proxysync.model import Key
 from proxysync.model.position import Position
@@ -99,6 +99,17 @@ class Defaults(Model):
     """The fields of a kind that `defaults:` may set for all entries that have them."""
 
 
+class WatchedDefaults(Defaults):
+    """How entries are validated and checked that lead somewhere."""
+
+    health: Annotated[Health, BeforeValidator(read_health)] = Field(
+        default=Health(), description="How it is checked while it is live; off for not at all."
+    )
+    validation: Validation = Field(
+        default=Validation(), description="How it is validated.", examples=[{"skip": ["http"]}]
+    )
+
+
 class Entry(Model):
     """One entry as it stands in the file."""
 
@@ -109,7 +120,7 @@ class Entry(Model):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The domains that it answers to, as the file orders them."""
+        """The domains or ports that it answers to, as the file orders them."""
         return ()
 
     @property
@@ -136,6 +147,26 @@ class Entry(Model):
         """The entry with what it leaves to `settings.health`."""
         del health
         return self
+
+
+class WatchedEntry(WatchedDefaults, Entry):
+    """One entry that leads somewhere."""
+
+    @property
+    def validation_mode(self) -> str | None:
+        return self.validation.mode
+
+    @property
+    def watched_as(self) -> Health | None:
+        return self.health if self.is_on and self.health.enabled else None
+
+    @property
+    def site_is_watched(self) -> bool:
+        return self.watched_as is not None
+
+    def with_settings(self, health: HealthSettings) -> Self:
+        own = {field: getattr(self.health, field) for field in self.health.model_fields_set}
+        return self.model_copy(update={"health": Health(**{**dict(health), **own})})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from proxysync.kinds.base import Kind, Served
+from proxysync.kinds.base import Kind, Served, as_desired
 from proxysync.kinds.entry import Defaults, Entry, Resource
 from proxysync.kinds.references import References
 from proxysync.model import Desired, Fields, Snapshot
@@ -101,25 +101,7 @@ class HostKind(Kind):
                 **self.wire(entry, references),
             }
         )
-        missing = references.missing
-        problems: list[str] = []
-        if entry.enabled:
-            problems = [*missing.values(), *references.advice, *references.open_lists(fields)]
-        problems += self._not_known(fields, snapshot)
-        if self.name in snapshot.denied:
-            problems = [snapshot.denied[self.name]]
-        return Desired(
-            resource.key,
-            fields,
-            "; ".join(problems) or None,
-            {} if entry.enabled else missing,
-        )
-
-    def _not_known(self, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
-        accepted = snapshot.accepted.get(self.name, frozenset(self.defaults))
-        for field, since in self.optional.items():
-            if field not in accepted and fields[field] != self.defaults[field]:
-                yield f"this NPM does not know {field}; it came with NPM {since}"
+        return as_desired(self, resource, fields, references, snapshot)
 
     def claims(self, fields: Fields) -> frozenset[str]:
         return frozenset(fields["domain_names"])

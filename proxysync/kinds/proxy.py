@@ -8,12 +8,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from proxysync.kinds.base import Flaw, Served, UpstreamProbe
 from proxysync.kinds.entry import (
-    Health,
-    HealthSettings,
     Resource,
-    Validation,
     ValidationSettings,
-    read_health,
+    WatchedDefaults,
+    WatchedEntry,
 )
 from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind, like
 from proxysync.kinds.references import References
@@ -67,7 +65,7 @@ def _locations(value: object) -> tuple[object, ...]:
     )
 
 
-class ProxyDefaults(HostDefaults):
+class ProxyDefaults(WatchedDefaults, HostDefaults):
     """The fields of a proxy that may be set for all of them."""
 
     trust_forwarded_proto: Bool = Field(
@@ -88,15 +86,9 @@ class ProxyDefaults(HostDefaults):
         description="Paths that go to upstreams of their own.",
         examples=[[{"path": "/api", "upstream": "http://10.0.0.6:9000"}]],
     )
-    health: Annotated[Health, BeforeValidator(read_health)] = Field(
-        default=Health(), description="How it is checked while it is live; off for not at all."
-    )
-    validation: Validation = Field(
-        default=Validation(), description="How it is validated.", examples=[{"skip": ["http"]}]
-    )
 
 
-class ProxyEntry(ProxyDefaults, HostEntry):
+class ProxyEntry(ProxyDefaults, WatchedEntry, HostEntry):
     """One proxy as it stands in the file."""
 
     upstream: ProxyUpstream = Field(
@@ -106,22 +98,6 @@ class ProxyEntry(ProxyDefaults, HostEntry):
     @property
     def leads_to(self) -> str:
         return str(self.upstream)
-
-    @property
-    def validation_mode(self) -> str | None:
-        return self.validation.mode
-
-    @property
-    def watched_as(self) -> Health | None:
-        return self.health if self.enabled and self.health.enabled else None
-
-    @property
-    def site_is_watched(self) -> bool:
-        return self.watched_as is not None
-
-    def with_settings(self, health: HealthSettings) -> "ProxyEntry":
-        own = {field: getattr(self.health, field) for field in self.health.model_fields_set}
-        return self.model_copy(update={"health": Health(**{**dict(health), **own})})
 
 
 LOCATION_DEFAULTS: Fields = {

@@ -12,7 +12,6 @@ from proxysync.model.objects import (
     Fields,
     Live,
     Marker,
-    Other,
     Snapshot,
     Upstream,
 )
@@ -26,7 +25,6 @@ __all__ = [
     "Key",
     "Live",
     "Marker",
-    "Other",
     "Snapshot",
     "Upstream",
 ]

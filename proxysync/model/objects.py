@@ -145,25 +145,12 @@ class AccessList:
 
 
 @dataclass(frozen=True)
-class Other:
-    """An object of a kind that we only look at.
-
-    `label` is how messages call it (`stream #3 (port 25)`), `resolves` the host name that nginx
-    looks up for it when it starts, and `certificate` the id of the one that it uses, if any.
-    """
-
-    label: str
-    resolves: str | None = None
-    certificate: int | None = None
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """All that matters of one NPM server, read at one moment.
 
     `objects` are of the kinds we manage; `denied` says of some of these why the account may not
     manage them. `accepted` are the fields that this server knows, per kind. `canaries` are
-    throwaway hosts that were left behind. `others` are of the kinds that we do not manage.
+    throwaway hosts that were left behind. `admin_port` is where NPM itself is reached.
     """
 
     objects: tuple[Live, ...]
@@ -171,5 +158,5 @@ class Snapshot:
     access_lists: tuple[AccessList, ...] = ()
     accepted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     canaries: tuple[Live, ...] = ()
-    others: tuple[Other, ...] = ()
     denied: Mapping[str, str] = field(default_factory=dict)
+    admin_port: int | None = None

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from proxysync.kinds import KINDS, RESERVED_SUFFIX, Kind
-from proxysync.kinds.unmanaged import UNMANAGED
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snapshot
 from proxysync.model.flight import Flight
 from proxysync.npm import wire
@@ -107,12 +107,8 @@ class NpmClient:
             ),
             accepted=server.accepted,
             canaries=tuple(live for live in lives if _is_canary(live)),
-            others=tuple(
-                read(row)
-                for collection, read in UNMANAGED.items()
-                for row in self._list_if_allowed(collection)
-            ),
             denied={name: f"{e.message}. {e.hint}" for name, e in server.denied.items()},
+            admin_port=_port_of(self.url),
         )
         return self._last_snapshot
 
@@ -344,6 +340,11 @@ def _is_canary(live: Live) -> bool:
     names = KINDS[live.kind].claims(live.fields)
     marked = live.marker is not None and live.marker.canary
     return marked and all(name.endswith(RESERVED_SUFFIX) for name in names)
+
+
+def _port_of(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _id_of(row: Any) -> int:

@@ -45,7 +45,8 @@ def _asked_twice(draft: Draft, asking: Mapping[str, Sequence[Key]]) -> Conflict 
             other = competitors[0]
             where = "" if other.kind == draft.kind.name else f"{KINDS[other.kind].noun} "
             return Conflict(
-                f'{domain} is also asked for by {where}"{other}"; only one entry can have a domain'
+                f'{domain} is also asked for by {where}"{other}"; '
+                f"only one entry can have a {draft.kind.claim_noun}"
             )
     return None
 
@@ -63,7 +64,7 @@ def _held_by_foreign(draft: Draft, hosts: Mapping[str, Sequence[Live]]) -> Confl
         each = "; ".join(f"{_are_held(domains)} by {who}" for who, domains in holders.items())
         return Conflict(
             f"{each}. proxysync manages none of these hosts, and an entry can take over only "
-            "one: free the domains in NPM"
+            f"one: free the {draft.kind.claim_noun}s in NPM"
         )
     ((who, domains),) = holders.items()
     advice = _advice(draft, found[who])
@@ -79,11 +80,12 @@ def _advice(draft: Draft, live: Live) -> str:
             + (f" or {takeover}" if draft.live is None else "")
             + "; otherwise remove it from that one's file first"
         )
+    noun = draft.kind.claim_noun
     if live.kind != draft.kind.name or draft.live is not None:
-        return ", which proxysync does not manage; free the domain in NPM"
+        return f", which proxysync does not manage; free the {noun} in NPM"
     return (
         ", which proxysync does not manage; take it over with "
-        f"`proxysync adopt {draft.name}`, or free the domain in NPM"
+        f"`proxysync adopt {draft.name}`, or free the {noun} in NPM"
     )
 
 
@@ -165,6 +167,8 @@ def _keep_served(draft: Draft, waiting: Mapping[str, Sequence[Draft]]) -> Draft:
         return replace(draft, stop=Hold(HoldKind.WAITING, reason))
     draft = replace(draft, keeps=draft.keeps | kept)
     keeping = replace(draft, target=draft.with_kept(draft.target))
+    if not kept <= keeping.takes:  # a port cannot be kept beside another one
+        return replace(keeping, keeps=draft.keeps - kept)
     if keeping.writes:
         return replace(keeping, reason=f"{draft.reason}; {reason}")
     return replace(keeping, stop=Hold(HoldKind.WAITING, reason))

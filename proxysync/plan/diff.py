@@ -269,7 +269,8 @@ def _report(draft: Draft) -> Draft:
 
 def _reason(draft: Draft, match: Match, last: Fields | None) -> str:
     if match.adopts:
-        return f"taken over: {draft.kind.label} #{match.adopts.npm_id} holds its domains"
+        noun = draft.kind.claim_noun
+        return f"taken over: {draft.kind.label} #{match.adopts.npm_id} holds its {noun}s"
     if match.owned and _renamed(match):
         return f"renamed from {match.owned.name}"
     if not draft.drift:

@@ -12,8 +12,8 @@ from proxysync.probe.streams import Dialler
 from proxysync.probe.syntax import check_syntax
 
 _KEEPS_NPM_DOWN = (
-    "; nginx resolves the name of a location when it starts: with this one all of NPM would "
-    "not start, and all sites would be down"
+    "; nginx resolves the name of a location when it starts, and that of a stream: with this one "
+    "all of NPM would not start, and all sites would be down"
 )
 
 
@@ -32,7 +32,7 @@ async def check(probe: Probe, names: Resolver | None = None) -> Result:
     try:
         for name in STEPS:
             if name in probe.skip:
-                steps.append(Step(name, "skipped", "left out on request"))
+                steps.append(Step(name, "skipped", _why_left_out(name, probe.upstream.scheme)))
             elif failed:
                 steps.append(Step(name, "skipped", f"not tried, because {failed} failed"))
             else:
@@ -114,6 +114,14 @@ class _Visit:
         if self._probe.resolved_at_start:
             detail += _KEEPS_NPM_DOWN
         raise StepError(detail, UNRESOLVED)
+
+
+def _why_left_out(name: StepName, scheme: str) -> str:
+    if scheme not in ("tcp", "udp"):
+        return "left out on request"
+    if name == "http":
+        return "what is passed on as it comes is asked nothing"
+    return "UDP knows no connection to try" if scheme == "udp" else "left out on request"
 
 
 def _since(start: float) -> int:

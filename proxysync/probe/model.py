@@ -66,8 +66,8 @@ class Probe:
     500 is good) and `expect_text` is how to print that (`200-399`). `skip` names steps to leave
     out. Timeouts are in seconds and cover their whole step. `resolver` is a name server
     (`127.0.0.1:5353`, or an address alone) that is asked in the system's stead.
-    `resolved_at_start` marks the upstream of a location: nginx resolves its name when it
-    starts, and does not start without.
+    `resolved_at_start` marks the upstream of a location or a stream: nginx resolves its name when
+    it starts, and does not start without.
     """
 
     upstream: Upstream

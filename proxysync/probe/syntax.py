@@ -17,7 +17,7 @@ def check_syntax(probe: Probe) -> str:
     The values were checked where they come from; this is for whoever calls with others.
     """
     upstream = probe.upstream
-    if upstream.scheme not in {"http", "https"}:
+    if upstream.scheme not in {"http", "https"} and "http" not in probe.skip:
         raise StepError(f"the scheme “{upstream.scheme}” is neither http nor https", SYNTAX)
     if not 1 <= upstream.port <= 65535:
         raise StepError(f"the port {upstream.port} is not between 1 and 65535", SYNTAX)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from proxysync.model import Upstream
-from proxysync.values import names, scalars, upstreams
+from proxysync.values import names, scalars, streams, upstreams
 from proxysync.values.limits import SHARE_PATTERN, DeleteLimit
 from proxysync.values.scalars import ExpectStatus
 
@@ -77,6 +77,29 @@ Domains = Annotated[
 ]
 ProxyUpstream = Annotated[Upstream, BeforeValidator(upstreams.proxy_upstream), UPSTREAM]
 LocationUpstream = Annotated[Upstream, BeforeValidator(upstreams.location_upstream), UPSTREAM]
+ListenPort = Annotated[
+    int,
+    BeforeValidator(streams.listen_port),
+    WithJsonSchema(
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 65535,
+            "not": {"enum": [*streams.NPMS_OWN]},
+        }
+    ),
+]
+StreamUpstream = Annotated[
+    Upstream,
+    BeforeValidator(streams.stream_upstream),
+    WithJsonSchema({"type": "string", "pattern": ":[0-9]{1,5}$"}),
+]
+_PROTOCOL = {"enum": [*streams.PROTOCOLS]}
+Protocols = Annotated[
+    tuple[str, ...],
+    BeforeValidator(streams.protocols),
+    WithJsonSchema({"anyOf": [_PROTOCOL, {"type": "array", "minItems": 1, "items": _PROTOCOL}]}),
+]
 LocationPath = Annotated[str, BeforeValidator(upstreams.location_path)]
 HealthPath = Annotated[
     str, BeforeValidator(scalars.health_path), WithJsonSchema({"type": "string", "pattern": "^/"})

@@ -12,7 +12,8 @@ from proxysync.health import latent
 from proxysync.health.monitor import Monitor
 from proxysync.health.target import Target
 from proxysync.kinds.proxy import PROXY
-from proxysync.model import Applied, Live, Marker, Other, Snapshot, clock
+from proxysync.kinds.stream import STREAM
+from proxysync.model import Applied, Live, Marker, Snapshot, clock
 from proxysync.npm.client import NpmClient
 from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
@@ -47,6 +48,11 @@ def watched(text: str, *rows: Applied) -> dict[str, Target]:
     return {target.key.name: target for target in targets(config, rows)}
 
 
+def stream(npm_id: int, host: str, **fields: Any) -> Live:
+    row = {"incoming_port": 25, "forwarding_host": host, "tcp_forwarding": True, **fields}
+    return Live("stream", npm_id, STREAM.complete(row))
+
+
 def entry(name: str, more: str = "") -> str:
     return f"  {name}: {{domains: [{name}.example], upstream: 'http://10.0.0.5:80'{more}}}\n"
 
@@ -57,21 +63,22 @@ def test_names_of_locations_and_streams_count_foreign_ones_too_and_main_ones_do_
             live(1, "nas.lan", "10.0.0.1", "NAS.lan/files", "$backend"),
             live(2, "nas.lan"),
             live(3, "gone.lan", enabled=False),
+            stream(1, "mail.lan"),
+            stream(2, "off.lan", enabled=False),
+            stream(3, "unused.lan", tcp_forwarding=False),
+            stream(4, "$backend"),
         ),
-        others=(Other("stream #1 (port 25)", resolves="mail.lan"),),
     )
     assert names_at_start(snapshot) == {
         "nas.lan": ["proxy host #1 (h1.example)", "proxy host #2 (h2.example)"],
         "10.0.0.1": ["proxy host #1 (h1.example)"],
-        "mail.lan": ["stream #1 (port 25)"],
+        "mail.lan": ["stream #1 (tcp/25)"],
     }
 
 
 def test_a_bare_name_of_a_foreign_host_may_be_a_container_and_is_left_alone() -> None:
-    hosts = (live(1, "jellyfin"), live(2, "nas", ours=True))
-    assert list(names_at_start(Snapshot(hosts, others=(Other("stream #1", resolves="mail"),)))) == [
-        "nas"
-    ]
+    hosts = (live(1, "jellyfin"), live(2, "nas", ours=True), stream(1, "mail"))
+    assert list(names_at_start(Snapshot(hosts))) == ["nas"]
 
 
 def test_managed_enabled_proxies_with_health_are_watched_as_they_are_live() -> None:
@@ -210,7 +217,8 @@ def test_streams_are_read_where_we_may_see_them(sandbox: Sandbox) -> None:
                 {
                     "id": 1,
                     "incoming_port": 25,
-                    "forwarding_host": "mail.lan",
+                    "forwarding_host": "Mail.lan",
+                    "tcp_forwarding": 1,
                     "enabled": True,
                     "certificate_id": 5,
                 },
@@ -218,11 +226,12 @@ def test_streams_are_read_where_we_may_see_them(sandbox: Sandbox) -> None:
             ]
 
     streams = NpmClient(Streams(Transport(sandbox.url), "admin@example.com", "changeme"))
-    assert streams.snapshot().others == (
-        Other("stream #1 (port 25)", resolves="mail.lan", certificate=5),
-        Other("stream #2 (port None)"),
-    )
+    on, off = streams.snapshot().objects
+    assert (on.kind, on.fields["certificate_id"]) == ("stream", 5)
+    assert STREAM.resolved_at_start(on.fields) == {"mail.lan"}
+    assert not STREAM.is_enabled(off.fields)
     assert streams.last_snapshot == streams.snapshot()
     sandbox.add_user("viewer@example.com", "secret", {"streams": "hidden"})
     viewer = NpmClient(Session(Transport(sandbox.url), "viewer@example.com", "secret"))
-    assert viewer.snapshot().others == ()
+    assert viewer.snapshot().objects == ()
+    assert "may not see streams" in viewer.snapshot().denied["stream"]
