@@ -88,7 +88,8 @@ def test_an_apply_and_what_is_known_afterwards(
     page = events(door.env.state_dir, EventQuery())
     assert page.to_json() == door.world.call("events", "--format", "json").json
     assert {"proxy.created", "proxy.blocked"} <= {event.event for event in page.events}
-    status = StatusView(door.config, lambda: door.npm, door.env.state_dir).read()
+    with closing(StatusView(door.config, lambda: door.npm, door.env.state_dir)) as view:
+        status = view.read()
     assert status.to_json() == door.world.call("status", "--format", "json").json
     assert [entry.sync for entry in status.entries] == ["in sync", "blocked"]
     for value in (shown, found.to_json(), page.to_json(), status.to_json()):
