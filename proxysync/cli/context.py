@@ -21,7 +21,7 @@ FLAGS = (
 
 
 BESIDE_A_DAEMON = frozenset(
-    ("plan", "apply", "status", "events", "history", "rollback", "adopt", "resume")
+    ("plan", "apply", "status", "events", "history", "rollback", "import", "adopt", "resume")
 )
 """Commands that mean little with another state than that of the daemon."""
 

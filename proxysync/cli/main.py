@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 from proxysync import __version__
@@ -19,6 +20,7 @@ COMMANDS = {
     "validate": "check the file, then every upstream in it",
     "plan": "show what would change in NPM; touches nothing",
     "apply": "make the changes, once",
+    "import": "write what NPM has as a file; changes nothing in NPM",
     "adopt": "take over the foreign host that holds an entry's domains",
     "run": "the daemon: keep NPM in sync from now on",
     "status": "show every entry and how it is",
@@ -58,6 +60,11 @@ Where NPM is and who we are comes from the environment, or from flags of the sam
   PROXYSYNC_NPM_URL=http://10.0.0.2:81  PROXYSYNC_NPM_IDENTITY=bot@example.com
   PROXYSYNC_NPM_SECRET_FILE=/etc/proxysync/secret  (or PROXYSYNC_NPM_SECRET)
 """
+
+
+def module_of(command: str) -> str:
+    """The module of a command: one that is a word of Python has a `_` after it."""
+    return f"proxysync.cli.{command}{'_' if iskeyword(command) else ''}"
 
 
 class Parser(argparse.ArgumentParser):
@@ -108,7 +115,7 @@ def build_parser(*, complete: bool = False) -> argparse.ArgumentParser:
         dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
     )
     for name, what in COMMANDS.items():
-        command = commands.add_parser(name, help=what, module=f"proxysync.cli.{name}")
+        command = commands.add_parser(name, help=what, module=module_of(name))
         if complete:
             command.load()
     return parser

@@ -1,6 +1,7 @@
 """What `${NAME}` may read: only what was handed over for it, never the environment as it is."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,6 +131,17 @@ def handed_over(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if name.startswith(SECRET) and not name.endswith("_FILE") and len(value) >= SHORTEST_SECRET
     }
+
+
+def readable(secrets: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Those secrets (values to their `${NAME}`) that a file could read now."""
+    variables = Variables(environ)
+    found: dict[str, str] = {}
+    for value, shown in secrets.items():
+        with suppress(InvalidValue):
+            if variables.get(shown[2:-1]) == Variable(value, secret=True):
+                found[value] = shown
+    return found
 
 
 def _checked(name: str, variable: Variable) -> Variable:

@@ -59,6 +59,19 @@ class Served:
     is_not_found: bool = False
 
 
+@dataclass(frozen=True)
+class AsEntry:
+    """An object of NPM as an entry of the file says it.
+
+    `fields` are the file's, without those that have their default; `ineffective` are those that
+    change nothing while the others are as they are. `problems` say what the file cannot express.
+    """
+
+    fields: Mapping[str, Any]
+    ineffective: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
 class Kind(ABC):
     """A kind of object in NPM; all that handles objects is generic over this.
 
@@ -159,6 +172,13 @@ class Kind(ABC):
         """
 
     @abstractmethod
+    def entry_of(self, fields: Fields, snapshot: Snapshot) -> AsEntry:
+        """The way back from `desired`: the entry that means these fields on this server.
+
+        Whether the file takes each value is not looked at: the loader knows.
+        """
+
+    @abstractmethod
     def claims(self, fields: Fields) -> frozenset[str]:
         """The names that no other host may hold."""
 
@@ -240,6 +260,18 @@ def as_desired(
         found = [snapshot.denied[kind.name]]
     unknown = {} if resource.is_on else missing
     return Desired(resource.key, fields, "; ".join(found) or None, unknown)
+
+
+def as_entry(
+    kind: Kind,
+    every: Mapping[str, Any],
+    problems: Iterable[str] = (),
+    ineffective: frozenset[str] = frozenset(),
+) -> AsEntry:
+    """The way back: an entry from all fields of the file, without those that say the default."""
+    usual = {name: info.default for name, info in kind.entry_model.model_fields.items()}
+    said = {name: value for name, value in every.items() if value != usual[name]}
+    return AsEntry(said, ineffective, tuple(problems))
 
 
 def _not_known(kind: Kind, fields: Fields, snapshot: Snapshot) -> Iterable[str]:

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from proxysync.kinds.base import Kind, Served, as_desired
+from proxysync.kinds.base import AsEntry, Kind, Served, as_desired, as_entry
 from proxysync.kinds.entry import Defaults, Entry, Resource
-from proxysync.kinds.references import References
+from proxysync.kinds.references import ReferenceNames, References
 from proxysync.model import Desired, Fields, Snapshot
 from proxysync.values.fields import AdvancedConfig, Bool, CertificateName, Domains
 from proxysync.values.invalid import InvalidValue
@@ -70,6 +70,10 @@ class HostKind(Kind):
     def wire(self, entry: Any, references: References) -> Fields:
         """The fields of its own that an entry asks for."""
 
+    @abstractmethod
+    def own_fields(self, fields: Fields, names: ReferenceNames) -> Mapping[str, Any]:
+        """The way back: the file's fields of its own, whether they have their default or not."""
+
     def normalise(self, fields: Fields) -> Fields:
         """Domains lower-case and sorted, 0/1 as booleans, and TLS flags only with what they need:
         none without a certificate, HSTS only with forced TLS.
@@ -102,6 +106,21 @@ class HostKind(Kind):
             }
         )
         return as_desired(self, resource, fields, references, snapshot)
+
+    def entry_of(self, fields: Fields, snapshot: Snapshot) -> AsEntry:
+        names = ReferenceNames(snapshot)
+        every = {
+            "domains": fields["domain_names"],
+            **self.own_fields(fields, names),
+            "certificate": names.certificate(fields["certificate_id"]),
+            "force_ssl": fields["ssl_forced"],
+            "http2": fields["http2_support"],
+            "hsts": fields["hsts_enabled"],
+            "hsts_subdomains": fields["hsts_subdomains"],
+            "advanced_config": fields["advanced_config"],
+            "enabled": fields["enabled"],
+        }
+        return as_entry(self, every, names.problems, _ineffective(fields))
 
     def claims(self, fields: Fields) -> frozenset[str]:
         return frozenset(fields["domain_names"])
@@ -140,6 +159,15 @@ class HostKind(Kind):
                 yield ("domains", index), domain(item)
             except InvalidValue:
                 continue
+
+
+def _ineffective(fields: Fields) -> frozenset[str]:
+    """What `normalise` takes away, whatever the file says."""
+    if not fields["certificate_id"]:
+        return frozenset({"force_ssl", "http2", "hsts", "hsts_subdomains"})
+    if not fields["ssl_forced"]:
+        return frozenset({"hsts", "hsts_subdomains"})
+    return frozenset() if fields["hsts_enabled"] else frozenset({"hsts_subdomains"})
 
 
 def like(value: Any, default: Any) -> Any:

@@ -1,11 +1,12 @@
 """Hosts that answer 404 for everything: the kind `not_found_host`, which NPM calls dead hosts."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from proxysync.kinds.base import Served
 from proxysync.kinds.hosts import HostDefaults, HostEntry, HostKind
-from proxysync.kinds.references import References
+from proxysync.kinds.references import ReferenceNames, References
 from proxysync.model import Fields
 
 
@@ -41,6 +42,10 @@ class NotFoundHostKind(HostKind):
 
     def wire(self, entry: HostEntry, references: References) -> Fields:
         del entry, references
+        return {}
+
+    def own_fields(self, fields: Fields, names: ReferenceNames) -> Mapping[str, Any]:
+        del fields, names
         return {}
 
     def served(self, fields: Fields, path: str = "/") -> Served:

@@ -14,7 +14,7 @@ from proxysync.kinds.entry import (
     WatchedEntry,
 )
 from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind, like
-from proxysync.kinds.references import References
+from proxysync.kinds.references import ReferenceNames, References
 from proxysync.model import Fields, Upstream
 from proxysync.probe.model import STEPS, Probe
 from proxysync.values import upstreams
@@ -168,6 +168,17 @@ class ProxyKind(HostKind):
             "locations": [_wire_location(location) for location in entry.locations],
         }
 
+    def own_fields(self, fields: Fields, names: ReferenceNames) -> Mapping[str, Any]:
+        return {
+            "upstream": _upstream_of(fields),
+            "trust_forwarded_proto": fields["trust_forwarded_proto"],
+            "cache_assets": fields["caching_enabled"],
+            "block_exploits": fields["block_exploits"],
+            "websockets": fields["allow_websocket_upgrade"],
+            "access_list": names.access_list(fields["access_list_id"]),
+            "locations": tuple(map(_entry_location, fields["locations"])),
+        }
+
     def normalise(self, fields: Fields) -> Fields:
         result = super().normalise(fields)
         return {**result, "locations": [_location(item) for item in result["locations"]]}
@@ -294,3 +305,16 @@ def _wire_location(location: Location) -> Fields:
         "forward_path": location.upstream.path,
         "advanced_config": location.advanced_config,
     }
+
+
+def _upstream_of(fields: Fields) -> str:
+    """What NPM forwards to; a path may stand in its host, and then NPM goes by that one."""
+    host, slash, rest = str(fields["forward_host"]).partition("/")
+    path = slash + rest or fields.get("forward_path", "")
+    return f"{fields['forward_scheme']}://{host}:{fields['forward_port']}{path}"
+
+
+def _entry_location(item: Fields) -> Mapping[str, Any]:
+    entry = {"path": item["path"], "upstream": _upstream_of(item)}
+    config = item["advanced_config"]
+    return {**entry, "advanced_config": config} if config else entry

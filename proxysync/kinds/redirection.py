@@ -1,12 +1,12 @@
 """Redirection hosts: the kind `redirection`."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind
-from proxysync.kinds.references import References
+from proxysync.kinds.references import ReferenceNames, References
 from proxysync.model import Fields
 from proxysync.values.fields import Bool
 from proxysync.values.redirects import (
@@ -110,6 +110,15 @@ class RedirectionKind(HostKind):
         if not is_old or fields.get("forward_scheme") != "auto":
             return fields
         return {**fields, "forward_scheme": BEFORE_AUTO}
+
+    def own_fields(self, fields: Fields, names: ReferenceNames) -> Mapping[str, Any]:
+        del names
+        return {
+            "to": self.leads_to(fields),
+            "code": fields["forward_http_code"],
+            "preserve_path": fields["preserve_path"],
+            "block_exploits": fields["block_exploits"],
+        }
 
     def placeholder_definition(self, name: str) -> Fields:
         return self.normalise({"domain_names": [name], "forward_domain_name": "localhost"})

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from proxysync.model import AccessList, Certificate, Fields, Snapshot
+from proxysync.values.scalars import NONE
 
 CERTIFICATE = "certificate_id"
 ACCESS_LIST = "access_list_id"
@@ -100,6 +101,55 @@ class References:
         except UnknownReferenceError as error:
             self.missing[field] = str(error)
             return UNKNOWN
+
+
+class ReferenceNames:
+    """The way back: names by which the file refers to what has these ids, as NPM is now.
+
+    `problems` are the ids for which there is none, and why.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.problems: list[str] = []
+
+    def certificate(self, npm_id: int) -> str | None:
+        """Its nice name, or a domain that only it covers; None for none."""
+        known = self._snapshot.certificates
+        names = [n for c in known if c.npm_id == npm_id for n in (c.nice_name, *c.domains)]
+        advice = "give it a nice name of its own in NPM"
+        return self._name(find_certificate, "certificate", npm_id, names, known, advice)
+
+    def access_list(self, npm_id: int) -> str | None:
+        """Its name; None for none."""
+        known = self._snapshot.access_lists
+        names = [a.name for a in known if a.npm_id == npm_id]
+        advice = "give each its own name in NPM"
+        return self._name(find_access_list, "access list", npm_id, names, known, advice)
+
+    def _name(
+        self,
+        find: Callable[[str, Sequence[Any]], int],
+        what: str,
+        npm_id: int,
+        names: Sequence[str],
+        known: Sequence[Any],
+        advice: str,
+    ) -> str | None:
+        if not npm_id:
+            return None
+        for name in names:
+            try:
+                if name.strip() and name.casefold() != NONE and find(name, known) == npm_id:
+                    return name
+            except UnknownReferenceError:
+                continue
+        self.problems.append(
+            f'{what} #{npm_id} "{names[0]}" has no name that tells it from the others; {advice}'
+            if names
+            else f"it has {what} #{npm_id}, which is gone from NPM, or this account may not see it"
+        )
+        return None
 
 
 def reference_fingerprint(fields: Fields, snapshot: Snapshot) -> str:

@@ -7,10 +7,18 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from proxysync.kinds.base import Flaw, Kind, Served, UpstreamProbe, as_desired
+from proxysync.kinds.base import (
+    AsEntry,
+    Flaw,
+    Kind,
+    Served,
+    UpstreamProbe,
+    as_desired,
+    as_entry,
+)
 from proxysync.kinds.entry import Resource, ValidationSettings, WatchedDefaults, WatchedEntry
 from proxysync.kinds.hosts import like
-from proxysync.kinds.references import References
+from proxysync.kinds.references import ReferenceNames, References
 from proxysync.model import Desired, Fields, Snapshot, Upstream
 from proxysync.probe.model import STEPS, Probe
 from proxysync.values import streams
@@ -145,6 +153,17 @@ class StreamKind(Kind):
                 f"{entry.listen} is the port at which NPM's own API answers; choose another one"
             ]
         return as_desired(self, resource, fields, references, snapshot, problems)
+
+    def entry_of(self, fields: Fields, snapshot: Snapshot) -> AsEntry:
+        names = ReferenceNames(snapshot)
+        every = {
+            "listen": fields["incoming_port"],
+            "upstream": f"{fields['forwarding_host']}:{fields['forwarding_port']}",
+            "protocols": tuple(name for name, switch in SWITCHES.items() if fields[switch]),
+            "certificate": names.certificate(fields["certificate_id"]),
+            "enabled": fields["enabled"],
+        }
+        return as_entry(self, every, names.problems)
 
     def claims(self, fields: Fields) -> frozenset[str]:
         port = fields["incoming_port"]

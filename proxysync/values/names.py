@@ -11,8 +11,9 @@ from proxysync.values.invalid import InvalidValue, suggestion
 EXAMPLE = "media.example.com"
 MAX_DOMAINS = 100
 LONGEST_NAME = 253
+LONGEST_ENTRY_NAME = 100
 
-_ENTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_ENTRY = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_ENTRY_NAME - 1}}}", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.ASCII)
 _WHITE = {" ": "a blank", "\t": "a tab", "\n": "a line break", "\r": "a line break"}
 

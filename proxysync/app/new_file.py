@@ -1,0 +1,40 @@
+"""A file for a person, written as a whole or not at all."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from proxysync.model.errors import ProxysyncError
+
+
+def require_free(path: Path) -> None:
+    """Raises ProxysyncError if something has this name already."""
+    if os.path.lexists(path):
+        raise ProxysyncError(f"{path} is there already", hint="--force replaces it.")
+
+
+def write_file(path: Path, text: str, *, replace: bool) -> None:
+    """Writes the text beside the path first, so that nobody ever sees half of it.
+
+    Without `replace`, what has the name by now is kept. Raises ProxysyncError.
+    """
+    target = path.resolve() if replace else path
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            beside.replace(target)
+        else:
+            os.link(beside, target)
+    except FileExistsError:
+        require_free(path)
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ProxysyncError(f"{path} cannot be written: {reason}") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
