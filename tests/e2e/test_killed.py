@@ -66,6 +66,9 @@ def after(urls: list[str]) -> Entries:
 KEPT = ("steady", "port", "flags", "renamed", "left", "right", "giver", "moved", "config")
 """Sites that are there before and after."""
 
+MOVING = {"left", "right", "moved"}
+"""Those of them whose domain goes to another host."""
+
 
 class Visitors:
     """Ask for all sites again and again; they remember how long each one was away."""
@@ -138,7 +141,10 @@ class Rounds:
             time.sleep(1.0)
         assert done.code == 0, done.out + done.err
         self._assert_in_sync()
-        assert {n: s for n, s in visitors.away.items() if s > RELOAD} == {}, (number, moment)
+        old = self._world.npm.version < (2, 12, 0)  # without an alias for a name that moves
+        staying = set(KEPT) - (MOVING if old else set())
+        away = {name: visitors.away[name] for name in staying if visitors.away[name] > RELOAD}
+        assert away == {}, (number, moment)
         return killed
 
     def _apply(self, number: int, moment: str) -> bool:
