@@ -284,3 +284,86 @@ def _leave_a_write_that_never_arrives(world: World, services: list[DemoService])
     world.apply()
     world.write({"site": {"upstream": services[1].url}})
     signal_at(world, "apply", "--yes", method="PUT", path=HOST, phase="before")
+
+
+ENTRIES: Mapping[str, Mapping[str, Any]] = {
+    "proxies": {},
+    "redirections": {"to": "https://elsewhere.example.com"},
+    "not_found_hosts": {},
+}
+MOVES: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "to a redirection": {"x": ("proxies", "redirections")},
+    "to a not-found host": {"x": ("redirections", "not_found_hosts")},
+    "to a proxy": {"x": ("not_found_hosts", "proxies")},
+    "in a ring": {
+        "x": ("redirections", "proxies"),
+        "y": ("not_found_hosts", "redirections"),
+        "z": ("proxies", "not_found_hosts"),
+    },
+}
+"""The kinds of the hosts that domains go from, and to. All of the entries have one name."""
+
+ANY_HOST = r"/nginx/(proxy|redirection|dead)-hosts(/\d+)?(/\w+)?"
+POINTS = [
+    (method, phase, nth)
+    for method, most in (("POST", 1), ("PUT", 4), ("DELETE", 1))
+    for phase in ("before", "after")
+    for nth in range(1, most + 1)
+]
+
+
+def save_by_kind(world: World, toy: DemoService, kinds: Mapping[str, str]) -> None:
+    sections: dict[str, dict[str, Any]] = {section: {} for section in ENTRIES}
+    sections["proxies"]["stays"] = {"upstream": toy.url}
+    for section in set(kinds.values()):
+        more = {"upstream": toy.url} if section == "proxies" else {}
+        names = [domain(name) for name in sorted(kinds) if kinds[name] == section]
+        sections[section]["one"] = {"domains": names, **ENTRIES[section], **more}
+    world.write(sections.pop("proxies"), **sections)
+
+
+def answers(world: World, kinds: Mapping[str, str]) -> dict[str, tuple[int, str]]:
+    return {name: world.npm.visit(domain(name)) for name in kinds}
+
+
+@pytest.mark.parametrize("then", ["the same file", "the old file"])
+@pytest.mark.parametrize(
+    ("move", "point"),
+    [
+        *((move, POINTS[n]) for move, n in zip(MOVES, (1, 6, 10, 7), strict=True)),
+        *(pytest.param(m, p, marks=pytest.mark.long) for m in MOVES for p in POINTS),
+    ],
+)
+def test_stop_in_a_move_between_kinds_leaves_every_name_served(
+    small_world: World,
+    services: list[DemoService],
+    move: str,
+    point: tuple[str, str, int],
+    then: str,
+) -> None:
+    world, toy, (method, phase, nth) = small_world, services[0], point
+    old = {name: kinds[0] for name, kinds in MOVES[move].items()}
+    new = {name: kinds[1] for name, kinds in MOVES[move].items()}
+    save_by_kind(world, toy, old)
+    world.apply()
+    before, nobody = answers(world, old), world.npm.visit("nobody.example.com")
+    save_by_kind(world, toy, new)
+    words = "apply", "--yes"
+    try:
+        signal_at(world, *words, method=method, path=ANY_HOST, phase=phase, nth=nth)
+    except AssertionError as error:
+        if "there was no such request" not in str(error):
+            raise
+        pytest.skip("the move takes fewer writes of this sort")
+    assert nobody not in answers(world, old).values()
+    if then == "the old file":
+        save_by_kind(world, toy, old)
+    world.apply()
+    world.assert_in_sync()
+    after = answers(world, old)
+    assert nobody not in after.values()
+    assert (after == before) is (then == "the old file")
+    collections = ("proxy-hosts", "redirection-hosts", "dead-hosts")
+    rows = [row for name in collections for row in world.npm.call("GET", f"/nginx/{name}")]
+    names = [name for row in rows for name in row["domain_names"]]
+    assert sorted(names) == sorted(map(domain, ("stays", *old)))
