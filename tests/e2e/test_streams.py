@@ -4,18 +4,26 @@ On the sandbox and, marked `live`, on a real NPM.
 """
 
 import http.client
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from proxysync.apply import port_writer
 from proxysync.demo.services import DemoService
-from tests.world import Done, World, domain
+from tests.faults import Fault, FaultProxy
+from tests.world import HOST, Done, World, domain, eventually
 
 STREAMS = "/nginx/streams"
+
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -327,3 +335,120 @@ def test_status_shows_ports_and_rollback_brings_one_back(
     done = world.run("rollback", "--yes")
     assert done.code == 0, done.out + done.err
     assert passes_on(ports[0], services[0])
+
+
+def killed_at(world: World, write: int) -> bool:
+    """An apply that is killed once NPM has acted on this one of its writes; whether it was."""
+    with FaultProxy(world.npm.url) as proxy:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "proxysync", "apply", "--yes"],
+            env={**world.env, "PROXYSYNC_NPM_URL": proxy.url},
+            cwd=world.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        writes = count(1)
+
+        def kill(_: int, method: str, path: str, phase: str) -> bool:
+            writing = method != "GET" and path != "/tokens" and phase == "after"
+            if writing and next(writes) == write:
+                process.kill()
+                return True
+            return False
+
+        proxy.on_request = kill
+        return process.wait(60) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("write", [1, 2, 3])
+def test_killed_at_any_write_the_next_run_brings_it_in_sync(
+    small_world: World, services: list[DemoService], ports: list[int], write: int
+) -> None:
+    save(small_world, {"game": to(services[0], ports[0])})
+    assert killed_at(small_world, write)
+    small_world.apply()
+    assert passes_on(ports[0], services[0])
+    assert len(rows(small_world)) == 1
+    assert canaries(small_world) == []
+    small_world.assert_in_sync()
+
+
+@pytest.mark.parametrize("write", [2, 3, 4])
+def test_killed_with_a_port_that_is_taken_the_next_run_is_rid_of_it(
+    small_world: World, services: list[DemoService], busy: int, write: int
+) -> None:
+    save(small_world, {"game": to(services[0], busy)})
+    assert killed_at(small_world, write)
+    refused(small_world)
+    assert rows(small_world) == []
+    assert loads(small_world, services[0])
+    assert canaries(small_world) == []
+
+
+def test_where_the_throwaway_host_may_still_be_there_it_is_unconfirmed(
+    small_world: World, services: list[DemoService], ports: list[int]
+) -> None:
+    save(small_world, {"game": to(services[0], ports[0])})
+    with FaultProxy(small_world.npm.url) as proxy:
+        proxy.inject(Fault.ERROR_500_WITHOUT_EFFECT, method="DELETE", path=HOST)
+        done = small_world.run("apply", "--yes", env={"PROXYSYNC_NPM_URL": proxy.url})
+    assert done.code == 1
+    assert "so that it is not known whether nginx has loaded it" in done.out
+    small_world.apply()
+    assert canaries(small_world) == []
+    assert passes_on(ports[0], services[0])
+    small_world.assert_in_sync()
+
+
+def test_an_edge_that_is_not_npms_proves_nothing_and_refuses_nothing(
+    small_world: World, services: list[DemoService], ports: list[int]
+) -> None:
+    save(small_world, {"game": to(services[0], ports[0])}, verify={"url": services[2].url})
+    (outcome,) = small_world.apply()["outcomes"]
+    assert "does not show what nginx loads" in outcome["message"]
+    assert passes_on(ports[0], services[0])
+    assert canaries(small_world) == []
+
+
+def test_one_of_which_nothing_is_known_that_worked_is_disabled(
+    small_world: World, services: list[DemoService], busy: int
+) -> None:
+    theirs = {"incoming_port": busy, "forwarding_host": "nope.invalid", "forwarding_port": 9}
+    small_world.npm.call("POST", STREAMS, {**theirs, "tcp_forwarding": True})
+    save(small_world, {"game": to(services[0], busy)})
+    done = small_world.run("adopt", "game", "--yes")
+    assert done.code == 1
+    assert "it is disabled until then" in done.out
+    assert not row(small_world, "game")["enabled"]
+    assert loads(small_world, services[0])
+
+
+def test_a_port_that_is_not_reached_is_told(
+    small_world: World,
+    services: list[DemoService],
+    ports: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(port_writer, "_connects", lambda *_: False)
+    save(small_world, {"game": to(services[0], ports[0])})
+    (outcome,) = small_world.apply()["outcomes"]
+    assert f"tcp/{ports[0]} is not reached at 127.0.0.1: publish it" in outcome["message"]
+
+
+def test_its_health_is_whether_tcp_connects(
+    small_world: World, services: list[DemoService], ports: list[int]
+) -> None:
+    health = {"interval": "1s", "failure_threshold": 1}
+    save(small_world, {"game": to(services[0], ports[0], health=health)})
+    small_world.apply()
+    with small_world.daemon():
+
+        def standing() -> str:
+            (shown,) = small_world.call("status", "--format", "json").json["proxies"]
+            return str(shown["health"])
+
+        eventually(lambda: standing() == "healthy")
+        services[0].stop()
+        eventually(lambda: standing() == "unhealthy")
+        (told,) = [e for e in small_world.events() if e["data"].get("to") == "unhealthy"]
+        assert (told["kind"], told["name"]) == ("stream", "game")
