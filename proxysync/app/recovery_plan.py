@@ -1,4 +1,7 @@
-"""What of a plan may put a broken nginx right: then it has to come before all else."""
+"""What of a plan may put a broken nginx right: then it has to come before all else.
+
+It looks ahead, at a new plan; `apply.recovery` looks back, at what a killed run left open.
+"""
 
 from dataclasses import dataclass, replace
 

@@ -28,9 +28,11 @@ Look = Callable[[Probe], Awaitable[Observation]]
 class HealthEvaluator:
     """Where all targets stand. For one event loop; `look` checks a probe once.
 
-    Before a target is called unhealthy, others that were well are looked at. If none of them
-    is reached either, the network is down: that is said once, and every status is kept
-    until something is reached again.
+    A target that was reached, and answered badly, is called unhealthy at once. Before one that
+    was not reached is, others that were well are looked at. If none of them is reached either,
+    the network is down: that is said once, and every status is kept until something is reached
+    again. Where fewer than MIN_SIMULTANEOUS targets can tell, NPM must be out of reach as well;
+    without an `npm` to ask they never tell that.
     """
 
     def __init__(

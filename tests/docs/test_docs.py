@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 import proxysync
 from proxysync.cli.main import COMMANDS, build_parser
 from proxysync.kinds.base import Kind
+from proxysync.kinds.entry import Entry
 from proxysync.model.catalogue import CATALOGUE
 
 PACKAGE = Path(proxysync.__file__).parent
@@ -137,12 +139,24 @@ def test_the_picture_shows_every_room() -> None:
     assert ROOMS - set(re.findall(r"\w+", picture)) == set()
 
 
-def test_the_table_says_what_every_trait_of_a_kind_means() -> None:
-    text = (ROOT / "docs" / "adding-a-kind.md").read_text().partition("## What each trait")[2]
-    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
-    described = [name for row in rows for name in SPAN.findall(row)]
-    names = {name for name in {**vars(Kind), **Kind.__annotations__} if not name.startswith("_")}
-    assert sorted(described) == sorted(names)
+def public_names(owner: type) -> list[str]:
+    """What a class itself defines or declares for others."""
+    names = {**vars(owner), **owner.__annotations__}.keys() - dir(BaseModel)
+    return sorted(name for name in names if not name.startswith("_"))
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("What each trait means", public_names(Kind)),
+        ("What an entry of the file is asked", public_names(Entry)),
+    ],
+    ids=["kind", "entry"],
+)
+def test_the_table_says_what_every_trait_of_a_kind_means(heading: str, names: list[str]) -> None:
+    text = (ROOT / "docs" / "adding-a-kind.md").read_text().partition(f"## {heading}\n")[2]
+    rows = [r.split("|")[1] for r in text.partition("\n## ")[0].splitlines() if r[:3] == "| `"]
+    assert sorted(name for row in rows for name in SPAN.findall(row)) == names
 
 
 def test_a_wrong_name_is_noticed() -> None:
