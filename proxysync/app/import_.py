@@ -111,6 +111,7 @@ def import_(
         (
             *stored.warnings,
             *(f"Warning: {text}" for text in unseen),
+            *(f"Warning: {e.warning}" for e in entries if e.warning and not e.problems),
             *([f"Warning: {warning}"] if warning else []),
         ),
     )
@@ -187,7 +188,11 @@ def _similar(text: str, named: Mapping[Key, Live]) -> str:
 
 
 def _entry(key: Key, live: Live, source: _Source, problem: str | None) -> ImportedEntry:
-    entry = ImportedEntry(key, call(live), KINDS[key.kind].entry_of(live.fields, source.snapshot))
+    kind = KINDS[key.kind]
+    entry = ImportedEntry(key, call(live), kind.entry_of(live.fields, source.snapshot))
+    if live.online is False and kind.is_enabled(live.fields):
+        warning = f"nginx does not serve {entry.label} ({key}), nor will it once it is adopted"
+        entry = replace(entry, warning=f"{warning}: {live.refusal}")
     problems = (problem,) if problem else entry.entry.problems
     return replace(entry, problems=tuple(problems or _refused(entry, live, source)))
 

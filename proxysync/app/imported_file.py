@@ -24,13 +24,15 @@ HEADER = """\
 class ImportedEntry:
     """One object of NPM as it stands in the file; with `problems`, as a comment only.
 
-    `label` is how messages call the object: `redirection host #3`.
+    `label` is how messages call the object: `redirection host #3`. `warning` is what a person
+    should know before adopting it, though the file can express it.
     """
 
     key: Key
     label: str
     entry: AsEntry
     problems: tuple[str, ...] = ()
+    warning: str | None = None
 
     @property
     def kind(self) -> Kind:

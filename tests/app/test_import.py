@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -391,6 +391,15 @@ def test_only_what_is_named_is_taken() -> None:
 def test_a_managed_host_that_cannot_stand_in_the_file_is_told_of() -> None:
     found = imported(marked(host(1, "a.example.com", forward_host="a/b"), "mine"))
     assert not found.changes_nothing
+
+
+def test_a_host_that_nginx_refuses_is_warned_of() -> None:
+    refused = replace(
+        host(1, "a.example.com"), online=False, nginx_error="nginx: [emerg] no such thing"
+    )
+    (warning,) = imported(refused).notes
+    assert warning.startswith("Warning: nginx does not serve proxy host #1 (a)")
+    assert warning.endswith("nginx: [emerg] no such thing")
 
 
 def test_a_kind_that_the_account_may_not_see_is_told_of() -> None:

@@ -10,7 +10,14 @@ import yaml
 
 from tests.world import World, domain
 
-COLLECTIONS = ("proxy-hosts", "redirection-hosts", "dead-hosts", "access-lists", "certificates")
+COLLECTIONS = (
+    "proxy-hosts",
+    "redirection-hosts",
+    "dead-hosts",
+    "streams",
+    "access-lists",
+    "certificates",
+)
 MOVING = {"modified_on", "meta", "expires_on"}
 """What a write of any kind changes, or is looked at by itself."""
 
@@ -46,7 +53,7 @@ def add_proxy(world: World, *domains: str, **fields: Any) -> dict[str, Any]:
     return world.npm.add_host(*map(domain, domains), **{"locations": [], **fields})
 
 
-def populate(world: World) -> None:
+def populate(world: World, port: int) -> None:
     """Hosts of all sorts, as people have them."""
     wild = world.npm.add_certificate(domain("wild"), "*.proxysync-test.example")
     # A real NPM reads no domain from certificates like those of the tests.
@@ -71,6 +78,9 @@ def populate(world: World) -> None:
     secure = {"forward_scheme": "https", "forward_domain_name": "a.example.com:8443/x"}
     redirection = add(world, "redirection-hosts", "away", forward_http_code=302, **secure)
     disable(world, "redirection-hosts", redirection)
+    stream = {"forwarding_host": "127.0.0.1", "forwarding_port": 9, "certificate_id": 0}
+    both = {"tcp_forwarding": True, "udp_forwarding": True}
+    world.npm.call("POST", "/nginx/streams", {"incoming_port": port, **stream, **both})
     add(world, "dead-hosts", "gone", **tls, hsts_enabled=True, hsts_subdomains=True)
     add(world, "dead-hosts", "parked", advanced_config="add_header X-Parked '$host ${host}';")
 
@@ -126,8 +136,10 @@ def use(world: World, path: Path) -> None:
     world.file.write_text(text)
 
 
-def test_what_was_made_by_hand_is_imported_and_adopted_without_a_change(world: World) -> None:
-    populate(world)
+def test_what_was_made_by_hand_is_imported_and_adopted_without_a_change(
+    world: World, closed_port: int
+) -> None:
+    populate(world, closed_port)
     before = everything(world)
     path = world.folder / "imported.yaml"
     done = world.run("import", "-o", str(path))
@@ -140,7 +152,8 @@ def test_what_was_made_by_hand_is_imported_and_adopted_without_a_change(world: W
     use(world, path)
     again = world.run("import")
     assert again.out == path.read_text(), "stdout has what the file has"
-    assert world.run("adopt", "--all", "--yes").code == 0
+    adopted = world.run("adopt", "--all", "--yes")
+    assert adopted.code == 0, adopted.out
     assert changed(world, before) == {}
     world.assert_in_sync()
     assert world.run("import").out == path.read_text(), "names stay"
