@@ -85,6 +85,8 @@ class HostWriter:
         elif before is None:
             live = self._create(change, target, on_created)
             trouble = trouble_of(live, target)
+        elif _needs_no_write(change, before):
+            live = before
         elif _may_linger(target, before, prepared.last):
             live = self._disable_anew(change, target, before)
         else:
@@ -195,6 +197,16 @@ def trouble_of(live: Live, target: Fields) -> str | None:
     if KINDS[live.kind].is_enabled(live.fields) and live.online is False:
         return f"nginx refuses it: {live.refusal}"
     return None
+
+
+def _needs_no_write(change: Change, before: Live) -> bool:
+    """Whether a host that is taken over is served as the file says, and would keep no marker.
+
+    NPM since 2.13 would even lose its certificate in nginx by a PUT that changes nothing.
+    """
+    kind = KINDS[change.kind]
+    is_served = kind.is_enabled(before.fields) and before.online is True
+    return change.action == "adopt" and not kind.keeps_marker and not change.fields and is_served
 
 
 def _may_linger(target: Fields, live: Live, last: Applied | None) -> bool:

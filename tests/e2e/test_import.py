@@ -200,6 +200,21 @@ def test_what_cannot_be_expressed_is_told_and_the_rest_is_taken(small_world: Wor
     assert first != second
 
 
+def test_a_404_host_is_taken_over_without_a_write(small_world: World) -> None:
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    add(small_world, "dead-hosts", "gone")
+    path = small_world.folder / "imported.yaml"
+    small_world.run("import", "-o", str(path))
+    use(small_world, path)
+    adopted = small_world.run("adopt", "--all", "--yes")
+    assert adopted.code == 0, adopted.out
+    assert "adopt gone" in adopted.out
+    writes = [path for method, path in sandbox.requests if method == "PUT"]
+    assert writes == [], "NPM keeps no marker of it, and may lose its certificate in nginx"
+    small_world.assert_in_sync()
+
+
 def test_a_spelling_that_the_file_does_not_keep_is_told_before(small_world: World) -> None:
     small_world.npm.add_host(domain("upper"), forward_host="NAS.lan")
     done = small_world.run("import")
