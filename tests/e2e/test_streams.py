@@ -452,3 +452,30 @@ def test_its_health_is_whether_tcp_connects(
         eventually(lambda: standing() == "unhealthy")
         (told,) = [e for e in small_world.events() if e["data"].get("to") == "unhealthy"]
         assert (told["kind"], told["name"]) == ("stream", "game")
+
+
+def test_a_port_is_not_kept_for_one_that_cannot_take_it(
+    small_world: World, services: list[DemoService], ports: list[int]
+) -> None:
+    save(small_world, {"a": to(services[0], ports[0])})
+    small_world.apply()
+    blocked = {"listen": ports[0], "upstream": "gone.invalid:9"}
+    save(small_world, {"a": to(services[0], ports[1]), "b": blocked})
+    refused(small_world)
+    assert passes_on(ports[1], services[0])
+    assert [r["incoming_port"] for r in rows(small_world)] == [ports[1]]
+
+
+@pytest.mark.parametrize("npm", [pytest.param("real", marks=pytest.mark.live)], indirect=True)
+@pytest.mark.parametrize("protocols", [["udp"], ["tcp", "udp"]])
+def test_a_udp_port_that_something_else_has_is_refused(
+    world: World, services: list[DemoService], protocols: list[str]
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        save(world, {"bad": to(services[0], port, protocols=protocols)})
+        assert f"udp/{port}" in refused(world).out
+        assert rows(world) == []
+        assert loads(world, services[0])
+        assert canaries(world) == []
