@@ -202,12 +202,24 @@ class NpmClient:
         flight = Flight(kind.name, live.npm_id, changes(live, _sent(payload, fields)))
         path = f"/{kind.collection}/{live.npm_id}"
         written = self._act(kind, flight, "PUT", path, payload, fields)
-        if kind.is_late:  # nginx has got what NPM had before
-            written = self._act(kind, flight, "PUT", path, payload, fields)
+        if kind.is_late and kind.is_enabled(written.fields):
+            written = self._make_current(kind, flight, path, payload, fields)
         if on and not kind.is_enabled(written.fields) and not kind.is_switched_by_put:
             flight = Flight(kind.name, live.npm_id, {kind.switch: True})
             written = self._act(kind, flight, "POST", f"{path}/enable")
         return written
+
+    def _make_current(
+        self, kind: Kind, flight: Flight, path: str, payload: Mapping[str, Any], fields: Fields
+    ) -> Live:
+        """Gives nginx what the object has now, for after a PUT it has what was there before.
+
+        A second PUT does, but for a certificate, which only enabling looks up.
+        """
+        assert flight.npm_id is not None
+        if kind.served(fields).https:
+            return self.disable(kind, flight.npm_id)  # and it is enabled again by the caller
+        return self._act(kind, flight, "PUT", path, payload, fields)
 
     def disable(self, kind: Kind, npm_id: int) -> Live:
         """Takes the object out of nginx."""

@@ -72,7 +72,8 @@ class Hosts:
         self._log(access, "updated", row["id"], merged)
         answer = self._expanded(row, self._all_expands())
         if late:
-            row["meta"] = self._render_and_test(before)
+            # It has not looked up the certificate of that row, either.
+            row["meta"] = self._render_and_test(before, certificate=False)
             return answer
         if row["enabled"] or self._kind is not PROXY_HOST:
             self._configure(row)
@@ -144,8 +145,10 @@ class Hosts:
         meta = self._render_and_test(row, bare_list=bare_list)
         self._table.patch(row, {"meta": meta})
 
-    def _render_and_test(self, row: Row, *, bare_list: bool = False) -> dict[str, Any]:
-        text = self.render(row, bare_list=bare_list)
+    def _render_and_test(
+        self, row: Row, *, bare_list: bool = False, certificate: bool = True
+    ) -> dict[str, Any]:
+        text = self.render(row, bare_list=bare_list, certificate=certificate)
         refusal = self._store.nginx.configure(self._file(row), text)
         if refusal and self._store.behaviour.quotes_commands:
             refusal = f'Command failed: /usr/sbin/nginx -t -g "error_log off;"\n{refusal}'

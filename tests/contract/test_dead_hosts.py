@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import DEAD_HOSTS, ONLINE, Api
+from tests.contract.client import DEAD_HOSTS, ONLINE, Api, Pair
 from tests.world import BAD, domain, eventually
 
 A, B = domain("a"), domain("b")
@@ -101,6 +101,27 @@ def test_an_update_takes_effect_one_update_later(api: Api) -> None:
     api.put(DEAD_HOSTS, row["id"], domain_names=[B])
     assert api.visit(B).status_code == 404
     assert api.is_default(A)
+
+
+@pytest.mark.every_version
+def test_an_update_takes_it_off_https_until_it_is_enabled_again(api: Api, pair: Pair) -> None:
+    row = api.dead_host(A, certificate_id=api.certificate(pair))
+    page = api.visit_by_https(A)
+    assert page is not None
+    assert page.certificate == pair.shown
+
+    for _ in range(2):
+        api.put(DEAD_HOSTS, row["id"], domain_names=[A])
+    lost = api.visit_by_https(A)
+    assert (lost is None or lost.certificate != pair.shown) is lags(api)
+
+    api.act(DEAD_HOSTS, row["id"], "disable")
+    eventually(lambda: not api.read(DEAD_HOSTS, row["id"])["enabled"])
+    eventually(lambda: api.is_default(A))
+    api.act(DEAD_HOSTS, row["id"], "enable")
+    again = api.visit_by_https(A)
+    assert again is not None
+    assert again.certificate == pair.shown
 
 
 @pytest.mark.every_version

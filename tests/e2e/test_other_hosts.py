@@ -3,11 +3,14 @@
 On the sandbox and, marked `live`, on a real NPM.
 """
 
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -250,3 +253,36 @@ def test_rollback_brings_a_deleted_redirection_back(world: World) -> None:
     assert done.code == 0, done.out + done.err
     assert len(rows(world, "redirections")) == 2
     assert location(world, "two")[0] == 301
+
+
+@pytest.mark.parametrize("npm", [pytest.param("real", marks=pytest.mark.live)], indirect=True)
+def test_a_not_found_host_that_changes_keeps_its_https(world: World) -> None:
+    """Since 2.13 NPM forgets the certificate of a 404 host with each write to it."""
+    world.npm.add_certificate(domain("pair"), domain("parked"))
+    entry = {"certificate": domain("pair")}
+    save(world, not_found_hosts={"parked": entry})
+    world.apply()
+    assert has_https(world, "parked")
+    both = {**entry, "domains": [domain("parked"), domain("second")]}
+    save(world, not_found_hosts={"parked": both})
+    world.apply()
+    assert row(world, "not_found_hosts", "second")["enabled"]
+    assert has_https(world, "parked")
+    assert world.npm.visit(domain("second"))[0] == 404
+    world.assert_in_sync()
+
+
+def has_https(world: World, name: str) -> bool:
+    """Whether nginx completes a handshake for this name."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection(
+                (urlsplit(world.npm.sites_url).hostname or "", 443), timeout=5
+            ) as plain,
+            context.wrap_socket(plain, server_hostname=domain(name)) as secure,
+        ):
+            return secure.getpeercert(binary_form=True) is not None
+    except OSError:
+        return False

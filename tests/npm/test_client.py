@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from proxysync.kinds import KINDS
+from proxysync.kinds.not_found_host import NOT_FOUND_HOST
 from proxysync.kinds.proxy import PROXY
 from proxysync.model import Fields, Marker
 from proxysync.npm.client import NpmClient
@@ -402,3 +403,20 @@ def test_a_ca_file_without_a_certificate_is_told_by_its_name(tmp_path: Path) -> 
     ca_file.write_text("nothing\n")
     with ending_handshakes(b"") as url, pytest.raises(NpmAddressError, match=r"ca\.pem holds no"):
         client(url, ca_file=ca_file).snapshot()
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_404_host_with_a_certificate_is_enabled_anew_for_only_that_looks_it_up(
+    sandbox: Sandbox, *, secure: bool
+) -> None:
+    npm = connect(sandbox)
+    pair = sandbox.add_certificate("pair", ["a.example.com"]) if secure else 0
+    fields = {"domain_names": ["a.example.com"], "certificate_id": pair}
+    made = npm.create(NOT_FOUND_HOST, NOT_FOUND_HOST.normalise(fields), MARKER)
+    more = NOT_FOUND_HOST.normalise({**fields, "domain_names": ["b.example.com"]})
+    before = len(sandbox.writes)
+    written = npm.update(NOT_FOUND_HOST, made, more, MARKER)
+    assert written.fields == more
+    paths = [path.rpartition("/")[2] for _, path in sandbox.writes[before:]]
+    number = str(made.npm_id)
+    assert paths == ([number, "disable", "enable"] if secure else [number, number])
