@@ -140,7 +140,7 @@ def test_made_changed_disabled_renamed_and_deleted(
     save(world, {})
     world.apply("--max-delete", "100%")
     assert rows(world) == []
-    assert answer(ports[1]) == ""
+    eventually(lambda: answer(ports[1]) == "")
     assert canaries(world) == []
 
 
