@@ -1,13 +1,15 @@
 """Redirection hosts: the kind `redirection`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from proxysync.kinds.entry import Resource
 from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind
 from proxysync.kinds.references import ReferenceNames, References
-from proxysync.model import Fields
+from proxysync.model import Desired, Fields, Snapshot
 from proxysync.values.fields import Bool
 from proxysync.values.redirects import (
     CODES,
@@ -27,6 +29,14 @@ Code = Annotated[int, BeforeValidator(redirect_code), WithJsonSchema({"enum": li
 
 BEFORE_AUTO = "$scheme"
 """How NPM before 2.12 writes `auto`, which it would send visitors to as it is."""
+
+
+KNOWS_AUTO = (2, 13, 3)
+
+NO_AUTO = (
+    "this NPM would send visitors to auto:// for a `to` without a scheme; write http:// or "
+    "https:// before it, or update NPM to 2.13.3"
+)
 
 
 class RedirectionDefaults(HostDefaults):
@@ -119,6 +129,13 @@ class RedirectionKind(HostKind):
             "preserve_path": fields["preserve_path"],
             "block_exploits": fields["block_exploits"],
         }
+
+    def desired(self, resource: Resource, snapshot: Snapshot) -> Desired:
+        found = super().desired(resource, snapshot)
+        lacks_auto = snapshot.version and (2, 12, 0) <= snapshot.version < KNOWS_AUTO
+        if not lacks_auto or found.fields["forward_scheme"] != "auto":
+            return found
+        return replace(found, problem="; ".join(filter(None, (found.problem, NO_AUTO))))
 
     def placeholder_definition(self, name: str) -> Fields:
         return self.normalise({"domain_names": [name], "forward_domain_name": "localhost"})

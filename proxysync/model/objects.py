@@ -159,4 +159,5 @@ class Snapshot:
     accepted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     canaries: tuple[Live, ...] = ()
     denied: Mapping[str, str] = field(default_factory=dict)
+    version: tuple[int, int, int] | None = None
     admin_port: int | None = None

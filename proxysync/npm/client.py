@@ -106,6 +106,7 @@ class NpmClient:
                 if (npm_id := wire.read_id(row)) is not None
             ),
             accepted=server.accepted,
+            version=server.version,
             canaries=tuple(live for live in lives if _is_canary(live)),
             denied={name: f"{e.message}. {e.hint}" for name, e in server.denied.items()},
             admin_port=_port_of(self.url),

@@ -74,7 +74,7 @@ def behaviour_of(text: str) -> Behaviour:
         nested_in_lists=version >= (2, 15, 0),
         lists_are_late=version < (2, 11, 0),
         quotes_commands=version < (2, 11, 0),
-        auto_scheme=not legacy,
+        auto_scheme=version >= (2, 13, 3),
         reads_bad_pem=old_codes or version >= (2, 14, 0),
     )
 

@@ -120,7 +120,7 @@ def test_where_visitors_are_sent(api: Api, fields: dict[str, Any], target: str) 
     assert api.visit(A, "/x%20y?z=1").headers["Location"] == target
 
 
-@pytest.mark.since("2.12.1")
+@pytest.mark.since("2.13.3")
 def test_auto_keeps_the_scheme(api: Api) -> None:
     api.redirection(A, forward_scheme="auto")
 
@@ -128,7 +128,7 @@ def test_auto_keeps_the_scheme(api: Api) -> None:
 
 
 @pytest.mark.every_version
-@pytest.mark.before("2.12.0")
+@pytest.mark.before("2.13.3")
 def test_auto_is_where_visitors_are_sent(api: Api) -> None:
     api.redirection(A, forward_scheme="auto")
 

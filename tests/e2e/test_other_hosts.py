@@ -69,7 +69,9 @@ def test_a_redirection_is_made_changed_disabled_and_deleted(world: World) -> Non
     assert location(world, "old") == (301, "https://blog.example.com/new")
     world.assert_in_sync()
 
-    save(world, redirections={"old": {"to": "b.example.com", "code": 308, "preserve_path": True}})
+    auto = not (2, 12, 0) <= world.npm.version < (2, 13, 3)
+    to = "b.example.com" if auto else "http://b.example.com"
+    save(world, redirections={"old": {"to": to, "code": 308, "preserve_path": True}})
     world.apply()
     assert location(world, "old") == (308, "http://b.example.com/old?x=1")
     before = row(world, "redirections", "old")

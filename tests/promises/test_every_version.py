@@ -72,7 +72,7 @@ def test_commands_apply_serves_no_redirection_that_is_off(old_world: World, begi
     old_world.write({}, redirections=first)
     old_world.apply()
     assert (old_world.npm.visit(domain("old"))[0] == 302) is (begins == "on")
-    for to in ("https://two.example.com", "three.example.com"):
+    for to in ("https://two.example.com", "http://three.example.com"):
         old_world.write({}, redirections=redirection(to, enabled=False))
         old_world.apply("--max-delete", "100%")
         assert old_world.npm.visit(domain("old"))[0] != 302
