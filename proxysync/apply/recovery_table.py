@@ -45,7 +45,8 @@ def decide(entry: JournalEntry, live: Live | None, marker: Marker) -> RecoveryAc
     """The table above; `marker` is the one that the write gave the host."""
     if live is None:
         return RecoveryAction.RELOAD_NGINX if entry.action == "delete" else RecoveryAction.LEAVE
-    enabled = KINDS[entry.kind].is_enabled(live.fields)
+    kind = KINDS[entry.kind]
+    enabled = kind.is_enabled(live.fields)
     as_written = live.fields == entry.after
     # A new host that nginx refuses never worked, even if somebody has changed it since.
     if enabled and live.online is False and (as_written or not entry.before):
@@ -55,8 +56,9 @@ def decide(entry: JournalEntry, live: Live | None, marker: Marker) -> RecoveryAc
         return RecoveryAction.LEAVE
     # Only a write that nginx has tested says so; a disabling leaves no trace of it. Whether a port
     # is free is not tested, but proved with the next write.
-    tested = live.online is True and not KINDS[entry.kind].ports(live.fields)
-    if enabled and as_written and tested:
+    tested = live.online is True and not kind.ports(live.fields)
+    is_late = kind.is_late and entry.before is not None  # nginx may have tested the old one
+    if enabled and as_written and tested and not is_late:
         return RecoveryAction.CHECK_SITE
     return RecoveryAction.WRITE_AGAIN
 

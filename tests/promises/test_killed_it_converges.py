@@ -367,3 +367,21 @@ def test_stop_in_a_move_between_kinds_leaves_every_name_served(
     rows = [row for name in collections for row in world.npm.call("GET", f"/nginx/{name}")]
     names = [name for row in rows for name in row["domain_names"]]
     assert sorted(names) == sorted(map(domain, ("stays", *old)))
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_a_not_found_host_is_served_as_written_after_a_kill_at_any_of_its_writes(
+    small_world: World, services: list[DemoService], phase: str, nth: int
+) -> None:
+    world, one = small_world, {"domains": [domain("x")]}
+    both = {"domains": [domain("x"), domain("y")]}
+    proxies = {"stays": {"upstream": services[0].url}}
+    world.write(proxies, not_found_hosts={"one": one})
+    world.apply()
+    world.write(proxies, not_found_hosts={"one": both})
+    signal_at(world, "apply", "--yes", method="PUT", path=ANY_HOST, phase=phase, nth=nth)
+    world.apply()
+    world.assert_in_sync()
+    assert world.npm.visit(domain("y")) == world.npm.visit(domain("x"))
+    assert world.npm.visit(domain("y")) != world.npm.visit("nobody.example.com")
