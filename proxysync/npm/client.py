@@ -204,23 +204,32 @@ class NpmClient:
         path = f"/{kind.collection}/{live.npm_id}"
         written = self._act(kind, flight, "PUT", path, payload, fields)
         if kind.is_late and kind.is_enabled(written.fields):
-            written = self._make_current(kind, flight, path, payload, fields)
+            written = self._make_current(kind, written, path, payload, fields)
         if on and not kind.is_enabled(written.fields) and not kind.is_switched_by_put:
             flight = Flight(kind.name, live.npm_id, {kind.switch: True})
             written = self._act(kind, flight, "POST", f"{path}/enable")
         return written
 
     def _make_current(
-        self, kind: Kind, flight: Flight, path: str, payload: Mapping[str, Any], fields: Fields
+        self, kind: Kind, written: Live, path: str, payload: Mapping[str, Any], fields: Fields
     ) -> Live:
         """Gives nginx what the object has now, for after a PUT it has what was there before.
 
-        A second PUT does, but for a certificate, which only enabling looks up.
+        A second PUT does, but for a certificate, which only enabling looks up. Where even that
+        is not sent, nothing that NPM shows tells that the change is half done.
         """
-        assert flight.npm_id is not None
-        if kind.served(fields).https:
-            return self.disable(kind, flight.npm_id)  # and it is enabled again by the caller
-        return self._act(kind, flight, "PUT", path, payload, fields)
+        try:
+            if kind.served(fields).https:
+                return self.disable(kind, written.npm_id)  # and the caller enables it again
+            shows = changes(written, _sent(payload, fields))
+            flight = Flight(kind.name, written.npm_id, shows)
+            return self._act(kind, flight, "PUT", path, payload, fields)
+        except NpmUnconfirmedError:
+            raise
+        except NpmError as error:
+            raise NpmUnconfirmedError(
+                f"{error.message}; nginx has what was there before", hint=error.hint, live=written
+            ) from error
 
     def disable(self, kind: Kind, npm_id: int) -> Live:
         """Takes the object out of nginx."""

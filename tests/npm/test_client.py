@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import trustme
@@ -15,6 +16,7 @@ from proxysync.kinds import KINDS
 from proxysync.kinds.not_found_host import NOT_FOUND_HOST
 from proxysync.kinds.proxy import PROXY
 from proxysync.model import Fields, Marker
+from proxysync.model.flight import Flight
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import (
     NpmAddressError,
@@ -29,6 +31,7 @@ from proxysync.npm.errors import (
 from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
 from proxysync.sandbox import Sandbox
+from tests.faults import Fault, FaultProxy
 
 MARKER = Marker("media", "default")
 
@@ -420,3 +423,33 @@ def test_a_404_host_with_a_certificate_is_enabled_anew_for_only_that_looks_it_up
     paths = [path.rpartition("/")[2] for _, path in sandbox.writes[before:]]
     number = str(made.npm_id)
     assert paths == ([number, "disable", "enable"] if secure else [number, number])
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_404_host_that_is_only_half_changed_is_unconfirmed(
+    sandbox: Sandbox, *, secure: bool
+) -> None:
+    pair = sandbox.add_certificate("pair", ["a.example.com"]) if secure else 0
+    fields = {"domain_names": ["a.example.com"], "certificate_id": pair}
+    more = NOT_FOUND_HOST.normalise({**fields, "domain_names": ["b.example.com"]})
+    with FaultProxy(sandbox.url) as proxy:
+        npm = client(proxy.url)
+        made = npm.create(NOT_FOUND_HOST, NOT_FOUND_HOST.normalise(fields), MARKER)
+        method, nth = ("POST", 1) if secure else ("PUT", 2)
+        proxy.inject(Fault.STATUS_400, method=method, path=r"/nginx/dead-hosts/.*", nth=nth)
+        with pytest.raises(NpmUnconfirmedError, match="nginx has what was there before") as caught:
+            npm.update(NOT_FOUND_HOST, made, more, MARKER)
+    assert caught.value.live is not None
+    assert caught.value.live.fields == more
+
+
+def test_the_second_write_of_a_404_host_is_not_taken_for_the_first(sandbox: Sandbox) -> None:
+    """It may arrive later though NPM shows what both of them write."""
+    npm, sent = connect(sandbox), list[Flight]()
+    fields = {"domain_names": ["a.example.com"]}
+    made = npm.create(NOT_FOUND_HOST, NOT_FOUND_HOST.normalise(fields), MARKER)
+    npm.recorder = Mock()
+    npm.recorder.sent = lambda flight: sent.append(flight) or 1  # type: ignore[func-returns-value]
+    more = NOT_FOUND_HOST.normalise({"domain_names": ["b.example.com"]})
+    written = npm.update(NOT_FOUND_HOST, made, more, MARKER)
+    assert [flight.trace((written,))[0] for flight in sent] == [True, False]
