@@ -25,6 +25,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from proxysync.model.errors import ProxysyncError
+from proxysync.values.upstreams import port_of
 
 ABSTRACT = sys.platform == "linux"
 SOCKETS = Path("/proc/net/unix")
@@ -55,9 +56,7 @@ def npm_keys(url: str) -> tuple[str, ...]:
 
     The machine's own addresses count as one.
     """
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    host = (parts.hostname or "").lower()
+    host, port = (urlsplit(url).hostname or "").lower(), port_of(url)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = {"local" if _is_local(info) else str(info[4][0]) for info in found}

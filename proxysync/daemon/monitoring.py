@@ -24,6 +24,7 @@ from proxysync.model.health import Rules
 from proxysync.npm.client import NpmClient
 from proxysync.probe.edge import Edge
 from proxysync.probe.model import Probe
+from proxysync.values.upstreams import port_of
 
 DAILY = 86400.0
 UNRESOLVED_RECHECK = 300.0
@@ -176,9 +177,9 @@ def npm_probe(url: str) -> Probe:
     """Whether NPM's admin port accepts connections, and no more."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     bracketed = f"[{host}]" if ":" in host else host
-    return Probe(Upstream(parts.scheme, bracketed, port), skip=frozenset({"syntax", "http"}))
+    admin = Upstream(parts.scheme, bracketed, port_of(url))
+    return Probe(admin, skip=frozenset({"syntax", "http"}))
 
 
 def names_at_start(snapshot: Snapshot) -> dict[str, list[str]]:

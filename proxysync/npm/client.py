@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from proxysync.kinds import KINDS, RESERVED_SUFFIX, Kind
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snapshot
@@ -23,6 +22,7 @@ from proxysync.npm.errors import (
 from proxysync.npm.flight import Recorder, changes, recorded
 from proxysync.npm.server import Server, read_server, read_version
 from proxysync.npm.session import Session
+from proxysync.values.upstreams import port_of
 
 OnCreated = Callable[[int, str | None], object]
 """Hears of a new object's id and of NPM's text for when it was made."""
@@ -109,7 +109,7 @@ class NpmClient:
             version=server.version,
             canaries=tuple(live for live in lives if _is_canary(live)),
             denied={name: f"{e.message}. {e.hint}" for name, e in server.denied.items()},
-            admin_port=_port_of(self.url),
+            admin_port=port_of(self.url),
         )
         return self._last_snapshot
 
@@ -362,11 +362,6 @@ def _is_canary(live: Live) -> bool:
     names = KINDS[live.kind].claims(live.fields)
     marked = live.marker is not None and live.marker.canary
     return marked and all(name.endswith(RESERVED_SUFFIX) for name in names)
-
-
-def _port_of(url: str) -> int:
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _id_of(row: Any) -> int:

@@ -6,6 +6,7 @@ All raise InvalidValue with an example of a right value.
 import re
 from collections.abc import Callable
 from ipaddress import IPv6Address
+from urllib.parse import urlsplit
 
 from proxysync.model import Upstream
 from proxysync.values.invalid import InvalidValue, quote, suggestion
@@ -21,6 +22,12 @@ _UPSTREAM = re.compile(
 _BRACKETED = re.compile(r"\[(?P<address>[^\[\]]*)\](?P<colon>:?)(?P<port>.*)")
 _LOCATION = re.compile(r"(?P<modifier>=|\^~|~\*|~)?[ \t]*(?P<path>.*)", re.DOTALL)
 _REFUSED = "\"'`;{}$\\<>|^"
+
+
+def port_of(url: str) -> int:
+    """The port that a good URL leads to, whether it names one or not."""
+    parts = urlsplit(url)
+    return parts.port or PORTS.get(parts.scheme, 80)
 
 
 def proxy_upstream(value: object) -> Upstream:
