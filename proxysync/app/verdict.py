@@ -8,13 +8,13 @@ from typing import Any
 from proxysync.kinds import KINDS
 from proxysync.kinds.base import UpstreamProbe
 from proxysync.kinds.entry import Resource, ValidationSettings
-from proxysync.model import Key, Upstream
+from proxysync.model import Key, Keyed, Upstream
 from proxysync.probe.engine import probe_many
 from proxysync.probe.model import STEPS, Probe, Result, Step
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Keyed):
     """What the probes of one entry found: its upstream's result, and one for each location.
 
     `failure` is the first failing step that counts, with the upstream it failed for;
@@ -29,10 +29,6 @@ class Verdict:
     failure: tuple[Upstream, Step] | None = None
     blocks: bool = False
     skipped: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.key.name
 
     @property
     def warns(self) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from proxysync.model import Key
+from proxysync.model import Key, Keyed
 from proxysync.npm.errors import NpmError
 
 STOPPED = "stopped by signal"
@@ -20,7 +20,7 @@ class ChangeResult(StrEnum):
 
 
 @dataclass(frozen=True)
-class ChangeOutcome:
+class ChangeOutcome(Keyed):
     """One change and how it ended; `message` says why where it is not done, else what is
     to be known of it."""
 
@@ -30,10 +30,6 @@ class ChangeOutcome:
     result: ChangeResult
     message: str = ""
     hint: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.key.name
 
 
 @dataclass(frozen=True)

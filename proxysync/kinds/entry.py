@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, field_serializer
 
-from proxysync.model import Key
+from proxysync.model import Key, Keyed
 from proxysync.model.position import Position
 from proxysync.values.fields import (
     Bool,
@@ -170,16 +170,12 @@ class WatchedEntry(WatchedDefaults, Entry):
 
 
 @dataclass(frozen=True)
-class Resource:
+class Resource(Keyed):
     """One entry, what identifies it, and where in the file it stands."""
 
     key: Key
     entry: Entry
     source: Position
-
-    @property
-    def name(self) -> str:
-        return self.key.name
 
     @property
     def is_on(self) -> bool:

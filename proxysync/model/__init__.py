@@ -3,7 +3,7 @@
 Nothing in here knows how anything is done: it imports no other room.
 """
 
-from proxysync.model.key import Key
+from proxysync.model.key import Key, Keyed
 from proxysync.model.objects import (
     AccessList,
     Applied,
@@ -23,6 +23,7 @@ __all__ = [
     "Desired",
     "Fields",
     "Key",
+    "Keyed",
     "Live",
     "Marker",
     "Snapshot",

@@ -26,3 +26,17 @@ class Key:
         """The key that `qualified` makes this text of. No kind has a slash in it, a name may."""
         kind, _, name = qualified.partition("/")
         return cls(kind, name)
+
+
+class Keyed:
+    """What is of one entry, by its key: it has its kind and its name, too."""
+
+    key: Key
+
+    @property
+    def kind(self) -> str:
+        return self.key.kind
+
+    @property
+    def name(self) -> str:
+        return self.key.name

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxysync.model.key import Key
+from proxysync.model.key import Key, Keyed
 
 Fields = Mapping[str, Any]
 """A definition: NPM's field names to JSON values, in normal form (see `kinds`)."""
@@ -38,7 +38,7 @@ class Marker:
 
 
 @dataclass(frozen=True)
-class Desired:
+class Desired(Keyed):
     """One object that the file asks for.
 
     `problem` says why it cannot be expressed on this server (a certificate that is not
@@ -51,14 +51,6 @@ class Desired:
     fields: Fields
     problem: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def kind(self) -> str:
-        return self.key.kind
-
-    @property
-    def name(self) -> str:
-        return self.key.name
 
 
 @dataclass(frozen=True)
@@ -95,7 +87,7 @@ class Live:
 
 
 @dataclass(frozen=True)
-class Applied:
+class Applied(Keyed):
     """What we last wrote for a key: one row of the state.
 
     `unconfirmed` means that the last write was answered by a 5xx, so that nginx may not
@@ -109,14 +101,6 @@ class Applied:
     created_on: str | None = None
     unconfirmed: bool = False
     writer: str | None = None
-
-    @property
-    def kind(self) -> str:
-        return self.key.kind
-
-    @property
-    def name(self) -> str:
-        return self.key.name
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from proxysync.kinds import KINDS
 from proxysync.kinds.domains import reached
-from proxysync.model import Applied, Desired, Key, Live, Snapshot
+from proxysync.model import Applied, Desired, Key, Keyed, Live, Snapshot
 
 
 @dataclass(frozen=True)
-class Owned:
+class Owned(Keyed):
     """A managed host and the key under which we manage it.
 
     `duplicates` are further hosts with the same key, of which none may be touched. `row` is the
@@ -21,10 +21,6 @@ class Owned:
     key: Key
     duplicates: tuple[Live, ...] = ()
     row: Applied | None = None
-
-    @property
-    def name(self) -> str:
-        return self.key.name
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from proxysync.model import Applied, Fields, Key, Live
+from proxysync.model import Applied, Fields, Key, Keyed, Live
 
 Action = Literal["create", "update", "delete", "adopt", "conflict"]
 
@@ -56,7 +56,7 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Change:
+class Change(Keyed):
     """One difference between the file and NPM.
 
     `fields` says what differs, by NPM's field names. `target` is the definition to write
@@ -79,33 +79,17 @@ class Change:
     undoes: frozenset[str] = frozenset()
 
     @property
-    def kind(self) -> str:
-        return self.key.kind
-
-    @property
-    def name(self) -> str:
-        return self.key.name
-
-    @property
     def is_open(self) -> bool:
         """Whether nothing but a refusal of the whole plan keeps it from being made."""
         return self.hold is None and self.action != "conflict"
 
 
 @dataclass(frozen=True)
-class Note:
+class Note(Keyed):
     """Something that a person should know about an entry, though it hinders nothing."""
 
     key: Key
     message: str
-
-    @property
-    def kind(self) -> str:
-        return self.key.kind
-
-    @property
-    def name(self) -> str:
-        return self.key.name
 
 
 @dataclass(frozen=True)

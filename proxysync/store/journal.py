@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proxysync.model import Fields, Key, clock
+from proxysync.model import Fields, Key, Keyed, clock
 from proxysync.store.database import Database
 from proxysync.store.flights import Flights
 
@@ -29,7 +29,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class JournalEntry:
+class JournalEntry(Keyed):
     """One write. `before` and `after` are definitions, None where there is no host.
 
     `npm_id` and `created_on` together are the host; None until NPM has given a new one its id.
@@ -51,14 +51,6 @@ class JournalEntry:
     message: str = ""
     responding: frozenset[str] = frozenset()
     protected: bool = False
-
-    @property
-    def kind(self) -> str:
-        return self.key.kind
-
-    @property
-    def name(self) -> str:
-        return self.key.name
 
 
 class Row:
