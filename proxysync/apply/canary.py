@@ -1,7 +1,8 @@
 """Throwaway hosts: made, looked at and removed again, under a name that can be nobody's."""
 
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from proxysync.kinds import RELOADER, RESERVED_SUFFIX, Kind
 from proxysync.model import Fields, Live, Marker
@@ -15,16 +16,23 @@ def try_out(npm: NpmClient, kind: Kind, fields: Fields, marker: Marker) -> Live:
     Raises NpmError; then nothing else was written to, so there is nothing to confirm.
     """
     name = f"canary-{secrets.token_hex(4)}{RESERVED_SUFFIX}"
-    try:
+    with thrown_away(npm, kind):
         canary = npm.create(kind, kind.with_claims(fields, frozenset({name})), marker)
         npm.delete(kind, canary.npm_id)
+    return canary
+
+
+@contextmanager
+def thrown_away(npm: NpmClient, kind: Kind) -> Iterator[None]:
+    """In here only a throwaway host is written to: no error says that something is unconfirmed."""
+    try:
+        yield
     except NpmUnconfirmedError as error:
         if error.live is not None:
             # What cannot be removed now is removed at the start of the next run.
             with suppress(NpmError):
                 npm.delete(kind, error.live.npm_id)
         raise NpmError(error.message, hint=error.hint, code=error.code) from error
-    return canary
 
 
 def reload_nginx(npm: NpmClient, instance: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from proxysync.apply.canary import thrown_away
 from proxysync.apply.domain_move import DomainMove
 from proxysync.apply.host_writer import HostWriter, PreparedWrite
 from proxysync.apply.outcome import ApplyError, WriteOutcome
@@ -80,10 +81,8 @@ class PortWriter:
         """Raises NpmError, and never one that something is unconfirmed: it is nobody's host."""
         name = f"beacon-{secrets.token_hex(4)}{RESERVED_SUFFIX}"
         marker = Marker("reload", self._hosts.instance, canary=True)
-        try:
+        with thrown_away(self._npm, RELOADER):
             live = self._npm.create(RELOADER, RELOADER.placeholder_definition(name), marker)
-        except NpmUnconfirmedError as error:
-            raise NpmError(error.message, hint=error.hint, code=error.code) from error
         return Beacon(name, live)
 
     def _lower(self, beacon: Beacon, outcome: WriteOutcome) -> None:
