@@ -208,6 +208,13 @@ class Kind(ABC):
     def holders_in_file(self, data: Mapping[str, Any]) -> Iterable[tuple[Sequence[str | int], str]]:
         """The names that an entry's plain data asks for, and where each stands in the entry."""
 
+    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
+        """Why this server cannot do what the fields ask for, whatever they refer to."""
+        accepted = snapshot.accepted.get(self.name, frozenset(self.defaults))
+        for field, since in self.optional.items():
+            if field not in accepted and fields[field] != self.defaults[field]:
+                yield f"this NPM does not know {field}; it came with NPM {since}"
+
     def leads_to(self, fields: Fields) -> str | None:
         """Where visitors end up, as `status` shows it; None where it is nowhere else."""
         del fields
@@ -247,15 +254,13 @@ def as_desired(
     fields: Fields,
     references: References,
     snapshot: Snapshot,
-    problems: Iterable[str] = (),
 ) -> Desired:
-    """The definition of an entry, with what this server lacks for it, and its own `problems`."""
+    """The definition of an entry, with what this server lacks for it."""
     missing = references.missing
-    found = list(problems)
+    found = [*kind.lacks(fields, snapshot)]
     if resource.is_on:
         lacking = [*missing.values(), *references.advice, *references.open_lists(fields)]
         found = [*lacking, *found]
-    found += _not_known(kind, fields, snapshot)
     if kind.name in snapshot.denied:
         found = [snapshot.denied[kind.name]]
     unknown = {} if resource.is_on else missing
@@ -272,10 +277,3 @@ def as_entry(
     usual = {name: info.default for name, info in kind.entry_model.model_fields.items()}
     said = {name: value for name, value in every.items() if value != usual[name]}
     return AsEntry(said, ineffective, tuple(problems))
-
-
-def _not_known(kind: Kind, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
-    accepted = snapshot.accepted.get(kind.name, frozenset(kind.defaults))
-    for field, since in kind.optional.items():
-        if field not in accepted and fields[field] != kind.defaults[field]:
-            yield f"this NPM does not know {field}; it came with NPM {since}"

@@ -1,15 +1,13 @@
 """Redirection hosts: the kind `redirection`."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from proxysync.kinds.entry import Resource
 from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind
 from proxysync.kinds.references import ReferenceNames, References
-from proxysync.model import Desired, Fields, Snapshot
+from proxysync.model import Fields, Snapshot
 from proxysync.values.fields import Bool
 from proxysync.values.redirects import (
     CODES,
@@ -130,12 +128,11 @@ class RedirectionKind(HostKind):
             "block_exploits": fields["block_exploits"],
         }
 
-    def desired(self, resource: Resource, snapshot: Snapshot) -> Desired:
-        found = super().desired(resource, snapshot)
+    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
+        yield from super().lacks(fields, snapshot)
         lacks_auto = snapshot.version and (2, 12, 0) <= snapshot.version < KNOWS_AUTO
-        if not lacks_auto or found.fields["forward_scheme"] != "auto":
-            return found
-        return replace(found, problem="; ".join(filter(None, (found.problem, NO_AUTO))))
+        if lacks_auto and fields["forward_scheme"] == "auto":
+            yield NO_AUTO
 
     def placeholder_definition(self, name: str) -> Fields:
         return self.normalise({"domain_names": [name], "forward_domain_name": "localhost"})

@@ -147,12 +147,13 @@ class StreamKind(Kind):
                 "enabled": entry.enabled,
             }
         )
-        problems = []
-        if entry.listen == snapshot.admin_port:
-            problems = [
-                f"{entry.listen} is the port at which NPM's own API answers; choose another one"
-            ]
-        return as_desired(self, resource, fields, references, snapshot, problems)
+        return as_desired(self, resource, fields, references, snapshot)
+
+    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
+        port = fields["incoming_port"]
+        if port == snapshot.admin_port:
+            yield f"{port} is the port at which NPM's own API answers; choose another one"
+        yield from super().lacks(fields, snapshot)
 
     def entry_of(self, fields: Fields, snapshot: Snapshot) -> AsEntry:
         names = ReferenceNames(snapshot)
