@@ -85,7 +85,8 @@ def _is_risky(change: Change, before: Live | None) -> bool:
     if not (kind.is_enabled(now) and kind.is_enabled(change.target)):
         return False
     same = all(change.target.get(name) == now.get(name) for name in kind.risky)
-    return not same or not (before is None or before.online)
+    works = before is None or before.online
+    return bool(kind.risky) and not (same and works)
 
 
 def _takes_from_another(change: Change, changes: Sequence[Change]) -> bool:

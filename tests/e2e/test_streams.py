@@ -423,6 +423,19 @@ def test_one_of_which_nothing_is_known_that_worked_is_disabled(
     assert loads(small_world, services[0])
 
 
+def test_one_that_is_offline_is_not_tried_on_a_throwaway_stream_which_shows_nothing(
+    small_world: World, services: list[DemoService], ports: list[int]
+) -> None:
+    theirs = {"incoming_port": ports[0], "forwarding_host": "nope.invalid", "forwarding_port": 9}
+    small_world.npm.call("POST", STREAMS, {**theirs, "tcp_forwarding": True})
+    save(small_world, {"game": to(services[0], ports[0])})
+    assert small_world.npm.sandbox is not None
+    small_world.npm.sandbox.writes.clear()
+    assert small_world.run("adopt", "game", "--yes").code == 0
+    assert passes_on(ports[0], services[0])
+    assert ("POST", STREAMS) not in small_world.npm.sandbox.writes
+
+
 def test_a_port_that_is_not_reached_is_told(
     small_world: World,
     services: list[DemoService],
