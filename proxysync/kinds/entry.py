@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_serializer
 
 from proxysync.model import Key, Keyed
 from proxysync.model.position import Position
+from proxysync.probe.model import STEPS
 from proxysync.values.fields import (
     Bool,
     HealthPath,
@@ -21,6 +22,21 @@ from proxysync.values.fields import (
     Timeout,
 )
 from proxysync.values.invalid import InvalidValue
+
+
+class ValidationSettings(Model):
+    """How all proxies are validated; timeouts are in seconds."""
+
+    mode: Mode = Field(
+        default="enforce",
+        description="enforce keeps a proxy out of NPM that fails, warn says so and goes on, "
+        "off probes nothing.",
+    )
+    tcp_timeout: Timeout = Field(default=5.0, description="How long connecting may take.")
+    http_timeout: Timeout = Field(default=10.0, description="How long an HTTP answer may take.")
+    resolver: Resolver | None = Field(
+        default=None, description="Ask this name server (IP or IP:port) instead of the system's."
+    )
 
 
 class Validation(Model):
@@ -40,20 +56,10 @@ class Validation(Model):
         # A set's order differs from run to run, and digests are taken of the JSON.
         return sorted(skip)
 
-
-class ValidationSettings(Model):
-    """How all proxies are validated; timeouts are in seconds."""
-
-    mode: Mode = Field(
-        default="enforce",
-        description="enforce keeps a proxy out of NPM that fails, warn says so and goes on, "
-        "off probes nothing.",
-    )
-    tcp_timeout: Timeout = Field(default=5.0, description="How long connecting may take.")
-    http_timeout: Timeout = Field(default=10.0, description="How long an HTTP answer may take.")
-    resolver: Resolver | None = Field(
-        default=None, description="Ask this name server (IP or IP:port) instead of the system's."
-    )
+    def left_out(self, settings: ValidationSettings) -> frozenset[str]:
+        """The steps that are not to be made; with validation off only the text is looked at."""
+        off = (self.mode or settings.mode) == "off"
+        return frozenset(STEPS[1:]) if off else self.skip
 
 
 class HealthSettings(Model):

@@ -16,7 +16,7 @@ from proxysync.kinds.entry import (
 from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind, like
 from proxysync.kinds.references import ReferenceNames, References
 from proxysync.model import Fields, Upstream
-from proxysync.probe.model import STEPS, Probe
+from proxysync.probe.model import Probe
 from proxysync.values import upstreams
 from proxysync.values.fields import (
     AccessListName,
@@ -237,8 +237,7 @@ class ProxyKind(HostKind):
     def probes(self, resource: Resource, settings: ValidationSettings) -> list[UpstreamProbe]:
         entry = resource.entry
         assert isinstance(entry, ProxyEntry)
-        off = (entry.validation.mode or settings.mode) == "off"
-        skip = frozenset(STEPS[1:] if off else entry.validation.skip)
+        skip = entry.validation.left_out(settings)
         late = entry.validation.allow_unresolved
         expect = entry.health.expect_status
         common: dict[str, Any] = {

@@ -20,7 +20,7 @@ from proxysync.kinds.entry import Resource, ValidationSettings, WatchedDefaults,
 from proxysync.kinds.hosts import like
 from proxysync.kinds.references import ReferenceNames, References
 from proxysync.model import Desired, Fields, Snapshot, Upstream
-from proxysync.probe.model import STEPS, Probe
+from proxysync.probe.model import Probe
 from proxysync.values import streams
 from proxysync.values.fields import (
     Bool,
@@ -167,8 +167,7 @@ class StreamKind(Kind):
         return as_entry(self, every, names.problems)
 
     def claims(self, fields: Fields) -> frozenset[str]:
-        port = fields["incoming_port"]
-        return frozenset(f"{name}/{port}" for name, switch in SWITCHES.items() if fields[switch])
+        return frozenset(f"{protocol}/{port}" for protocol, port in self.ports(fields))
 
     def with_claims(self, fields: Fields, claims: frozenset[str]) -> Fields:
         """The definition that listens only to what is claimed of its own port."""
@@ -239,8 +238,7 @@ class StreamKind(Kind):
         """nginx resolves the name when it starts, so that no mode lets one pass that is gone."""
         entry = resource.entry
         assert isinstance(entry, StreamEntry)
-        off = (entry.validation.mode or settings.mode) == "off"
-        skip = frozenset(STEPS[1:] if off else entry.validation.skip)
+        skip = entry.validation.left_out(settings)
         impossible = frozenset({"http"} if "tcp" in entry.protocols else {"tcp", "http"})
         dns = frozenset({"dns"})
         probe = Probe(
