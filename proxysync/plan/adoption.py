@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from proxysync.kinds import KINDS
-from proxysync.kinds.domains import reached
-from proxysync.model import Fields, Key
+from proxysync.model import Key
+from proxysync.plan.diff import reached_by
 from proxysync.plan.model import Change, Plan
 
 
@@ -21,13 +21,8 @@ def only_adoptions(plan: Plan, keys: frozenset[Key]) -> Plan:
 
 def _frees(change: Change, other: Change) -> bool:
     """Whether a change gives away a name that the other takes."""
-    has, gets = (
-        _names(change, change.live.fields if change.live else None),
-        _names(change, change.target),
-    )
-    needs = _names(other, other.target) if other.is_open else frozenset[str]()
+    kind = KINDS[change.kind]
+    has = reached_by(kind, change.live.fields if change.live else None)
+    gets = reached_by(kind, change.target)
+    needs = reached_by(KINDS[other.kind], other.target if other.is_open else None)
     return bool((has - gets) & needs)
-
-
-def _names(change: Change, fields: Fields | None) -> frozenset[str]:
-    return frozenset() if fields is None else reached(KINDS[change.kind].claims(fields))

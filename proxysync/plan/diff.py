@@ -103,12 +103,12 @@ class Draft:
     @property
     def takes(self) -> frozenset[str]:
         """The domains that the host is to have once this is made."""
-        return _reached(self.kind, self.target)
+        return reached_by(self.kind, self.target)
 
     @property
     def wants(self) -> frozenset[str]:
         """The domains that the file asks for."""
-        return _reached(self.kind, self.want)
+        return reached_by(self.kind, self.want)
 
     def with_kept(self, fields: Fields | None) -> Fields | None:
         """`fields` with the domains that stay here for now."""
@@ -347,7 +347,8 @@ def _holds(*lives: Live) -> frozenset[str]:
     return frozenset[str]().union(*map(claims_of, lives))
 
 
-def _reached(kind: Kind, fields: Fields | None) -> frozenset[str]:
+def reached_by(kind: Kind, fields: Fields | None) -> frozenset[str]:
+    """The domains by which a host with these fields is reached; none without a host."""
     return frozenset() if fields is None else reached(kind.claims(fields))
 
 
