@@ -19,7 +19,7 @@ def signal_at(
     twice: bool = False,
     number: int = signal.SIGKILL,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command that gets a signal at the nth request like this.
+    """Runs a command that gets a signal at the nth request that these patterns match.
 
     `before` NPM hears of the request, or `after` it has acted and before its answer arrives. A
     request that a killed process had sent goes no further. With `twice` it gets another one at
@@ -29,7 +29,7 @@ def signal_at(
 
     def hit(_number: int, asked: str, where: str, now: str) -> bool:
         nonlocal met
-        if (asked, now) != (method, phase) or not re.fullmatch(path, where):
+        if now != phase or not re.fullmatch(method, asked) or not re.fullmatch(path, where):
             return False
         met += 1
         if met != nth and not (twice and met == nth + 1):

@@ -7,10 +7,7 @@ import http.client
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
-from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +16,7 @@ import pytest
 from proxysync.apply import port_writer
 from proxysync.demo.services import DemoService
 from tests.faults import Fault, FaultProxy
+from tests.signals import signal_at
 from tests.world import HOST, Done, World, domain, eventually
 
 STREAMS = "/nginx/streams"
@@ -337,27 +335,12 @@ def test_status_shows_ports_and_rollback_brings_one_back(
     assert passes_on(ports[0], services[0])
 
 
-def killed_at(world: World, write: int) -> bool:
-    """An apply that is killed once NPM has acted on this one of its writes; whether it was."""
-    with FaultProxy(world.npm.url) as proxy:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "proxysync", "apply", "--yes"],
-            env={**world.env, "PROXYSYNC_NPM_URL": proxy.url},
-            cwd=world.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        writes = count(1)
-
-        def kill(_: int, method: str, path: str, phase: str) -> bool:
-            writing = method != "GET" and path != "/tokens" and phase == "after"
-            if writing and next(writes) == write:
-                process.kill()
-                return True
-            return False
-
-        proxy.on_request = kill
-        return process.wait(60) == -signal.SIGKILL
+def kill_at(world: World, write: int) -> None:
+    """Kills an apply once NPM has acted on this one of its writes."""
+    done = signal_at(
+        world, "apply", "--yes", method="POST|PUT|DELETE", path="(?!/tokens).*", nth=write
+    )
+    assert done.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("write", [1, 2, 3])
@@ -365,7 +348,7 @@ def test_killed_at_any_write_the_next_run_brings_it_in_sync(
     small_world: World, services: list[DemoService], ports: list[int], write: int
 ) -> None:
     save(small_world, {"game": to(services[0], ports[0])})
-    assert killed_at(small_world, write)
+    kill_at(small_world, write)
     small_world.apply()
     assert passes_on(ports[0], services[0])
     assert len(rows(small_world)) == 1
@@ -378,7 +361,7 @@ def test_killed_with_a_port_that_is_taken_the_next_run_is_rid_of_it(
     small_world: World, services: list[DemoService], busy: int, write: int
 ) -> None:
     save(small_world, {"game": to(services[0], busy)})
-    assert killed_at(small_world, write)
+    kill_at(small_world, write)
     refused(small_world)
     assert rows(small_world) == []
     assert loads(small_world, services[0])
