@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from proxysync.apply import site_check
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
 from proxysync.store.database import Database, open_for_writing
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 from tests.servers import NameServer
-from tests.world import Npm, World
+from tests.world import IMPATIENT, Npm, World
 
 REAL_NPM = "PROXYSYNC_TEST_NPM_URL"
 
@@ -58,6 +59,14 @@ def world(tmp_path: Path, npm: Npm) -> World:
 def small_world(tmp_path: Path, sandbox: Sandbox) -> World:
     """proxysync beside the sandbox only."""
     return World(tmp_path, in_sandbox(sandbox))
+
+
+@pytest.fixture
+def impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, as `IMPATIENT` in others; beside a real NPM nothing changes."""
+    if request.node.get_closest_marker("live") is None:
+        monkeypatch.setattr(site_check, "SERVED_WITHIN", site_check.SERVED_WITHIN)
+        exec(IMPATIENT)
 
 
 def real_npm() -> Npm:

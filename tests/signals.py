@@ -3,7 +3,6 @@
 import re
 import signal
 import subprocess
-import sys
 
 from tests.faults import FaultProxy
 from tests.world import World
@@ -18,6 +17,7 @@ def signal_at(
     nth: int = 1,
     twice: bool = False,
     number: int = signal.SIGKILL,
+    first: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command that gets a signal at the nth request that these patterns match.
 
@@ -39,7 +39,7 @@ def signal_at(
 
     with FaultProxy(world.npm.url) as proxy:
         process = subprocess.Popen(
-            [sys.executable, "-m", "proxysync", *words],
+            world.command(*words, first=first),
             env={**world.env, "PROXYSYNC_NPM_URL": proxy.url},
             cwd=world.folder,
             stdout=subprocess.PIPE,

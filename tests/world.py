@@ -37,6 +37,13 @@ state.RETRY = state.Backoff(first=1.0, longest=1.0)
 """
 """Python to run first in a process that is to try blocked entries again each second."""
 
+IMPATIENT = """
+from proxysync.apply import site_check
+site_check.SERVED_WITHIN = 3.0
+"""
+"""Python to run first in a process that waits for what the sandbox's nginx will never serve: it
+loads at once what it loads at all, and needs none of the patience that a real one gets."""
+
 T = TypeVar("T")
 
 
@@ -224,10 +231,20 @@ class World:
             top["settings"] = {"verify": "off", **top.get("settings", {})}
         self.file.write_text(yaml.safe_dump({"version": 1, **top, "proxies": entries}))
 
+    def command(self, *words: str, first: str = "") -> list[str]:
+        """What starts proxysync.
+
+        `first` is Python that runs before it in the same process, to bend the world around it.
+        """
+        if not first:
+            return [sys.executable, "-m", "proxysync", *words]
+        start = f"{first}\nfrom proxysync.cli.main import main\nraise SystemExit(main())"
+        return [sys.executable, "-c", start, *words]
+
     def run(self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Done:
         """A command, to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "proxysync", *words],
+            self.command(*words),
             env={**self.env, **(env or {})},
             cwd=self.folder,
             input=stdin,
@@ -280,15 +297,11 @@ class World:
 
     @contextmanager
     def daemon(self, first: str = "", **env: str) -> Iterator["subprocess.Popen[str]"]:
-        """`proxysync run`; ended by SIGTERM, which must give exit code 0, if it still runs.
-
-        `first` is Python that runs before it in the same process, to bend the world around it.
-        """
-        start = f"{first}\nfrom proxysync.cli.main import main\nraise SystemExit(main(['run']))"
+        """`proxysync run`; ended by SIGTERM, which must give exit code 0, if it still runs."""
         log = self.folder / "daemon.log"
         with log.open("a") as stderr:
             process = subprocess.Popen(
-                [sys.executable, *(("-c", start) if first else ("-m", "proxysync", "run"))],
+                self.command("run", first=first),
                 env={**self.env, **env},
                 cwd=self.folder,
                 stderr=stderr,

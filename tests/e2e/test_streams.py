@@ -17,7 +17,7 @@ from proxysync.apply import port_writer
 from proxysync.demo.services import DemoService
 from tests.faults import Fault, FaultProxy
 from tests.signals import signal_at
-from tests.world import HOST, Done, World, domain, eventually
+from tests.world import HOST, IMPATIENT, Done, World, domain, eventually
 
 STREAMS = "/nginx/streams"
 
@@ -35,7 +35,7 @@ def ports() -> list[int]:
 
 
 @pytest.fixture
-def busy() -> Iterator[int]:
+def busy(impatient: None) -> Iterator[int]:
     """A port that something else on NPM's machine has."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
@@ -81,7 +81,7 @@ def passes_on(port: int, service: DemoService) -> bool:
 
 
 def refused(world: World) -> Done:
-    done = world.run("apply", "--yes")
+    done = world.call("apply", "--yes")
     assert done.code == 1, done.out
     return done
 
@@ -338,7 +338,13 @@ def test_status_shows_ports_and_rollback_brings_one_back(
 def kill_at(world: World, write: int) -> None:
     """Kills an apply once NPM has acted on this one of its writes."""
     done = signal_at(
-        world, "apply", "--yes", method="POST|PUT|DELETE", path="(?!/tokens).*", nth=write
+        world,
+        "apply",
+        "--yes",
+        method="POST|PUT|DELETE",
+        path="(?!/tokens).*",
+        nth=write,
+        first=IMPATIENT,
     )
     assert done.returncode == -signal.SIGKILL
 
@@ -383,6 +389,7 @@ def test_where_the_throwaway_host_may_still_be_there_it_is_unconfirmed(
     small_world.assert_in_sync()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_edge_that_is_not_npms_proves_nothing_and_refuses_nothing(
     small_world: World, services: list[DemoService], ports: list[int]
 ) -> None:
@@ -399,7 +406,7 @@ def test_one_of_which_nothing_is_known_that_worked_is_disabled(
     theirs = {"incoming_port": busy, "forwarding_host": "nope.invalid", "forwarding_port": 9}
     small_world.npm.call("POST", STREAMS, {**theirs, "tcp_forwarding": True})
     save(small_world, {"game": to(services[0], busy)})
-    done = small_world.run("adopt", "game", "--yes")
+    done = small_world.call("adopt", "game", "--yes")
     assert done.code == 1
     assert "it is disabled until then" in done.out
     assert not row(small_world, "game")["enabled"]

@@ -160,6 +160,7 @@ def test_apply_rolls_back_only_the_one_of_many_that_got_worse(
     assert small_world.npm.host("one")["allow_websocket_upgrade"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_apply_is_not_over_while_nginx_does_not_serve_what_npm_says(
     watched: World, services: list[DemoService]
 ) -> None:
@@ -200,6 +201,7 @@ def test_apply_says_that_it_could_not_look(small_world: World, services: list[De
     assert edge_of(small_world, "one") == "unknown"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_apply_concludes_nothing_from_a_server_that_is_not_npms(
     small_world: World, services: list[DemoService]
 ) -> None:
