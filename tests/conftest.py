@@ -65,7 +65,8 @@ def small_world(tmp_path: Path, sandbox: Sandbox) -> World:
 def impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, as `IMPATIENT` in others; beside a real NPM nothing changes."""
     if request.node.get_closest_marker("live") is None:
-        monkeypatch.setattr(site_check, "SERVED_WITHIN", site_check.SERVED_WITHIN)
+        for name in ("RELOADED", "GIVE_UP_AFTER", "SERVED_WITHIN"):
+            monkeypatch.setattr(site_check, name, getattr(site_check, name))
         exec(IMPATIENT)
 
 

@@ -39,7 +39,7 @@ state.RETRY = state.Backoff(first=1.0, longest=1.0)
 
 IMPATIENT = """
 from proxysync.apply import site_check
-site_check.SERVED_WITHIN = 3.0
+site_check.RELOADED, site_check.GIVE_UP_AFTER, site_check.SERVED_WITHIN = 0.3, 1.0, 3.0
 """
 """Python to run first in a process that waits for what the sandbox's nginx will never serve: it
 loads at once what it loads at all, and needs none of the patience that a real one gets."""
@@ -264,9 +264,12 @@ class World:
         try:
             with redirect_stdout(out), redirect_stderr(err):
                 code = main(words)
+        except SystemExit as end:  # of what argparse answers by itself
+            code = int(end.code or 0)
         finally:
             os.environ.clear()
             os.environ.update(before)
+        assert "Traceback" not in err.getvalue() + out.getvalue(), err.getvalue()
         return Done(code, out.getvalue(), err.getvalue())
 
     def plan(self) -> Any:

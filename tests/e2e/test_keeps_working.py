@@ -132,14 +132,14 @@ def test_a_refused_entry_is_not_tried_again_until_it_changes(
     small_world.write(good)
     small_world.apply()
     small_world.write(bad)
-    assert small_world.run("apply", "--yes").code == 1
+    assert small_world.call("apply", "--yes").code == 1
     writes = len(sandbox.writes)
     for _ in range(2):
-        done = small_world.run("apply", "--yes")
+        done = small_world.call("apply", "--yes")
         assert done.code == 1
         assert "nonsense" in done.out
     assert len(sandbox.writes) == writes
-    assert small_world.run("status", "--format", "json").json["proxies"][0]["sync"] == "failed"
+    assert small_world.call("status", "--format", "json").json["proxies"][0]["sync"] == "failed"
     assert small_world.event_names().count("proxy.failed") == 1
     small_world.write({"one": {"upstream": services[1].url}})
     small_world.apply()
@@ -181,6 +181,7 @@ def test_a_canary_that_was_left_behind_is_removed_and_never_shown(
     ]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_site_that_stopped_answering_is_put_back(
     small_world: World, services: list[DemoService]
 ) -> None:
@@ -190,12 +191,13 @@ def test_a_site_that_stopped_answering_is_put_back(
     small_world.write({"one": entry}, settings=settings)
     small_world.apply()
     small_world.write({"one": {**entry, "advanced_config": "return 503;"}}, settings=settings)
-    done = small_world.run("apply", "--yes")
+    done = small_world.call("apply", "--yes")
     assert done.code == 1
     assert "answered before" in done.out
     assert small_world.npm.visit(domain("one"))[0] == 200
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_site_behind_a_password_that_answers_a_stranger_is_put_back(
     small_world: World, services: list[DemoService]
 ) -> None:
@@ -209,7 +211,7 @@ def test_a_site_behind_a_password_that_answers_a_stranger_is_put_back(
     assert small_world.npm.visit(domain("one"))[0] == 401
     open_again = "location / { proxy_pass $forward_scheme://$server:$port; }"
     small_world.write({"one": {**entry, "advanced_config": open_again}}, settings=settings)
-    done = small_world.run("apply", "--yes")
+    done = small_world.call("apply", "--yes")
     assert done.code == 1
     assert "answers a stranger" in done.out
     assert small_world.npm.visit(domain("one"))[0] == 401
@@ -270,6 +272,7 @@ def test_a_host_that_was_disabled_by_a_put_is_taken_down(
     small_world.assert_in_sync()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_site_may_move_to_a_host_that_asks_for_a_password(
     small_world: World, services: list[DemoService]
 ) -> None:

@@ -131,18 +131,22 @@ def test_run_notices_an_old_file_that_leads_elsewhere(
 ) -> None:
     sandbox = watched.npm.sandbox
     assert sandbox is not None
+    # A service that is well, and one that is not there.
+    elsewhere = {"one": services[2].port, "two": 1}
     with watched.daemon():
-        eventually(lambda: edge_of(watched, "one") == "served")
-        for port in (services[2].port, 1):  # a service that is well, and one that is not there
-            sandbox.keep_old_file(watched.npm.host("one")["id"], forward_port=port)
-            assert "one" not in watched.npm.visit(domain("one"))[1]
-            seen = told(watched, "edge.served", "one")
-            eventually(lambda seen=seen: told(watched, "edge.not_served", "one") > seen)  # type: ignore[misc]
-            eventually(lambda: "one" in watched.npm.visit(domain("one"))[1])
-            eventually(lambda seen=seen: told(watched, "edge.served", "one") > seen)  # type: ignore[misc]
-    assert told(watched, "edge.not_served", "one") == 2
+        for name in elsewhere:
+            eventually(lambda name=name: edge_of(watched, name) == "served")  # type: ignore[misc]
+        for name, port in elsewhere.items():
+            sandbox.keep_old_file(watched.npm.host(name)["id"], forward_port=port)
+            assert name not in watched.npm.visit(domain(name))[1]
+        for name in elsewhere:
+            eventually(lambda name=name: told(watched, "edge.not_served", name))  # type: ignore[misc]
+            eventually(lambda name=name: name in watched.npm.visit(domain(name))[1])  # type: ignore[misc]
+            eventually(lambda name=name: told(watched, "edge.served", name))  # type: ignore[misc]
+    assert [told(watched, "edge.not_served", name) for name in elsewhere] == [1, 1]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_apply_rolls_back_only_the_one_of_many_that_got_worse(
     small_world: World, services: list[DemoService]
 ) -> None:
@@ -230,6 +234,7 @@ def test_adopt_returns_when_the_site_is_served(world: World, services: list[Demo
     assert edge_of(world, "one") == "served"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_rollback_returns_when_the_site_is_served(
     world: World, services: list[DemoService]
 ) -> None:
@@ -354,6 +359,7 @@ def kill_before_visitors_are_asked(world: World, monkeypatch: pytest.MonkeyPatch
             world.call("apply", "--yes")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_stop_before_visitors_were_asked_puts_back_a_site_that_got_worse(
     small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,6 +376,7 @@ def test_stop_before_visitors_were_asked_puts_back_a_site_that_got_worse(
     assert small_world.npm.visit(domain("one"))[0] == 200
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("new", [True, False])
 def test_stop_before_visitors_were_asked_closes_a_site_that_was_left_open(
     small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch, new: bool
@@ -390,6 +397,7 @@ def test_stop_before_visitors_were_asked_closes_a_site_that_was_left_open(
     assert "one" not in small_world.npm.visit(domain("one"))[1]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_npm_that_fails_while_a_site_is_put_back_has_it_put_back_later(
     small_world: World, services: list[DemoService]
 ) -> None:
@@ -486,6 +494,7 @@ def test_run_concludes_nothing_from_a_page_that_cannot_be_compared(
     assert not [event for event in small_world.event_names() if event.startswith("edge.")]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_npm_that_loses_what_was_only_written_again_makes_the_entry_no_failure(
     small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
