@@ -11,7 +11,7 @@ def test_a_foreign_host_is_taken_over_and_keeps_its_id(
     theirs = world.npm.add_host(domain("one"), port=two.port, meta={"letter": "kept"})
     untouched = world.npm.add_host(domain("other"))
     world.write({"one": {"upstream": one.url}, "new": {"upstream": two.url}})
-    plan = world.run("plan")
+    plan = world.call("plan")
     assert "proxysync adopt one" in plan.out
 
     done = world.run("adopt", "one", "--yes")
@@ -33,9 +33,9 @@ def test_adopt_needs_a_name_of_the_file_or_all(
 ) -> None:
     small_world.npm.add_host(domain("one"))
     small_world.write({"one": {"upstream": services[0].url}})
-    assert small_world.run("adopt", "--yes").code == 1
-    assert "no entry named nobody" in small_world.run("adopt", "nobody", "--yes").err
-    assert small_world.run("adopt", "--all", "--yes").code == 0
+    assert small_world.call("adopt", "--yes").code == 1
+    assert "no entry named nobody" in small_world.call("adopt", "nobody", "--yes").err
+    assert small_world.call("adopt", "--all", "--yes").code == 0
     small_world.assert_in_sync()
 
 
@@ -45,7 +45,7 @@ def test_a_host_of_another_type_cannot_be_adopted(
     assert small_world.npm.sandbox is not None
     small_world.npm.sandbox.add_redirection_host([domain("one")])
     small_world.write({"one": {"upstream": services[0].url}})
-    done = small_world.run("adopt", "one", "--yes")
+    done = small_world.call("adopt", "one", "--yes")
     assert done.code == 1
     assert "redirection host" in done.out
 
@@ -71,7 +71,7 @@ def test_a_takeover_takes_along_what_frees_the_domains_that_it_needs(
             "new": {"domains": [domain("f")], "upstream": three.url},
         }
     )
-    done = world.run("adopt", "one", "--yes")
+    done = world.call("adopt", "one", "--yes")
     assert done.code == 0, done.out + done.err
     hosts = {row["meta"]["proxysync"]["name"]: row["domain_names"] for row in world.npm.hosts()}
     assert hosts == {"one": [a, b], "two": [c, d], "three": [domain("e")]}

@@ -39,7 +39,7 @@ def test_a_deleted_host_is_gone_for_visitors_once_npm_is_well(
     world, sandbox = broken
     one, two, _ = services
     world.write({"one": {"upstream": one.url}, "two": {"upstream": two.url}})
-    assert world.run("apply", "--yes").code == 1
+    assert world.call("apply", "--yes").code == 1
     sandbox.mend_nginx()
     world.apply()
     assert "three" not in world.npm.visit(domain("three"))[1]
@@ -58,7 +58,7 @@ def test_a_disabled_host_is_gone_for_visitors_once_npm_is_well(
             "three": {"upstream": three.url, "enabled": False},
         }
     )
-    assert world.run("apply", "--yes").code == 1
+    assert world.call("apply", "--yes").code == 1
     sandbox.mend_nginx()
     world.apply()
     assert "three" not in world.npm.visit(domain("three"))[1]
@@ -72,7 +72,7 @@ def test_a_host_made_behind_a_500_is_finished_and_not_made_twice(
     world, sandbox = broken
     entries = {toy.text: {"upstream": toy.url} for toy in services}
     world.write({**entries, "new": {"upstream": services[0].url}})
-    assert world.run("apply", "--yes").code == 1
+    assert world.call("apply", "--yes").code == 1
     sandbox.mend_nginx()
     world.apply()
     assert len(world.npm.hosts()) == 4
@@ -87,7 +87,7 @@ def test_a_canary_does_not_outlive_a_broken_npm(
     entries = {toy.text: {"upstream": toy.url} for toy in services}
     changed = {**entries["one"], "advanced_config": "client_max_body_size 1m;"}
     world.write({**entries, "one": changed})
-    assert world.run("apply", "--yes").code == 1
+    assert world.call("apply", "--yes").code == 1
     assert world.npm.host("one")["advanced_config"] == "", "the live host was not touched"
     sandbox.mend_nginx()
     world.apply()
@@ -133,6 +133,6 @@ def test_a_foreign_fault_is_no_reason_to_take_a_site_down(
     one, two, three = ({"upstream": toy.url} for toy in services)
     location = {"path": "/x", "upstream": services[1].url}
     world.write({"one": {**one, "locations": [location]}, "two": two, "three": three})
-    assert world.run("apply", "--yes").code == 1
+    assert world.call("apply", "--yes").code == 1
     assert not [path for _, path in sandbox.writes if path.endswith("/disable")]
     assert "one" in world.npm.visit(domain("one"))[1]

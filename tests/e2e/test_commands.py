@@ -230,7 +230,7 @@ def test_every_command_is_listed_and_explains_itself(small_world: World) -> None
     listed = small_world.run("--help").out
     for name, what in COMMANDS.items():
         assert what.split()[0] in listed
-        done = small_world.run(name, "--help")
+        done = small_world.call(name, "--help")
         assert done.code == 0
         assert done.out.startswith(f"usage: proxysync {name} ")
         assert "--state-dir" in done.out

@@ -47,7 +47,7 @@ def test_history_lists_what_was_applied_and_how_it_ended(changed: World) -> None
         ("update", "one"),
         ("update", "zwei"),
     ]
-    assert "delete gone" in changed.run("history").out
+    assert "delete gone" in changed.call("history").out
 
 
 @pytest.mark.parametrize("width", [200, 100, 80])
@@ -82,24 +82,24 @@ def test_rollback_shows_the_way_back_and_goes_it_with_yes(
         "two": ([domain("two")], two.port),
         "gone": ([domain("gone")], three.port),
     }
-    assert changed.run("rollback", "2").code == 0
-    assert changed.run("rollback", "99").code == 1
+    assert changed.call("rollback", "2").code == 0
+    assert changed.call("rollback", "99").code == 1
 
 
 def test_the_daemon_holds_after_a_rollback_until_it_is_told_to_go_on(changed: World) -> None:
-    assert changed.run("rollback", "--yes").code == 0
+    assert changed.call("rollback", "--yes").code == 0
     rolled_back = definitions(changed)
     with changed.daemon():
         eventually(lambda: "daemon.held" in changed.event_names())
         assert definitions(changed) == rolled_back
-        assert "rolled back to before run 2" in changed.run("plan").err
+        assert "rolled back to before run 2" in changed.call("plan").err
         assert changed.run("resume").out == "Resumed.\n"
         eventually(lambda: "new" in definitions(changed))
-    assert "rolled back" not in changed.run("plan").err
+    assert "rolled back" not in changed.call("plan").err
 
 
 def test_the_hold_ends_when_the_file_changes(changed: World, services: list[DemoService]) -> None:
-    assert changed.run("rollback", "--yes").code == 0
+    assert changed.call("rollback", "--yes").code == 0
     with changed.daemon():
         eventually(lambda: "daemon.held" in changed.event_names())
         changed.file.write_text(changed.file.read_text() + "# changed\n")
@@ -109,13 +109,13 @@ def test_the_hold_ends_when_the_file_changes(changed: World, services: list[Demo
 def test_a_rollback_leaves_foreign_hosts_alone(changed: World) -> None:
     changed.npm.add_host(domain("foreign"))
     before = [row for row in changed.npm.hosts() if domain("foreign") in row["domain_names"]]
-    assert changed.run("rollback", "1", "--yes", "--max-delete", "100%").code == 0
+    assert changed.call("rollback", "1", "--yes", "--max-delete", "100%").code == 0
     assert [row for row in changed.npm.hosts() if row in before] == before
     assert len(changed.npm.hosts()) == 1, "all of ours are younger than the first run"
 
 
 def test_without_a_history_there_is_nothing_to_roll_back(small_world: World) -> None:
     small_world.write({"one": {"upstream": "http://127.0.0.1:1"}})
-    done = small_world.run("rollback")
+    done = small_world.call("rollback")
     assert done.code == 1
     assert "nothing was applied yet" in done.err

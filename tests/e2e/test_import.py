@@ -165,7 +165,7 @@ def test_what_a_person_would_not_write_is_left_out(small_world: World) -> None:
     for index in range(4):
         small_world.npm.add_host(domain(f"app{index}"), certificate_id=wild, **secure)
     small_world.npm.add_host(domain("plain"))
-    read = yaml.safe_load(small_world.run("import").out)
+    read = yaml.safe_load(small_world.call("import").out)
     assert read["defaults"] == {
         "certificate": domain("wild"),
         "force_ssl": True,
@@ -190,7 +190,7 @@ def test_what_cannot_be_expressed_is_told_and_the_rest_is_taken(small_world: Wor
     npm.add_host(domain("closed"), access_list_id=second)
     to = {"forward_scheme": "auto", "forward_domain_name": "elsewhere.example.com"}
     add(small_world, "redirection-hosts", "old", forward_http_code=300, **to)
-    done = small_world.run("import", "--format", "json")
+    done = small_world.call("import", "--format", "json")
     assert [entry["name"] for entry in done.json["entries"]] == ["good"]
     problems = {entry["name"]: entry["problems"][0] for entry in done.json["left_out"]}
     assert "has a path" in problems["path"]
@@ -205,9 +205,9 @@ def test_a_404_host_is_taken_over_without_a_write(small_world: World) -> None:
     assert sandbox is not None
     add(small_world, "dead-hosts", "gone")
     path = small_world.folder / "imported.yaml"
-    small_world.run("import", "-o", str(path))
+    small_world.call("import", "-o", str(path))
     use(small_world, path)
-    adopted = small_world.run("adopt", "--all", "--yes")
+    adopted = small_world.call("adopt", "--all", "--yes")
     assert adopted.code == 0, adopted.out
     assert "adopt gone" in adopted.out
     writes = [path for method, path in sandbox.requests if method == "PUT"]
@@ -217,7 +217,7 @@ def test_a_404_host_is_taken_over_without_a_write(small_world: World) -> None:
 
 def test_a_spelling_that_the_file_does_not_keep_is_told_before(small_world: World) -> None:
     small_world.npm.add_host(domain("upper"), forward_host="NAS.lan")
-    done = small_world.run("import")
+    done = small_world.call("import")
     assert "Adopting these would change:" in done.err
     assert '"NAS.lan" -> "nas.lan"' in done.err
 
@@ -226,19 +226,19 @@ def test_a_file_that_is_there_is_kept(small_world: World) -> None:
     small_world.npm.add_host(domain("one"))
     path = small_world.folder / "mine.yaml"
     path.write_text("precious")
-    refused = small_world.run("import", "-o", str(path))
+    refused = small_world.call("import", "-o", str(path))
     assert (refused.code, path.read_text()) == (1, "precious")
     assert "--force" in refused.err
-    assert small_world.run("import", "-o", str(path), "--force").code == 0
+    assert small_world.call("import", "-o", str(path), "--force").code == 0
     assert "one:" in path.read_text()
-    assert small_world.run("import", "-o", str(small_world.folder / "no" / "dir")).code == 1
+    assert small_world.call("import", "-o", str(small_world.folder / "no" / "dir")).code == 1
     assert sorted(p.name for p in small_world.folder.iterdir() if "tmp" in p.name) == []
 
 
 def test_only_what_is_named_is_imported(small_world: World) -> None:
     small_world.npm.add_host(domain("one"))
     add(small_world, "dead-hosts", "gone")
-    assert "\n  one:" not in small_world.run("import", "not_found_host/").out
-    assert "\n  gone:" not in small_world.run("import", domain("one")).out
-    assert small_world.run("import", "nowhere.example").code == 1
-    assert small_world.run("import", "--all", domain("one")).code == 1
+    assert "\n  one:" not in small_world.call("import", "not_found_host/").out
+    assert "\n  gone:" not in small_world.call("import", domain("one")).out
+    assert small_world.call("import", "nowhere.example").code == 1
+    assert small_world.call("import", "--all", domain("one")).code == 1

@@ -139,7 +139,7 @@ def test_what_nginx_refuses_is_put_back_and_stops_nobody(
     bad = {"one": {**ENTRIES[section], "advanced_config": "no_such_thing on;"}}
     proxies = {"fine": {"upstream": services[0].url}}
     save(world, **{section: bad}, proxies=proxies)
-    done = world.run("apply", "--yes")
+    done = world.call("apply", "--yes")
     assert done.code == 1
     assert "no_such_thing" in done.out
     after = row(world, section, "one")
@@ -224,10 +224,10 @@ def test_a_foreign_one_is_left_alone_until_it_is_adopted(world: World, section: 
         }
     theirs = world.npm.call("POST", f"/nginx/{COLLECTIONS[section]}", fields)
     save(world, **{section: {"one": ENTRIES[section]}})
-    done = world.run("apply", "--yes")
+    done = world.call("apply", "--yes")
     assert done.code == 1
     assert "proxysync adopt one" in done.out
-    assert world.run("adopt", "one", "--yes").code == 0
+    assert world.call("adopt", "one", "--yes").code == 0
     assert row(world, section, "one")["id"] == theirs["id"]
     world.apply()
     world.assert_in_sync()
@@ -251,7 +251,7 @@ def test_rollback_brings_a_deleted_redirection_back(world: World) -> None:
     save(world, redirections={"one": ENTRIES["redirections"]})
     world.apply()
     assert len(rows(world, "redirections")) == 1
-    done = world.run("rollback", "--yes")
+    done = world.call("rollback", "--yes")
     assert done.code == 0, done.out + done.err
     assert len(rows(world, "redirections")) == 2
     assert location(world, "two")[0] == 301

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from proxysync.demo.services import DemoService
-from tests.world import World, domain
+from tests.world import World, domain, eventually
 
 GOOD = {
     "version": 1,
@@ -92,7 +92,7 @@ def test_a_missing_or_empty_file_deletes_nothing(
         three.file.unlink()
     else:
         three.file.write_text(content)
-    done = three.run(*([command] if command == "plan" else [command, "--yes"]))
+    done = three.call(*([command] if command == "plan" else [command, "--yes"]))
     assert done.code == 1
     assert done.out + done.err
     assert three.npm.hosts() == before
@@ -115,21 +115,19 @@ def test_deleting_all_is_refused_everywhere_and_lets_itself_be_allowed(
 ) -> None:
     three.write({"new": {"upstream": services[0].url}})
     before = three.npm.hosts()
-    plan = three.run("plan", "--format", "json")
+    plan = three.call("plan", "--format", "json")
     assert plan.code == 1
     assert "--max-delete 100%" in plan.json["refused"]
     assert plan.json["summary"]["delete"] == 3
 
-    apply = three.run("apply", "--yes")
+    apply = three.call("apply", "--yes")
     assert apply.code == 1
     assert "--max-delete 100%" in apply.out
     with three.daemon():
-        from tests.world import eventually
-
         eventually(lambda: "plan.refused" in three.event_names())
     assert three.npm.hosts() == before
 
-    assert three.run("apply", "--yes", "--max-delete", "100%").code == 0
+    assert three.call("apply", "--yes", "--max-delete", "100%").code == 0
     assert [row["meta"]["proxysync"]["name"] for row in three.npm.hosts()] == ["new"]
     three.assert_in_sync()
 
@@ -139,10 +137,10 @@ def test_more_than_max_delete_is_refused_and_one_of_three_is_not(
 ) -> None:
     one = services[0]
     three.write({"one": {"upstream": one.url}})
-    assert three.run("apply", "--yes").code == 1
+    assert three.call("apply", "--yes").code == 1
     assert len(three.npm.hosts()) == 3
     three.write({toy.text: {"upstream": toy.url} for toy in services[:2]})
-    assert three.run("apply", "--yes").code == 0
+    assert three.call("apply", "--yes").code == 0
     assert len(three.npm.hosts()) == 2
 
 
@@ -152,11 +150,11 @@ def test_an_npm_that_lost_its_hosts_is_not_written_to(three: World) -> None:
     for row in three.npm.hosts():
         three.npm.call("DELETE", f"/nginx/proxy-hosts/{row['id']}")
     writes = len(sandbox.writes)
-    done = three.run("apply", "--yes")
+    done = three.call("apply", "--yes")
     assert done.code == 1
     assert "--recreate" in done.out
     assert len(sandbox.writes) == writes
-    assert three.run("apply", "--yes", "--recreate").code == 0
+    assert three.call("apply", "--yes", "--recreate").code == 0
     assert len(three.npm.hosts()) == 3
 
 
@@ -177,13 +175,13 @@ def test_the_value_of_a_secret_is_shown_nowhere(
     small_world.write(
         {"one": {"upstream": services[0].url, "advanced_config": 'set $t "${TOKEN}";'}}
     )
-    env = {"PROXYSYNC_SECRET_TOKEN": token}
+    small_world.env["PROXYSYNC_SECRET_TOKEN"] = token
     printed = [
-        small_world.run("plan", *style, env=env)
+        small_world.call("plan", *style)
         for style in ([], ["--format", "json"], ["--format", "markdown"])
     ]
-    printed.append(small_world.run("apply", "--yes", "--format", "json", env=env))
-    printed.append(small_world.run("status", "--format", "json", env=env))
+    printed.append(small_world.call("apply", "--yes", "--format", "json"))
+    printed.append(small_world.call("status", "--format", "json"))
     assert all(done.code == 0 for done in printed)
     for done in printed:
         assert token not in done.out + done.err

@@ -266,7 +266,7 @@ def test_a_foreign_one_is_a_conflict_until_it_is_adopted(
     done = refused(world)
     assert f"tcp/{ports[0]} is held by stream #{theirs['id']}" in done.out
     assert "proxysync adopt game" in done.out
-    assert world.run("adopt", "game", "--yes").code == 0
+    assert world.call("adopt", "game", "--yes").code == 0
     assert row(world, "game")["id"] == theirs["id"]
     assert passes_on(ports[0], services[0])
     world.assert_in_sync()
@@ -330,7 +330,7 @@ def test_status_shows_ports_and_rollback_brings_one_back(
     assert shown["domains"] == [f"tcp/{ports[0]}"]
     save(world, {})
     world.apply("--max-delete", "100%")
-    done = world.run("rollback", "--yes")
+    done = world.call("rollback", "--yes")
     assert done.code == 0, done.out + done.err
     assert passes_on(ports[0], services[0])
 

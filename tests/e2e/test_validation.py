@@ -22,8 +22,8 @@ def test_the_table_has_a_line_for_each_step_and_the_hint(
         "hint: Port 1 is not accepting connections. "
         "Check if the service is running and the port is correct."
     ) in done.out
-    assert small_world.run("validate", "one").code == 0
-    assert small_world.run("validate", "nobody").code == 1
+    assert small_world.call("validate", "one").code == 0
+    assert small_world.call("validate", "nobody").code == 1
 
 
 def test_json_has_the_shape_that_scripts_rely_on(
@@ -31,7 +31,7 @@ def test_json_has_the_shape_that_scripts_rely_on(
 ) -> None:
     location = {"path": "/api", "upstream": "http://127.0.0.1:1/v1"}
     small_world.write({"one": {"upstream": services[0].url, "locations": [location]}})
-    result = small_world.run("validate", "--format", "json").json["results"][0]
+    result = small_world.call("validate", "--format", "json").json["results"][0]
     assert (result["name"], result["ok"]) == ("one", False)
     assert [(s["name"], s["status"]) for s in result["steps"]] == [
         ("syntax", "pass"),
@@ -75,7 +75,7 @@ def test_a_status_that_is_not_expected_fails_and_one_below_500_passes(small_worl
         small_world.write({"any": entry, "picky": {**entry, "health": {"expect_status": 200}}})
         results = {
             result["name"]: result
-            for result in small_world.run("validate", "--format", "json").json["results"]
+            for result in small_world.call("validate", "--format", "json").json["results"]
         }
     assert results["any"]["ok"] is True
     assert results["picky"]["steps"][3]["hint"] == (
@@ -104,7 +104,7 @@ def test_an_unresolvable_name_in_a_location_never_reaches_npm(
         },
         settings={"validation": {"mode": mode, "resolver": f"127.0.0.1:{name_server.port}"}},
     )
-    done = small_world.run("apply", "--yes")
+    done = small_world.call("apply", "--yes")
     assert done.code == 1
     assert "all sites would be down" in done.out
     assert [row["meta"]["proxysync"]["name"] for row in small_world.npm.hosts()] == ["two"]
@@ -151,7 +151,7 @@ def test_what_this_machine_cannot_see_can_be_skipped(small_world: World) -> None
 def test_plan_probes_only_when_told_to(small_world: World) -> None:
     small_world.write({"dead": {"upstream": "http://127.0.0.1:1"}})
     assert small_world.plan()["summary"]["create"] == 1
-    plan = small_world.run("plan", "--probe", "--format", "json").json
+    plan = small_world.call("plan", "--probe", "--format", "json").json
     assert (plan["summary"]["create"], plan["summary"]["blocked"]) == (0, 1)
 
 
@@ -174,5 +174,5 @@ def test_a_disabled_entry_needs_no_upstream(small_world: World) -> None:
 def test_a_block_is_told_once_however_often_it_is_tried(small_world: World) -> None:
     small_world.write({"dead": {"upstream": "http://127.0.0.1:1"}})
     for _ in range(3):
-        assert small_world.run("apply", "--yes").code == 1
+        assert small_world.call("apply", "--yes").code == 1
     assert small_world.event_names() == ["proxy.blocked"]
