@@ -6,6 +6,7 @@ Without a name, everything is taken. `proxysync adopt --all` with that file take
 import argparse
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from proxysync.app.access import connect
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     if output and not arguments.force:
         require_free(output)
     config = load_file(env) if env.file.exists() else None
-    found = import_(connect(env), read_folder(env.state_dir), config, os.environ, arguments.names)
+    with closing(read_folder(env.state_dir)) as stored:
+        found = import_(connect(env), stored, config, os.environ, arguments.names)
     if output:
         write_file(output, found.text, replace=arguments.force)
     if arguments.format == "json":
