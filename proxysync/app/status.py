@@ -13,6 +13,7 @@ from proxysync.model.clock import to_text
 from proxysync.model.event import Event
 from proxysync.model.figures import Uptime
 from proxysync.model.health import EdgeState, HealthState
+from proxysync.plan.match import call
 from proxysync.plan.model import Change, Plan
 from proxysync.store.health import HealthStore
 from proxysync.store.state import BlockedEntry, State
@@ -33,12 +34,11 @@ class EntryStatus:
     `since` is when it was blocked. `health` is where it stood when it was last checked, and
     `interval` is how often that is to happen, in seconds, None for never. `uptime` is what of the
     last 24h, 7d and 30d was good. `holder` is what it is if it has no upstream to be known by
-    (`redirection host #3`). `edge` is what visitors got
-    from nginx when it was last asked.
+    (`redirection host #3`). `edge` is what visitors got from nginx when it was last asked.
     """
 
     key: Key | None
-    kind: str | None
+    kind: str
     managed: bool
     npm_id: int | None
     domains: tuple[str, ...]
@@ -245,7 +245,7 @@ def _of_live(live: Live, *, key: Key | None, sync: str) -> EntryStatus:
         upstream=kind.leads_to(live.fields),
         enabled=is_enabled(live),
         sync=sync,
-        holder=None if kind.is_essential else f"{kind.label} #{live.npm_id}",
+        holder=None if kind.is_essential else call(live),
     )
 
 

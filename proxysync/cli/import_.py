@@ -17,6 +17,7 @@ from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
 from proxysync.model.errors import ProxysyncError
+from proxysync.model.text import entries
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,9 +62,8 @@ def _tell(found: Imported, output: Path | None) -> None:
         reasons = "; ".join(entry.problems)
         text = f"Left out: {entry.label} ({entry.key.name}): {reasons}"
         terminal.note(terminal.safe(text))
-    count = len(found.taken)
     where = f" written to {output}" if output else ""
-    terminal.note(terminal.safe(f"{count} {'entry' if count == 1 else 'entries'}{where}."))
+    terminal.note(terminal.safe(f"{entries(len(found.taken))}{where}."))
     if found.changes_nothing:
         terminal.note("Adopting these changes nothing.")
         return

@@ -22,6 +22,7 @@ from proxysync.kinds.references import certificates_in_use
 from proxysync.model import Applied, Certificate, Key, Live, Snapshot, Upstream, clock
 from proxysync.model.health import Rules
 from proxysync.npm.client import NpmClient
+from proxysync.plan.match import call
 from proxysync.probe.edge import Edge
 from proxysync.probe.model import Probe
 from proxysync.values.upstreams import port_of
@@ -204,8 +205,7 @@ def names_at_start(snapshot: Snapshot) -> dict[str, list[str]]:
 
 
 def _holder(live: Live) -> str:
-    kind = KINDS[live.kind]
-    return f"{kind.label} #{live.npm_id} ({', '.join(sorted(kind.claims(live.fields)))})"
+    return f"{call(live)} ({', '.join(sorted(KINDS[live.kind].claims(live.fields)))})"
 
 
 def _in_use(snapshot: Snapshot) -> list[Certificate]:
