@@ -28,7 +28,7 @@ def resume(state_dir: Path) -> ResumeResult:
     with opened(state_dir) as store:
         held = store.state.hold() is not None
         store.state.clear_hold()
-        another_writer = bool(store.state.contests.end())
+        another_writer = store.state.contests.end()
     pid = daemon_pid(state_dir)
     if (held or another_writer) and pid is not None:
         os.kill(pid, signal.SIGHUP)

@@ -115,7 +115,7 @@ def _scalar(value: Any) -> str:
 
 def _is_plain(text: str) -> bool:
     """Whether the text without quotes means itself, to us and to other readers of YAML."""
-    if not _PLAIN.fullmatch(text) or scalar(text) != text or not isinstance(scalar(text), str):
+    if not _PLAIN.fullmatch(text) or scalar(text) != text:
         return False
     try:
         return bool(yaml.safe_load(text) == text)
