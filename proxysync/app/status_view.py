@@ -20,8 +20,9 @@ from proxysync.model.redact import redact
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError
 from proxysync.plan.model import Plan
+from proxysync.store.alerts import ActiveAlert
 from proxysync.store.database import wrap_read_errors
-from proxysync.store.health import ActiveAlert, HealthStore
+from proxysync.store.health import HealthStore
 
 STATE = "the state (state.db)"
 
@@ -124,7 +125,7 @@ class StatusView:
         alerts: Mapping[str, ActiveAlert] = {}
         if health is not None:
             entries = with_health(entries, health, clock.now())
-            alerts = health.active_alerts()
+            alerts = health.alerts.active()
         warnings = (*_of_alerts(alerts.values()), *self._of_hold(config), *present)
         return Status(tuple(entries), warnings, trouble, config.secrets, self._stored.warnings)
 

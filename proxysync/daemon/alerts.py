@@ -6,7 +6,7 @@ from proxysync.model.event import Emit, NewEvent
 
 
 class Alerts:
-    """Active alerts of this process, by topic. Unlike those of `store.health`, a restart ends them.
+    """Active alerts of this process, by topic. Unlike those of `store.alerts`, a restart ends them.
 
     An alert is told anew when it says something else than before.
     """

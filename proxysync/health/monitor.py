@@ -139,7 +139,7 @@ class _Checks:
         self._at_a_time = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._edge = EdgeWatch(writer, self._names, proven=store.edges.proven(), on_edge=on_edge)
-        down = store.active_alerts().get(NETWORK)
+        down = store.alerts.active().get(NETWORK)
         self._verdicts = HealthEvaluator(
             store.standings(), writer, self._look, npm=npm, down_since=down.since if down else None
         )

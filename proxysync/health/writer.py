@@ -11,9 +11,10 @@ from queue import Empty, SimpleQueue
 from proxysync.model import Key, clock
 from proxysync.model.event import NewEvent
 from proxysync.model.health import Check, EdgeStatus, HealthState
+from proxysync.store.alerts import ActiveAlert
 from proxysync.store.database import StateError
 from proxysync.store.events import EventLog, LateLineError
-from proxysync.store.health import ActiveAlert, HealthStore, Record
+from proxysync.store.health import HealthStore, Record
 
 PAUSE = 1.0
 """Seconds between two batches; one that holds an event is not waited for."""
@@ -94,25 +95,19 @@ class Writer:
 
     def active_alerts(self) -> dict[str, ActiveAlert]:
         """Those that were fired and not resolved; for jobs."""
-        return self._store.active_alerts()
+        return self._store.alerts.active()
 
     def fire(self, event: NewEvent, *keys: str) -> None:
         """Raises the event unless the alerts of all of `keys` are active; for jobs."""
-        active = self._store.active_alerts()
-        if all(key in active for key in keys):
-            return
-        now = clock.now()
-        alerts = [ActiveAlert(key, event.event, event.message, now) for key in keys]
-        self.emit(event, lambda: self._store.activate(alerts))
+        self._store.alerts.fire(self._events.emit, event, *keys)
 
     def resolve(self, event: NewEvent, key: str) -> None:
         """Raises the event that ends the alert of `key`, if that is active; for jobs."""
-        if key in self._store.active_alerts():
-            self.emit(event, lambda: self._store.end_alerts([key]))
+        self._store.alerts.resolve(self._events.emit, event, key)
 
     def end_alerts(self, *keys: str) -> None:
         """These may fire again, and no event tells of it; for jobs."""
-        self._store.end_alerts(keys)
+        self._store.alerts.end(keys)
 
     def edge(
         self,

@@ -1,15 +1,14 @@
 """What is known of each proxy at the edge: whether NPM's nginx serves it to visitors."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 
 from proxysync.model import Key, clock
 from proxysync.model.event import Emit, NewEvent
 from proxysync.model.health import EdgeState, EdgeStatus
+from proxysync.store.alerts import AlertTable
 from proxysync.store.database import Database
-from proxysync.store.events import LateLineError
 
 Sighting = tuple[EdgeStatus, str | None]
 """A status, and why it is not served or not known."""
@@ -32,6 +31,7 @@ class EdgeTable:
     def __init__(self, database: Database, target: str = "default") -> None:
         self._database = database
         self._target = target
+        self._alerts = AlertTable(database, target)
 
     def standings(self) -> dict[Key, EdgeState]:
         """By proxy; one that is not in it is unknown."""
@@ -70,56 +70,32 @@ class EdgeTable:
             if status == "not_served" and key not in told:
                 data = {"detail": detail, "hint": HINT}
                 lost = NewEvent("edge.not_served", f"{key} is not served: {detail}", key, data)
-                _raise(emit, lost, partial(self._activate, _alert(key), lost, {key: seen}))
+                self._alerts.fire(emit, lost, _alert(key), also=partial(self.save, {key: seen}))
             elif status == "served" and key in told:
                 back = NewEvent("edge.served", f"{key} is served again", key)
-                _raise(emit, back, partial(self._end, _alert(key), {key: seen}))
+                self._alerts.resolve(emit, back, _alert(key), also=partial(self.save, {key: seen}))
             else:
                 quiet[key] = seen
         self.save(quiet)
 
     def told(self) -> frozenset[Key]:
         """The proxies of which it was said that they are not served, and not yet that they are."""
-        rows = self._database.query(
-            "SELECT key FROM active_alert WHERE target = ? AND event = 'edge.not_served'",
-            self._target,
-        )
-        return frozenset(Key.parse(str(row["key"]).removeprefix(PREFIX)) for row in rows)
+        active = self._alerts.active().values()
+        lost = (alert.key for alert in active if alert.event == "edge.not_served")
+        return frozenset(Key.parse(key.removeprefix(PREFIX)) for key in lost)
 
     def tell_unseen(self, emit: Emit, why: str | None) -> None:
         """Raises an event, once, if the edge cannot be seen from here, and one when it can be."""
-        rows = self._database.query(
-            "SELECT 1 FROM active_alert WHERE target = ? AND key = ?", self._target, UNSEEN
-        )
-        if bool(rows) == (why is not None):
-            return
         if why is None:
             back = NewEvent("edge.reachable", "NPM's sites can be seen from here again")
-            _raise(emit, back, partial(self._end, UNSEEN, {}))
+            self._alerts.resolve(emit, back, UNSEEN)
             return
         message = (
             f"nobody can tell from here whether nginx serves what NPM says: {why}. "
             "Name NPM's sites in settings.verify, as {url: http://10.0.0.2}, or turn it off"
         )
         event = NewEvent("edge.unreachable", message, data={"reason": why})
-        _raise(emit, event, partial(self._activate, UNSEEN, event, {}))
-
-    def _activate(self, alert: str, event: NewEvent, found: Mapping[Key, Sighting]) -> None:
-        """Remembers that this was said, with what was seen; for within an event."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO active_alert VALUES (?, ?, ?, ?, ?)",
-                (self._target, alert, event.event, event.message, clock.to_text(clock.now())),
-            )
-            self.save(found)
-
-    def _end(self, alert: str, found: Mapping[Key, Sighting]) -> None:
-        """Forgets what was said; for within an event."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM active_alert WHERE target = ? AND key = ?", (self._target, alert)
-            )
-            self.save(found)
+        self._alerts.fire(emit, event, UNSEEN)
 
     def keep_only(self, keys: Collection[Key]) -> None:
         """The others are not looked at any more."""
@@ -127,18 +103,14 @@ class EdgeTable:
         if gone:
             self.forget(gone)
 
-    def forget(self, keys: Iterable[Key]) -> None:
+    def forget(self, keys: Collection[Key]) -> None:
         """Nothing is known of these any more, and nothing that was said of them holds."""
         with self._database.transaction() as connection:
-            for key in keys:
-                connection.execute(
-                    "DELETE FROM edge WHERE target = ? AND kind = ? AND name = ?",
-                    (self._target, key.kind, key.name),
-                )
-                connection.execute(
-                    "DELETE FROM active_alert WHERE target = ? AND key = ?",
-                    (self._target, _alert(key)),
-                )
+            connection.executemany(
+                "DELETE FROM edge WHERE target = ? AND kind = ? AND name = ?",
+                [(self._target, key.kind, key.name) for key in keys],
+            )
+            self._alerts.end(map(_alert, keys))
 
     def proven(self) -> frozenset[str]:
         """Addresses at which sites of this NPM have been seen: NPM's nginx is there indeed."""
@@ -162,8 +134,3 @@ def _alert(key: Key) -> str:
 
 def _moment(text: str | None) -> datetime | None:
     return clock.from_text(text) if text else None
-
-
-def _raise(emit: Emit, event: NewEvent, also: Callable[[], object]) -> None:
-    with suppress(LateLineError):
-        emit(event, also=also)

@@ -1,4 +1,4 @@
-"""What health checks found: where each proxy stands, active alerts, and the history."""
+"""What health checks found: where each proxy stands, and the history."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from proxysync.model.event import Event
 from proxysync.model.figures import Figures, Uptime, summarise
 from proxysync.model.health import Check, HealthState
 from proxysync.store import uptime
+from proxysync.store.alerts import AlertTable
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
 from proxysync.store.events import to_event
@@ -32,16 +33,6 @@ class Record:
     check: Check | None = None
 
 
-@dataclass(frozen=True)
-class ActiveAlert:
-    """An alert that was fired and goes on; it fires again only after it was resolved."""
-
-    key: str
-    event: str
-    message: str
-    since: datetime
-
-
 class HealthStore:
     """The rows of one target. Each method is one transaction, `roll_up` one for each proxy."""
 
@@ -49,6 +40,7 @@ class HealthStore:
         self._database = database
         self._target = target
         self.edges = EdgeTable(database, target)
+        self.alerts = AlertTable(database, target)
 
     def standings(self) -> dict[Key, HealthState]:
         """Where each proxy stands."""
@@ -111,33 +103,6 @@ class HealthStore:
                 " checked_at = NULL, latency_ms = NULL, detail = NULL, hint = NULL"
                 " WHERE target = ? AND kind = ? AND name = ?",
                 [(self._target, key.kind, key.name) for key in keys],
-            )
-
-    def active_alerts(self) -> dict[str, ActiveAlert]:
-        """By their keys, the oldest first."""
-        rows = self._database.query(
-            "SELECT * FROM active_alert WHERE target = ? ORDER BY since, key", self._target
-        )
-        return {
-            row["key"]: ActiveAlert(
-                row["key"], row["event"], row["message"], clock.from_text(row["since"])
-            )
-            for row in rows
-        }
-
-    def activate(self, alerts: Iterable[ActiveAlert]) -> None:
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO active_alert VALUES (?, ?, ?, ?, ?)",
-                [(self._target, a.key, a.event, a.message, clock.to_text(a.since)) for a in alerts],
-            )
-
-    def end_alerts(self, keys: Iterable[str]) -> None:
-        """These may fire again."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "DELETE FROM active_alert WHERE target = ? AND key = ?",
-                [(self._target, key) for key in keys],
             )
 
     def roll_up(self, now: datetime, stop: Callable[[], bool] = lambda: False) -> None:

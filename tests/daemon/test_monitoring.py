@@ -155,14 +155,14 @@ def test_a_name_that_is_gone_is_said_once_until_it_resolves_again(
             eventually(lambda: not watcher._busy)
 
         inspect()
-        eventually(lambda: list(store.active_alerts()) == ["latent nas.lan"])
+        eventually(lambda: list(store.alerts.active()) == ["latent nas.lan"])
         inspect()
         name_server.records["nas.lan", "A"] = ["10.0.0.7"]
         inspect()
-        eventually(lambda: store.active_alerts() == {})
+        eventually(lambda: store.alerts.active() == {})
         del name_server.records["nas.lan", "A"]
         inspect()
-        eventually(lambda: list(store.active_alerts()) == ["latent nas.lan"])
+        eventually(lambda: list(store.alerts.active()) == ["latent nas.lan"])
     rows = store._database.query("SELECT event FROM event_log ORDER BY id")
     assert [row["event"] for row in rows] == [
         "npm.latent_outage",
@@ -199,13 +199,13 @@ def test_what_comes_into_use_is_looked_at_without_waiting_for_the_next_day(
             eventually(lambda: not watcher._busy)
 
         inspect()
-        assert store.active_alerts() == {}
+        assert store.alerts.active() == {}
         host(1, certificate_id=certificate)
         inspect()
-        eventually(lambda: len(store.active_alerts()) == 2)
+        eventually(lambda: len(store.alerts.active()) == 2)
         host(2, locations=[{"path": "/a", "forward_host": "nas.lan", "forward_port": 80}])
         inspect()
-        eventually(lambda: "latent nas.lan" in store.active_alerts())
+        eventually(lambda: "latent nas.lan" in store.alerts.active())
 
 
 def test_streams_are_read_where_we_may_see_them(sandbox: Sandbox) -> None:

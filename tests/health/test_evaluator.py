@@ -38,7 +38,7 @@ class Scene:
     def _start(self) -> None:
         self.writer = Writer(self.store, self.events)
         self.writer.start()
-        down = self.store.active_alerts().get(NETWORK)
+        down = self.store.alerts.active().get(NETWORK)
         self.verdicts = HealthEvaluator(
             self.store.standings(),
             self.writer,
@@ -119,7 +119,7 @@ def test_all_that_fail_together_keep_their_status_and_it_is_said_once(
         made.check(*ALL, at_once=at_once)
     assert words(store) == [("health.network_down", None), ("health.network_back", None)]
     assert {standing.status for standing in store.standings().values()} == {"healthy"}
-    assert store.active_alerts() == {}
+    assert store.alerts.active() == {}
 
 
 def test_when_the_network_is_back_those_that_stay_ill_are_told(

@@ -74,7 +74,7 @@ def test_a_kill_at_any_statement_leaves_both_the_event_and_its_rows_or_neither(
 
     def rows() -> tuple[int, bool]:
         said = database.query("SELECT id FROM event_log WHERE event != 'health.failed'")
-        return len(said), bool(store.active_alerts() or store.standings()) != before
+        return len(said), bool(store.alerts.active() or store.standings()) != before
 
     if before:
         writer.fire(NewEvent("health.failed", "down"), "network")

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from proxysync.model.event import NewEvent
 from proxysync.model.health import Check, HealthState
+from proxysync.store.alerts import ActiveAlert
 from proxysync.store.database import Database
 from proxysync.store.events import EventLog
-from proxysync.store.health import ActiveAlert, HealthStore, Record
+from proxysync.store.health import HealthStore, Record
 from tests.keys import key
 
 NOW = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
@@ -42,10 +43,10 @@ def test_where_a_proxy_stands_is_remembered_until_it_is_forgotten(store: HealthS
 
 def test_targets_do_not_see_each_other(database: Database) -> None:
     HealthStore(database, "home").save([Record(key("media"), STANDING)])
-    HealthStore(database, "home").activate([ActiveAlert("network", "e", "m", NOW)])
+    HealthStore(database, "home").alerts.activate([ActiveAlert("network", "e", "m", NOW)])
     other = HealthStore(database, "office")
     assert other.standings() == {}
-    assert other.active_alerts() == {}
+    assert other.alerts.active() == {}
     assert other.uptimes(NOW) == {}
 
 
@@ -115,10 +116,10 @@ def test_rolling_up_can_be_stopped_and_goes_on_the_next_time(store: HealthStore)
 
 def test_notices_are_kept_until_taken_back(store: HealthStore) -> None:
     alert = ActiveAlert("latent nas.lan", "npm.latent_outage", "gone", NOW)
-    store.activate([alert])
-    assert store.active_alerts() == {alert.key: alert}
-    store.end_alerts([alert.key])
-    assert store.active_alerts() == {}
+    store.alerts.activate([alert])
+    assert store.alerts.active() == {alert.key: alert}
+    store.alerts.end([alert.key])
+    assert store.alerts.active() == {}
 
 
 def test_the_last_events_of_a_proxy_come_newest_first(store: HealthStore, events: EventLog) -> None:
