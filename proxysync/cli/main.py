@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from proxysync import __version__
 from proxysync.cli import terminal
@@ -133,6 +133,13 @@ def _run(argv: Sequence[str] | None) -> int:
         arguments = build_parser().parse_args(argv)
         code = int(arguments.run(arguments))
         sys.stdout.flush()
+    except terminal.OutputError as error:
+        _silence(sys.stdout)
+        try:
+            terminal.note(f"Error: {error}")
+        except terminal.OutputError:
+            _silence(sys.stderr)
+        return 1
     except ProxysyncError as error:
         terminal.note(f"Error: {error}")
         return 1
@@ -140,8 +147,7 @@ def _run(argv: Sequence[str] | None) -> int:
         print("interrupted; what was done so far is recorded", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader went away (`| head`); Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)  # the reader went away (`| head`)
         return 0
     except Exception as error:  # noqa: BLE001
         if os.environ.get("PROXYSYNC_DEBUG"):
@@ -154,6 +160,11 @@ def _run(argv: Sequence[str] | None) -> int:
         )
         return 1
     return code
+
+
+def _silence(stream: TextIO) -> None:
+    """What is still to be written there goes to nobody, so that Python does not fail at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_standard_streams() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
+from proxysync.model.errors import ProxysyncError
 from proxysync.model.palette import PAINTED
 from proxysync.model.redact import redact_text
 from proxysync.model.text import clean, one_line, without_commands
@@ -19,6 +20,10 @@ REFRESH = 0.1
 
 safe = one_line
 """Words of others on one line, which could else make a terminal lie."""
+
+
+class OutputError(ProxysyncError):
+    """What a command prints cannot be written: the disk is full, say."""
 
 
 class Door:
@@ -39,9 +44,14 @@ class Door:
 
     def write(self, text: str) -> int:
         if text:
-            self._stream.write(self._passable(text))
+            with _explained():
+                self._stream.write(self._passable(text))
             self._at_line_start = text.endswith("\n")
         return len(text)
+
+    def flush(self) -> None:
+        with _explained():
+            self._stream.flush()
 
     def write_raw(self, text: str) -> None:
         """For what moves the cursor: a text of ours, with nothing of others in it."""
@@ -59,6 +69,17 @@ class Door:
             return without_commands(passable)
         # The first line goes on where another text ended, so that it begins no line.
         return without_commands(f"\0{passable}")[1:]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # that is no error: the reader has enough
+    except OSError as error:
+        message = f"the output cannot be written: {error.strerror or error}"
+        raise OutputError(message) from error
 
 
 @contextmanager
