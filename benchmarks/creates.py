@@ -1,9 +1,9 @@
 """Measures an apply of 20 new hosts against 20 bare POSTs: `python -m benchmarks.creates`.
 
-It runs against the NPM that `PROXYSYNC_TEST_NPM_URL` names (see "For developers" in README.md),
-in turn with the bare POSTs, since a machine is not equally fast from minute to minute. Exits with
-1 if `apply` takes more than 3 s longer than they do, or if any of its sites does not answer the
-moment it returns.
+It runs against the NPM that `PROXYSYNC_TEST_NPM_URL` names (see CONTRIBUTING.md), in turn with
+the bare POSTs, since a machine is not equally fast from minute to minute. Exits with 1 if `apply`
+takes more than 3 s longer than they do, or if any of its sites does not answer the moment it
+returns.
 """
 
 import http.client
@@ -26,7 +26,10 @@ ALLOWANCE = 3.0
 
 
 def main() -> int:
-    url = os.environ["PROXYSYNC_TEST_NPM_URL"].removesuffix("/")
+    url = os.environ.get("PROXYSYNC_TEST_NPM_URL", "").removesuffix("/")
+    if not url:
+        print("PROXYSYNC_TEST_NPM_URL names no NPM: see CONTRIBUTING.md", file=sys.stderr)
+        return 1
     sites = os.environ.get("PROXYSYNC_TEST_SITES_URL", f"http://{urlsplit(url).hostname}:80")
     npm = Npm(
         url,
