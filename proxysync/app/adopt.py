@@ -10,7 +10,7 @@ from proxysync.app.planning import Options
 from proxysync.app.result import ReconcileResult
 from proxysync.config.environment import Environment
 from proxysync.config.models import Config
-from proxysync.model import Key
+from proxysync.model import Key, label_among
 from proxysync.model.errors import ProxysyncError
 from proxysync.npm.client import NpmClient
 
@@ -55,6 +55,6 @@ def entries_to_adopt(
     if not names and not everything:
         raise ProxysyncError(
             "name at least one entry, or --all",
-            hint=f"The file has: {', '.join(map(str, known))}.",
+            hint=f"The file has: {', '.join(map(label_among(known), known))}.",
         )
     return frozenset(choose(names, known) if names else known)

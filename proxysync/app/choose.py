@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from proxysync.model import Key
+from proxysync.model import Key, label_among
 from proxysync.model.errors import ProxysyncError
 
 
@@ -14,7 +14,7 @@ def choose(names: Sequence[str], known: Collection[Key], what: str = "the file")
     found = {name: [key for key in known if name in (key.name, key.qualified)] for name in names}
     unknown = [name for name, keys in found.items() if not keys]
     if unknown:
-        there = ", ".join(sorted({key.name for key in known})) or "none"
+        there = ", ".join(sorted(map(label_among(known), known))) or "none"
         raise ProxysyncError(
             f"{what} has no entry named {', '.join(unknown)}", hint=f"It has: {there}."
         )

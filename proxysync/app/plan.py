@@ -65,16 +65,18 @@ def result(planned: Planned, notes: tuple[str, ...] = ()) -> PlanResult:
 
 
 def _warnings(probed: Probed) -> Iterator[str]:
+    label = probed.planned.plan.label_of
     for verdict in probed.verdicts:
         if verdict.warns:
-            text = f"Warning: {verdict.name} would be {APPLIED_ANYWAY}: {verdict.reason}"
+            text = f"Warning: {label(verdict.key)} would be {APPLIED_ANYWAY}: {verdict.reason}"
             yield one_line(redact_text(text, probed.planned.read.config.secrets))
 
 
 def _known_blocks(planned: Planned) -> Iterator[str]:
+    label = planned.plan.label_of
     for entry in planned.known_blocks:
         text = (
-            f"Note: {entry.key} was blocked when it was last probed: {entry.reason}; "
+            f"Note: {label(entry.key)} was blocked when it was last probed: {entry.reason}; "
             "`proxysync plan --probe` probes it again."
         )
         yield redact_text(text, planned.read.config.secrets)

@@ -12,6 +12,7 @@ from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format, add_lock_timeout
 from proxysync.cli.outcome import note_unseen, print_result
 from proxysync.cli.writing import caller, confirm_in
+from proxysync.model import label_among
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print_result(done.reconciled)
         if done.not_needed:
-            names = ", ".join(map(str, done.not_needed))
+            label = label_among(resource.key for resource in config.resources)
+            names = ", ".join(map(label, done.not_needed))
             print(f"Nothing to adopt for {names}: no foreign host holds their domains.")
     return 0 if done.ok else 1

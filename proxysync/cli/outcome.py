@@ -21,7 +21,7 @@ def note_unseen(report: Report) -> None:
 
 def print_result(done: ReconcileResult) -> None:
     """Prints each change with how it ended, and what could not be made."""
-    secrets = done.secrets
+    secrets, label = done.secrets, done.plan.label_of
     on = colours(sys.stdout)
 
     def line(word: str, text: str, hint: str | None = None, colour: str = "red") -> None:
@@ -34,21 +34,21 @@ def print_result(done: ReconcileResult) -> None:
     for outcome in done.report.outcomes:
         tail = f": {outcome.message}" if outcome.message else ""
         colour = "green" if outcome.result is ChangeResult.DONE else "red"
-        line(outcome.result, f"{outcome.action} {outcome.name}{tail}", outcome.hint, colour)
+        line(outcome.result, f"{outcome.action} {label(outcome.key)}{tail}", outcome.hint, colour)
     for verdict in done.warned:
-        text = f"{verdict.name}: {APPLIED_ANYWAY}: {verdict.reason}"
+        text = f"{label(verdict.key)}: {APPLIED_ANYWAY}: {verdict.reason}"
         line("warning", text, verdict.hint, "yellow")
     hints = {verdict.key: verdict.hint for verdict in done.verdicts}
     for change in done.unfinished:
         word = change.hold.kind if change.hold else change.action
         reason = why_held(change.hold, secrets) if change.hold else change.reason
-        line(word, f"{change.name}: {reason}", hints.get(change.key))
+        line(word, f"{label(change.key)}: {reason}", hints.get(change.key))
     for change in done.left:
         if change.hold is not None:
             reason = f"{change.reason}: {why_held(change.hold, secrets)}"
-            line(change.hold.kind, f"{change.name}: {reason}", colour="yellow")
+            line(change.hold.kind, f"{label(change.key)}: {reason}", colour="yellow")
     for warning in done.plan.notes:
-        line("warning", f"{warning.name}: {warning.message}", colour="yellow")
+        line("warning", f"{label(warning.key)}: {warning.message}", colour="yellow")
     if done.report.stopped:
         line("stopped", done.report.stopped)
 
@@ -59,5 +59,5 @@ def conclusion(done: ReconcileResult) -> str:
         return "NPM is not in sync with the file."
     if not done.left:
         return "NPM is in sync with the file."
-    names = ", ".join(change.name for change in done.left)
+    names = ", ".join(map(done.plan.label_of, (change.key for change in done.left)))
     return f"NPM is in sync with the file, but for what is left as it is: {names}."

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from proxysync.app.status import EntryStatus, overdue
@@ -11,6 +12,7 @@ from proxysync.app.status_view import StatusWarning
 from proxysync.cli.table import Cell, width_of
 from proxysync.cli.table import table as table_of
 from proxysync.cli.terminal import colours, safe
+from proxysync.model import Key, label_among
 from proxysync.model.clock import in_words
 from proxysync.model.palette import SEVERITIES, paint
 from proxysync.store.edges import HINT as EDGE_HINT
@@ -36,14 +38,26 @@ SYNC_COLOURS = {
 }
 
 
-Column = Callable[[EntryStatus, datetime], Cell]
+@dataclass(frozen=True)
+class Frame:
+    """What all rows have in common: the moment, and how each entry is called beside the others."""
+
+    now: datetime
+    label: Callable[[Key], str]
+
+    def name(self, entry: EntryStatus) -> str | None:
+        return self.label(entry.key) if entry.key else None
+
+
+Column = Callable[[EntryStatus, Frame], Cell]
 
 
 def render(entries: Sequence[EntryStatus], warnings: Sequence[StatusWarning], now: datetime) -> str:
     """The table, then what keeps entries from being well, then what threatens NPM."""
     on = colours(sys.stdout)
     parts = [table(entries, now, width=terminal_width(), on=on)]
-    troubles = [line for entry in entries for line in _trouble(entry, on=on)]
+    frame = _frame(entries, now)
+    troubles = [line for entry in entries for line in _trouble(entry, frame, on=on)]
     if troubles:
         parts.append("\n".join(troubles))
     is_outdated = any(overdue(entry, now) for entry in entries)
@@ -83,48 +97,53 @@ def terminal_width() -> int | None:
 
 def table(entries: Sequence[EntryStatus], now: datetime, *, width: int | None, on: bool) -> str:
     """The first of LAYOUTS that is not wider than `width`, its names cut if need be."""
+    frame = _frame(entries, now)
     for heads in LAYOUTS:
         titles = [head.rstrip("-") for head in heads]
-        rows = [[COLUMNS[head](entry, now) for head in heads] for entry in entries]
+        rows = [[COLUMNS[head](entry, frame) for head in heads] for entry in entries]
         if width is None or width_of(titles, rows) <= width:
             break
     return table_of(titles, rows, width=width, shrink={"NAME": SHORTEST_NAME}, on=on)
 
 
-def _name(entry: EntryStatus, _: datetime) -> Cell:
-    return Cell(entry.name or NOTHING, None if entry.managed else "dim")
+def _frame(entries: Sequence[EntryStatus], now: datetime) -> Frame:
+    return Frame(now, label_among(entry.key for entry in entries if entry.key))
 
 
-def _name_or_domain(entry: EntryStatus, now: datetime) -> Cell:
+def _name(entry: EntryStatus, frame: Frame) -> Cell:
+    return Cell(frame.name(entry) or NOTHING, None if entry.managed else "dim")
+
+
+def _name_or_domain(entry: EntryStatus, frame: Frame) -> Cell:
     """For where there is no room for domains: foreign hosts have no name."""
     if entry.name:
-        return _name(entry, now)
-    return Cell(_first_domain(entry, now).text or entry.holder or NOTHING, "dim")
+        return _name(entry, frame)
+    return Cell(_first_domain(entry, frame).text or entry.holder or NOTHING, "dim")
 
 
-def _domains(entry: EntryStatus, _: datetime) -> Cell:
+def _domains(entry: EntryStatus, _: Frame) -> Cell:
     return Cell(", ".join(entry.domains))
 
 
-def _first_domain(entry: EntryStatus, _: datetime) -> Cell:
+def _first_domain(entry: EntryStatus, _: Frame) -> Cell:
     more = f" +{len(entry.domains) - 1}" if len(entry.domains) > 1 else ""
     return Cell("".join(entry.domains[:1]) + more)
 
 
-def _upstream(entry: EntryStatus, _: datetime) -> Cell:
+def _upstream(entry: EntryStatus, _: Frame) -> Cell:
     if entry.upstream is None:
         return Cell(entry.holder or NOTHING, "dim")
     return Cell(entry.upstream)
 
 
-def _sync(entry: EntryStatus, _: datetime) -> Cell:
+def _sync(entry: EntryStatus, _: Frame) -> Cell:
     return Cell(entry.sync, SYNC_COLOURS.get(entry.sync, "dim"))
 
 
-def _health(entry: EntryStatus, now: datetime) -> Cell:
+def _health(entry: EntryStatus, frame: Frame) -> Cell:
     if entry.interval is None:
         return Cell(NOTHING, "dim")
-    if overdue(entry, now):
+    if overdue(entry, frame.now):
         return Cell(f"○ {entry.health.status}?", "dim")
     if entry.health.status == "unknown":
         return Cell("○ unknown", "dim")
@@ -133,7 +152,7 @@ def _health(entry: EntryStatus, now: datetime) -> Cell:
     return Cell("● stale" if entry.health.stale else "● unhealthy", "red")
 
 
-def _edge(entry: EntryStatus, _: datetime) -> Cell:
+def _edge(entry: EntryStatus, _: Frame) -> Cell:
     if entry.edge.status == "unknown":
         return Cell(NOTHING, "dim")
     if entry.edge.status == "served":
@@ -141,17 +160,17 @@ def _edge(entry: EntryStatus, _: datetime) -> Cell:
     return Cell("not served", "red")
 
 
-def _since(entry: EntryStatus, now: datetime) -> Cell:
+def _since(entry: EntryStatus, frame: Frame) -> Cell:
     since = entry.health.since
-    return Cell(in_words((now - since).total_seconds()) if since else NOTHING)
+    return Cell(in_words((frame.now - since).total_seconds()) if since else NOTHING)
 
 
-def _latency(entry: EntryStatus, _: datetime) -> Cell:
+def _latency(entry: EntryStatus, _: Frame) -> Cell:
     latency = entry.health.latency_ms
     return Cell(NOTHING if latency is None else f"{latency} ms")
 
 
-def _uptime(entry: EntryStatus, _: datetime) -> Cell:
+def _uptime(entry: EntryStatus, _: Frame) -> Cell:
     share = entry.uptime["24h"].share
     colour = "dim" if share is None else None if share > 0.99 else "yellow"
     return Cell(_percent(share), colour)
@@ -172,7 +191,7 @@ def _percent(share: float | None) -> str:
     return NOTHING if share is None else f"{int(share * 10000) / 100:.6g} %"
 
 
-def _trouble(entry: EntryStatus, *, on: bool) -> list[str]:
+def _trouble(entry: EntryStatus, frame: Frame, *, on: bool) -> list[str]:
     found = []
     if entry.detail:
         found.append((entry.detail, entry.hint))
@@ -183,7 +202,7 @@ def _trouble(entry: EntryStatus, *, on: bool) -> list[str]:
         found.append((f"not served: {entry.edge.detail}", EDGE_HINT))
     lines = []
     for detail, hint in found:
-        lines.append(f"{paint(safe(entry.name or NOTHING), 'bold', on=on)}: {safe(detail)}")
+        lines.append(f"{paint(safe(frame.name(entry) or NOTHING), 'bold', on=on)}: {safe(detail)}")
         if hint:
             lines.append(f"  hint: {safe(hint)}")
     return lines

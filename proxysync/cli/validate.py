@@ -15,6 +15,7 @@ from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
 from proxysync.cli.terminal import safe
 from proxysync.config.errors import ConfigError
+from proxysync.model import label_among
 from proxysync.model.palette import paint
 from proxysync.model.redact import redact
 from proxysync.model.text import entries
@@ -54,12 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _text(verdicts: Sequence[Verdict]) -> str:
     on = terminal.colours(sys.stdout)
-    width = max((len(verdict.name) for verdict in verdicts), default=0)
+    label = label_among(verdict.key for verdict in verdicts)
+    width = max((len(label(verdict.key)) for verdict in verdicts), default=0)
     lines: list[str] = []
     for verdict in verdicts:
         word, colour = _word(verdict)
         why = f"  ({verdict.skipped})" if verdict.ok and verdict.skipped else ""
-        name = verdict.name.ljust(width)
+        name = label(verdict.key).ljust(width)
         lines.append(
             f"{paint(word.ljust(4), colour, on=on)}  {name}  {verdict.upstream or NOTHING}{why}"
         )

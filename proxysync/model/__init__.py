@@ -3,7 +3,7 @@
 Nothing in here knows how anything is done: it imports no other room.
 """
 
-from proxysync.model.key import Key, Keyed
+from proxysync.model.key import Key, Keyed, label_among
 from proxysync.model.objects import (
     AccessList,
     Applied,
@@ -28,4 +28,5 @@ __all__ = [
     "Marker",
     "Snapshot",
     "Upstream",
+    "label_among",
 ]

@@ -1,5 +1,7 @@
 """What identifies an entry everywhere: in the file, in NPM's marker, in the state, in events."""
 
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -40,3 +42,9 @@ class Keyed:
     @property
     def name(self) -> str:
         return self.key.name
+
+
+def label_among(keys: Iterable[Key]) -> Callable[[Key], str]:
+    """How texts that tell of all these call each: by its name, or `kind/name` if two have that."""
+    times = Counter(key.name for key in set(keys))
+    return lambda key: key.qualified if times[key.name] > 1 else key.name

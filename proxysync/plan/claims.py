@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from proxysync.kinds import KINDS
-from proxysync.model import Key, Live
+from proxysync.model import Key, Live, label_among
 from proxysync.plan.diff import Conflict, Draft
 from proxysync.plan.match import call, claims_of
 from proxysync.plan.model import UNFINISHED, Hold, HoldKind
@@ -29,10 +29,12 @@ def refuse_clashes(drafts: Sequence[Draft], foreign: Sequence[Live]) -> tuple[Dr
         for domain in draft.wants:
             asking[domain].append(draft.key)
 
+    label = label_among(draft.key for draft in drafts)
+
     def clash(draft: Draft) -> Conflict | None:
         if isinstance(draft.stop, Conflict) or draft.in_sync:
             return None
-        return _asked_twice(draft, asking) or _held_by_foreign(draft, hosts)
+        return _asked_twice(draft, asking) or _held_by_foreign(draft, hosts, label(draft.key))
 
     clashes = [(draft, clash(draft)) for draft in drafts]
     return tuple(replace(d, stop=conflict) if conflict else d for d, conflict in clashes)
@@ -51,7 +53,9 @@ def _asked_twice(draft: Draft, asking: Mapping[str, Sequence[Key]]) -> Conflict 
     return None
 
 
-def _held_by_foreign(draft: Draft, hosts: Mapping[str, Sequence[Live]]) -> Conflict | None:
+def _held_by_foreign(
+    draft: Draft, hosts: Mapping[str, Sequence[Live]], label: str
+) -> Conflict | None:
     holders: dict[str, set[str]] = defaultdict(set)
     found: dict[str, Live] = {}
     for domain in sorted(draft.takes):
@@ -67,13 +71,13 @@ def _held_by_foreign(draft: Draft, hosts: Mapping[str, Sequence[Live]]) -> Confl
             f"one: free the {draft.kind.claim_noun}s in NPM"
         )
     ((who, domains),) = holders.items()
-    advice = _advice(draft, found[who])
+    advice = _advice(draft, found[who], label)
     return Conflict(f"{_are_held(domains)} by {who}{advice}")
 
 
-def _advice(draft: Draft, live: Live) -> str:
+def _advice(draft: Draft, live: Live, label: str) -> str:
     if live.marker is not None:
-        takeover = f"take it over with `proxysync adopt {draft.name}`"
+        takeover = f"take it over with `proxysync adopt {label}`"
         return (
             f', which the proxysync instance "{live.marker.instance}" manages; if that is what '
             "this one was called (settings.instance), call it so again"
@@ -85,7 +89,7 @@ def _advice(draft: Draft, live: Live) -> str:
         return f", which proxysync does not manage; free the {noun} in NPM"
     return (
         ", which proxysync does not manage; take it over with "
-        f"`proxysync adopt {draft.name}`, or free the {noun} in NPM"
+        f"`proxysync adopt {label}`, or free the {noun} in NPM"
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from proxysync.kinds import KINDS
 from proxysync.kinds.domains import reached
-from proxysync.model import Applied, Desired, Key, Keyed, Live, Snapshot
+from proxysync.model import Applied, Desired, Key, Keyed, Live, Snapshot, label_among
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,12 @@ class Owned(Keyed):
 class Match:
     """An entry with its host, if it has one, and its row of the state, if there is one.
 
-    `adopts` means that the host is a foreign one which the entry is allowed to take over.
+    `label` is how a command calls it among all entries. `adopts` means that the host is a foreign
+    one which the entry is allowed to take over.
     """
 
     entry: Desired
+    label: str
     owned: Owned | None = None
     row: Applied | None = None
     adopts: Live | None = None
@@ -73,10 +75,17 @@ def match(
         foreign,
     )
     used = {pair.key for pair in pairs.values()}
+    label = label_among(entries)
     adopted = {(live.kind, live.npm_id) for live in takeovers.values()}
     return Matching(
         matches=tuple(
-            Match(entry, pairs.get(key), _row(key, pairs.get(key), rows), takeovers.get(key))
+            Match(
+                entry,
+                label(key),
+                pairs.get(key),
+                _row(key, pairs.get(key), rows),
+                takeovers.get(key),
+            )
             for key, entry in entries.items()
         ),
         left=tuple(o for key, o in owned.items() if key not in used),

@@ -1,11 +1,11 @@
 """The plan: one frozen value from which text, JSON, Markdown and the writes are all drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from proxysync.model import Applied, Fields, Key, Keyed, Live
+from proxysync.model import Applied, Fields, Key, Keyed, Live, label_among
 
 Action = Literal["create", "update", "delete", "adopt", "conflict"]
 
@@ -106,6 +106,12 @@ class Plan:
     records: tuple[Applied, ...] = ()
     forget: tuple[Key, ...] = ()
     notes: tuple[Note, ...] = ()
+
+    @property
+    def label_of(self) -> Callable[[Key], str]:
+        """How texts that show the plan call its entries."""
+        changed, noted = (change.key for change in self.changes), (note.key for note in self.notes)
+        return label_among([*changed, *self.unchanged, *noted])
 
     @property
     def to_make(self) -> tuple[Change, ...]:

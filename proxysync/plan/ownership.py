@@ -57,7 +57,7 @@ def why_not_taken(match: Match, live: Live, found: Rival) -> str | None:
             f"another state folder ({found.writer}) wrote {call(live)} after this one, and "
             "otherwise than this file says: two proxysync run with one instance. Stop one of "
             "them or give it its own settings.instance, then take the host back with "
-            f"`proxysync adopt {name}`"
+            f"`proxysync adopt {match.label}`"
         )
     then = claims_of(match.entry)
     renamed = match.owned is not None and match.owned.name != name
@@ -66,7 +66,7 @@ def why_not_taken(match: Match, live: Live, found: Rival) -> str | None:
     return (
         f"{call(live)} was written by another state folder ({found.writer}), and with this entry "
         f"it would no longer serve {', '.join(sorted(now - then))}. If that is meant, take it "
-        f"over with `proxysync adopt {name}`; else name the entry otherwise, or give this "
+        f"over with `proxysync adopt {match.label}`; else name the entry otherwise, or give this "
         "proxysync its own settings.instance"
     )
 

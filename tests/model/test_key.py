@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxysync.model import Key
+from proxysync.model import Key, label_among
 
 
 @given(st.sampled_from(["proxy", "not_found_host"]), st.text())
@@ -21,3 +21,8 @@ def test_keys_sort_by_kind_and_then_by_name() -> None:
         Key("proxy", "b"),
         Key("stream", "a"),
     ]
+
+
+def test_a_name_that_two_kinds_have_is_told_with_its_kind() -> None:
+    keys = [Key("proxy", "a"), Key("stream", "a"), Key("proxy", "b"), Key("proxy", "b")]
+    assert [label_among(keys)(key) for key in keys] == ["proxy/a", "stream/a", "b", "b"]

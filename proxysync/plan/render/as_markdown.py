@@ -30,6 +30,7 @@ from proxysync.plan.render.values import (
 
 def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: IdNames = NO_NAMES) -> str:
     """A heading, a table of the counts, and a fold-out with a diff for each change."""
+    label = plan.label_of
     parts = ["## proxysync plan"]
     if plan.refused is not None:
         parts.append(
@@ -38,10 +39,10 @@ def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: IdNames = NO_NAMES) -> 
     if plan.empty:
         parts.append("Nothing to do: NPM is in sync with the file.")
     else:
-        parts += [_table(plan), *(_change(change, mask, names) for change in plan.changes)]
+        parts += [_table(plan), *(_change(c, label(c.key), mask, names) for c in plan.changes)]
         parts.append(total(plan))
     for note in plan.notes:
-        parts.append(f"<p>Warning: {_code(note.name)}: {_code(note.message, mask)}</p>")
+        parts.append(f"<p>Warning: {_code(label(note.key))}: {_code(note.message, mask)}</p>")
     return "\n\n".join(parts) + "\n"
 
 
@@ -56,13 +57,13 @@ def _table(plan: Plan) -> str:
     )
 
 
-def _change(change: Change, mask: Mask, names: IdNames) -> str:
+def _change(change: Change, label: str, mask: Mask, names: IdNames) -> str:
     number = f" #{change.npm_id}" if change.npm_id is not None else ""
     where = domains(change, mask)
     held = f", held ({change.hold.kind})" if change.hold else ""
     head = (
         f"<code>{SYMBOLS[change.action].replace('>', '&gt;')}</code> {change.action} "
-        f"{_code(change.name + number)}{f' {_code(where)}' if where else ''}{held}"
+        f"{_code(label + number)}{f' {_code(where)}' if where else ''}{held}"
     )
     parts = [f"<details><summary>{head}</summary>", f"<p>{_code(change.reason, mask)}</p>"]
     if change.hold is not None:

@@ -35,7 +35,8 @@ def to_text(
     plan: Plan, *, colour: bool = False, mask: Mask = NO_MASK, names: IdNames = NO_NAMES
 ) -> str:
     """The plan in lines, without a newline at the end; `colour` adds ANSI colours."""
-    notes = [f"Warning: {safe(masked(f'{n.name}: {n.message}', mask))}" for n in plan.notes]
+    label = plan.label_of
+    notes = [f"Warning: {safe(masked(f'{label(n.key)}: {n.message}', mask))}" for n in plan.notes]
     if plan.empty:
         return "\n".join(["Nothing to do: NPM is in sync with the file.", *notes])
     parts = []
@@ -43,7 +44,7 @@ def to_text(
         refused = f"Refused, nothing will be changed: {safe(masked(plan.refused, mask))}."
         parts += [paint(refused, "bold red", on=colour), ""]
     for change in plan.changes:
-        parts += [*_change(change, colour, mask, names), ""]
+        parts += [*_change(change, label(change.key), colour, mask, names), ""]
     return "\n".join([*parts, *notes, total(plan)])
 
 
@@ -67,11 +68,17 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _change(change: Change, colour: bool, mask: Mask, names: IdNames) -> Iterator[str]:  # noqa: FBT001
+def _change(
+    change: Change,
+    label: str,
+    colour: bool,  # noqa: FBT001
+    mask: Mask,
+    names: IdNames,
+) -> Iterator[str]:
     symbol = SYMBOLS[change.action]
     number = f" #{change.npm_id}" if change.npm_id is not None else ""
     where = domains(change, mask)
-    head = f"{symbol} {safe(change.name)}{number}" + (f" ({where})" if where else "")
+    head = f"{symbol} {safe(label)}{number}" + (f" ({where})" if where else "")
     yield f"{paint(head, COLOURS[symbol], on=colour)}: {safe(masked(change.reason, mask))}"
     if change.hold is not None:
         yield f"    held, {change.hold.kind}: {why_held(change.hold, mask)}"

@@ -1,0 +1,80 @@
+"""Two kinds may have an entry of the same name: what is shown tells them apart, as commands do."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from proxysync.app.adopt import entries_to_adopt
+from proxysync.app.plan import result
+from proxysync.app.planning import Options, plan_from, read
+from proxysync.app.result import ReconcileResult
+from proxysync.app.status import collect
+from proxysync.cli.outcome import print_result
+from proxysync.cli.status_table import render
+from proxysync.config.load import load_text
+from proxysync.config.models import Config
+from proxysync.kinds import KINDS
+from proxysync.model import Live, Marker, Snapshot
+from proxysync.plan.model import Plan
+from tests.keys import key
+
+
+@pytest.fixture
+def config() -> Config:
+    return load_text(
+        "proxies:\n"
+        "  a: {domains: [a.example.com], upstream: 'http://127.0.0.1:1'}\n"
+        "  b: {domains: [b.example.com], upstream: 'http://127.0.0.1:1'}\n"
+        "redirections:\n"
+        "  a: {domains: [old.example.com], to: 'https://a.example.com'}\n",
+        "proxies.yaml",
+        {},
+    )
+
+
+def plan(config: Config, snapshot: Snapshot) -> Plan:
+    return plan_from(read(config, Options(), snapshot, None)).plan
+
+
+def held(config: Config, marker: Marker | None = None) -> Snapshot:
+    """NPM with a host that has the domain of the proxy."""
+    kind = KINDS["proxy"]
+    fields = kind.desired(config.resources[0], Snapshot(())).fields
+    return Snapshot((Live("proxy", 1, fields, marker),))
+
+
+@pytest.mark.parametrize(
+    "marker", [None, Marker("a", "office")], ids=["of nobody", "of another instance"]
+)
+def test_what_a_conflict_advises_can_be_done(config: Config, marker: Marker | None) -> None:
+    (conflict,) = (c for c in plan(config, held(config, marker)).changes if c.action == "conflict")
+    advised = re.search("`proxysync adopt (.*?)`", conflict.reason)
+    assert advised
+    assert entries_to_adopt(config, [advised[1]]) == {key("a")}
+
+
+def test_a_rivals_host_is_taken_back_by_a_name_that_is_one_entrys(config: Config) -> None:
+    snapshot = held(config, Marker("a", "default", state="other"))
+    (live,) = snapshot.objects
+    elsewhere = {**live.fields, "domain_names": ["elsewhere.example.com"]}
+    snapshot = replace(snapshot, objects=(replace(live, fields=elsewhere),))
+    (conflict,) = (c for c in plan(config, snapshot).changes if c.action == "conflict")
+    assert "`proxysync adopt proxy/a`" in conflict.reason
+
+
+def test_plans_results_and_status_tell_them_apart(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = result(plan_from(read(config, Options(), held(config), None)))
+    text, markdown = found.to_text(colour=False), found.to_markdown()
+    for line in ("! proxy/a", "+ redirection/a", "+ b ("):
+        assert line in text
+    for code in ("<code>proxy/a</code>", "<code>redirection/a</code>", "<code>b</code>"):
+        assert code in markdown
+    print_result(ReconcileResult(found.plan))
+    assert re.search("^conflict +proxy/a: ", capsys.readouterr().out, re.MULTILINE)
+    entries = collect(config, None, None, None)
+    names = [line.split()[0] for line in render(entries, [], datetime.now(UTC)).splitlines()]
+    assert names == ["NAME", "proxy/a", "b", "redirection/a"]
