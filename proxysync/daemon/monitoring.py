@@ -54,9 +54,10 @@ class Monitoring:
         followed = (config, applied, wild)
         if followed != self._followed:
             self._followed = followed
-            url = self._npm.url
-            sites = site_targets(config, applied, url, wild)
-            self._monitor.watch([*targets(config, applied, url, wild), *sites])
+            address = config.settings.edge(self._npm.url)
+            edge = Edge.at(address) if address else None
+            sites = site_targets(config, applied, edge, wild) if edge else []
+            self._monitor.watch([*targets(config, applied, edge, wild), *sites])
 
     def look_soon(self, keys: Collection[Key] | None = None) -> None:
         """Has these proxies, or all, checked before their time."""
@@ -98,16 +99,14 @@ class Monitoring:
 def targets(
     config: Config,
     applied: Sequence[Applied],
-    npm_url: str = "",
+    edge: Edge | None = None,
     wild: frozenset[str] = frozenset(),
 ) -> list[Target]:
     """Every managed, enabled proxy of the file whose health is not off, as it is live.
 
     An edit that is blocked changes nothing in NPM, so the upstream last applied is checked.
-    Their sites are looked for at the edge of the NPM at `npm_url`; `wild` are all wildcards there.
+    Their sites are looked for at the `edge`, if there is one; `wild` are all wildcards there.
     """
-    address = config.settings.edge(npm_url) if npm_url else None
-    edge = Edge.at(address) if address else None
     rows = {row.key: row for row in applied}
     days = config.settings.stale_threshold_days
     found = []
@@ -130,11 +129,9 @@ def targets(
 
 
 def site_targets(
-    config: Config, applied: Sequence[Applied], npm_url: str, wild: frozenset[str]
+    config: Config, applied: Sequence[Applied], edge: Edge, wild: frozenset[str]
 ) -> list[SiteTarget]:
     """Every managed, enabled entry of a kind that forwards nothing, where nginx can be asked."""
-    address = config.settings.edge(npm_url)
-    edge = Edge.at(address) if address else None
     rows = {row.key: row for row in applied}
     found = []
     for resource in config.resources:
@@ -142,7 +139,7 @@ def site_targets(
         if row is None or not is_enabled(row) or not resource.is_on:
             continue
         served = kind.served(row.fields)
-        if served.upstream is None and edge and edge.can_see(certificate=served.https):
+        if served.upstream is None and edge.can_see(certificate=served.https):
             site = site_of(kind, served, "/", edge, wild)
             found.append(SiteTarget(resource.key, config.settings.health.interval, site))
     return found
