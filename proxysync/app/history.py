@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from proxysync.app.state_folder import earlier_secrets, read_folder
+from proxysync.model import Key
 from proxysync.model.redact import redact_text
 from proxysync.store.journal import Journal, JournalEntry, Run
 
@@ -16,7 +17,7 @@ class AppliedChange:
     """One write of a run; `outcome` is None where nobody knows how it ended."""
 
     action: str
-    name: str
+    key: Key
     npm_id: int | None
     outcome: str | None
     message: str
@@ -24,7 +25,8 @@ class AppliedChange:
     def to_json(self) -> dict[str, Any]:
         return {
             "action": self.action,
-            "name": self.name,
+            "kind": self.key.kind,
+            "name": self.key.name,
             "npm_id": self.npm_id,
             "outcome": self.outcome,
             "message": self.message,
@@ -90,7 +92,7 @@ def _run(run: Run, journal: Journal, secrets: Mapping[str, str]) -> AppliedRun:
 def _change(entry: JournalEntry, secrets: Mapping[str, str]) -> AppliedChange:
     return AppliedChange(
         action=entry.action,
-        name=redact_text(entry.name, secrets),
+        key=Key(entry.kind, redact_text(entry.name, secrets)),
         npm_id=entry.npm_id,
         outcome=None if entry.outcome is None else redact_text(entry.outcome, secrets),
         message=redact_text(entry.message, secrets),

@@ -59,6 +59,7 @@ class ReconcileResult:
             "validation": [verdict.to_json() for verdict in self.verdicts],
             "outcomes": [
                 {
+                    "kind": outcome.key.kind,
                     "name": outcome.name,
                     "action": outcome.action,
                     "npm_id": outcome.npm_id,
@@ -71,6 +72,7 @@ class ReconcileResult:
             "stopped": self.report.stopped,
             "warnings": [
                 {
+                    "kind": verdict.key.kind,
                     "name": verdict.name,
                     "message": f"{APPLIED_ANYWAY}: {verdict.reason}",
                     "hint": verdict.hint,

@@ -41,7 +41,12 @@ class FileResult:
     total: int
 
     def to_json(self) -> dict[str, Any]:
-        return {"results": [{"name": key.name, "ok": True, "steps": []} for key in self.keys]}
+        """The shape of `validate --no-probe --format json`."""
+        return {
+            "results": [
+                {"kind": key.kind, "name": key.name, "ok": True, "steps": []} for key in self.keys
+            ]
+        }
 
 
 @dataclass(frozen=True)

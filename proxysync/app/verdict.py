@@ -52,6 +52,7 @@ class Verdict(Keyed):
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "kind": self.key.kind,
             "name": self.name,
             "upstream": self.upstream,
             **self.result.to_json(),

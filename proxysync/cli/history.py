@@ -3,12 +3,13 @@
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from proxysync.app.history import AppliedChange, AppliedRun, history
 from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_format
 from proxysync.cli.table import Cell, table
+from proxysync.model import Key, label_among
 
 HEADS = ("ID", "STARTED", "WHY", "OUTCOME", "CHANGES")
 SHRINK = {"OUTCOME": 16, "CHANGES": 16}
@@ -28,20 +29,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         terminal.print_json(found.to_json())
         return 0
-    rows = [_row(run) for run in found.runs]
+    label = label_among(change.key for run in found.runs for change in run.changes)
+    rows = [_row(run, label) for run in found.runs]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(table(HEADS, rows, width=width, shrink=SHRINK, on=terminal.colours(sys.stdout)))
     return 0
 
 
-def _row(run: AppliedRun) -> list[Cell]:
-    outcome = run.outcome or "interrupted"
-    return [Cell(t) for t in (str(run.id), run.started, run.trigger, outcome, _what(run.changes))]
+def _row(run: AppliedRun, label: Callable[[Key], str]) -> list[Cell]:
+    outcome, what = run.outcome or "interrupted", _what(run.changes, label)
+    return [Cell(text) for text in (str(run.id), run.started, run.trigger, outcome, what)]
 
 
-def _what(changes: Sequence[AppliedChange], most: int = 4) -> str:
+def _what(changes: Sequence[AppliedChange], label: Callable[[Key], str], most: int = 4) -> str:
     texts = [
-        f"{change.action} {change.name}"
+        f"{change.action} {label(change.key)}"
         + ("" if change.outcome == "done" else f" ({change.outcome or 'interrupted'})")
         for change in changes
     ]

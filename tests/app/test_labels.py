@@ -7,10 +7,15 @@ from datetime import UTC, datetime
 import pytest
 
 from proxysync.app.adopt import entries_to_adopt
+from proxysync.app.history import AppliedChange, AppliedRun, History
 from proxysync.app.plan import result
 from proxysync.app.planning import Options, plan_from, read
 from proxysync.app.result import ReconcileResult
 from proxysync.app.status import collect
+from proxysync.app.validate import check_file, validate
+from proxysync.apply.report import ChangeOutcome, ChangeResult, Report
+from proxysync.cli import history
+from proxysync.cli.main import main
 from proxysync.cli.outcome import print_result
 from proxysync.cli.status_table import render
 from proxysync.config.load import load_text
@@ -78,3 +83,27 @@ def test_plans_results_and_status_tell_them_apart(
     entries = collect(config, None, None, None)
     names = [line.split()[0] for line in render(entries, [], datetime.now(UTC)).splitlines()]
     assert names == ["NAME", "proxy/a", "b", "redirection/a"]
+
+
+def test_the_history_tells_them_apart(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [key("a"), key("a", "redirection"), key("b")]
+    changes = tuple(AppliedChange("create", one, 1, "done", "") for one in keys)
+    run = AppliedRun(1, "2026-01-31T12:00:00", None, "apply", "done", changes)
+    monkeypatch.setattr(history, "history", lambda *_: History((run,)))
+    assert main(["history"]) == 0
+    assert "create proxy/a, create redirection/a, create b" in capsys.readouterr().out
+    assert [one["kind"] for one in run.to_json()["changes"]] == [one.kind for one in keys]
+
+
+def test_json_says_the_kind_beside_each_name(config: Config) -> None:
+    keys = [resource.key for resource in config.resources]
+    outcomes = tuple(ChangeOutcome(one, "create", 1, ChangeResult.DONE) for one in keys)
+    done = ReconcileResult(
+        plan(config, Snapshot(())),
+        validate(config).verdicts,
+        Report(outcomes),
+    ).to_json()
+    for shown in (done["outcomes"], done["validation"], check_file(config).to_json()["results"]):
+        assert [(one["kind"], one["name"]) for one in shown] == [(k.kind, k.name) for k in keys]
