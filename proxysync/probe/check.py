@@ -6,14 +6,29 @@ from collections.abc import Awaitable, Callable
 
 from proxysync.probe.exchange import Exchange
 from proxysync.probe.model import STEPS, Probe, Result, Step, StepName
-from proxysync.probe.outcome import INTERNAL, TIMED_OUT, UNRESOLVED, Good, StepError
-from proxysync.probe.resolver import Found, Resolver, parse_ip
+from proxysync.probe.outcome import (
+    INTERNAL,
+    NO_NAME_SERVER,
+    NO_RESOLVER,
+    TIMED_OUT,
+    UNRESOLVED,
+    Good,
+    StepError,
+)
+from proxysync.probe.resolver import Found, Resolver, Unresolved, parse_ip
 from proxysync.probe.streams import Dialler
 from proxysync.probe.syntax import check_syntax
 
 _KEEPS_NPM_DOWN = (
     "; nginx resolves the name of a location when it starts, and that of a stream: with this one "
     "all of NPM would not start, and all sites would be down"
+)
+_MUST_BE_KNOWN = (
+    "; nginx needs the name of a location or a stream to start, so it must be known to resolve"
+)
+_CONTAINER = (
+    "; a name without a dot is most likely a container's, which only its docker networks know: "
+    "run proxysync in the network that NPM shares with it"
 )
 
 
@@ -110,10 +125,29 @@ class _Visit:
         outcome = parse_ip(host) or await self._names.find(host, self._probe.resolver)
         if isinstance(outcome, Found):
             return outcome
-        detail = f"{host} does not resolve: {outcome.reason}"
-        if self._probe.resolved_at_start:
-            detail += _KEEPS_NPM_DOWN
-        raise StepError(detail, UNRESOLVED)
+        raise _unresolved(self._probe, outcome)
+
+
+def _unresolved(probe: Probe, outcome: Unresolved) -> StepError:
+    host = probe.upstream.host
+    if outcome.any_name:
+        detail = f"{host} cannot be looked up, nor can any other name: {outcome.reason}"
+        at_start = _MUST_BE_KNOWN if probe.resolved_at_start else ""
+        return StepError(detail + at_start, NO_RESOLVER if probe.resolver else NO_NAME_SERVER)
+    detail = f"{host} does not resolve: {outcome.reason}"
+    if probe.resolved_at_start:
+        detail += _KEEPS_NPM_DOWN
+    if "." not in host and host != "localhost":
+        detail += _CONTAINER + _way_out(probe)
+    return StepError(detail, UNRESOLVED)
+
+
+def _way_out(probe: Probe) -> str:
+    """What lets an entry pass whose container only NPM can see; a stream's cannot."""
+    if probe.upstream.scheme in ("tcp", "udp"):
+        return ""
+    skip = "allow_unresolved: true" if probe.resolved_at_start else "skip: [dns, tcp, http]"
+    return f", or set `validation: {{{skip}}}` for this entry"
 
 
 def _why_left_out(name: StepName, scheme: str) -> str:

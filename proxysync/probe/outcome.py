@@ -9,6 +9,8 @@ REFUSED = (
     "Check if the service is running and the port is correct."
 )
 TIMED_OUT = "Connection timed out. Possible firewall blocking. Check network/firewall rules."
+NO_NAME_SERVER = "No name server answers this machine. Check its network and /etc/resolv.conf."
+NO_RESOLVER = "The name server of settings.validation.resolver does not answer. Check its address."
 NO_ROUTE = "Host is not reachable. Verify the IP address and network connectivity."
 BAD_STATUS = "Service responded with HTTP {status}. The service may not be healthy."
 

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import socket
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Hashable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import dns.asyncresolver
@@ -14,6 +15,12 @@ LOOKUP_TIMEOUT = 5.0
 EXPLAIN_TIMEOUT = 2.0
 SECOND_FAMILY_TIMEOUT = 1.0
 DNS_PORT = 53
+
+_SURE = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+"""What the system says where a name server has told it that there is no such name, or address."""
+
+Key = TypeVar("Key", bound=Hashable)
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,18 @@ class Found:
 
 @dataclass(frozen=True)
 class Unresolved:
-    """Why a host has no addresses."""
+    """Why a host has no addresses.
+
+    With `any_name` it is not the host's fault: no other name would be found either.
+    """
 
     reason: str
+    any_name: bool = False
+
+
+@dataclass(frozen=True)
+class _Unanswered(Unresolved):
+    """No name server has said anything about the host: it may be there or not."""
 
 
 def parse_ip(host: str) -> Found | None:
@@ -72,18 +88,38 @@ class Resolver:
         self._remember = remember
         self._places = asyncio.Semaphore(at_once)
         self._lookups: dict[tuple[str, str | None], asyncio.Task[Found | Unresolved]] = {}
+        self._answering: dict[str | None, asyncio.Task[bool]] = {}
 
     async def find(self, host: str, resolver: str | None = None) -> Found | Unresolved:
         """Resolves `host`; with `resolver` (`IP` or `IP:port`) that name server alone decides."""
-        key = (host, resolver)
-        if key not in self._lookups:
-            self._lookups[key] = asyncio.create_task(self._look_up(host, resolver))
+        return await self._shared(self._lookups, (host, resolver), self._look_up, host, resolver)
+
+    async def _shared(
+        self,
+        tasks: "dict[Key, asyncio.Task[Answer]]",
+        key: Key,
+        ask: Callable[..., Coroutine[Any, Any, Answer]],
+        *about: str | None,
+    ) -> Answer:
+        """What `ask` says, asked once for all that want it."""
+        if key not in tasks:
+            tasks[key] = asyncio.create_task(ask(*about))
             if not self._remember:
-                self._lookups[key].add_done_callback(lambda _: self._lookups.pop(key))
-        # A caller that is cancelled must not take the lookup from the others.
-        return await asyncio.shield(self._lookups[key])
+                tasks[key].add_done_callback(lambda _: tasks.pop(key))
+        # A caller that is cancelled must not take the answer from the others.
+        return await asyncio.shield(tasks[key])
 
     async def _look_up(self, host: str, resolver: str | None) -> Found | Unresolved:
+        outcome = await self._ask_for(host, resolver)
+        if not isinstance(outcome, _Unanswered):
+            return outcome
+        # Nobody needs to be asked whether such a name is there (RFC 6761).
+        blameless = not host.removesuffix(".").endswith(".invalid") and not await self._shared(
+            self._answering, resolver, _answers, resolver
+        )
+        return replace(outcome, any_name=blameless)
+
+    async def _ask_for(self, host: str, resolver: str | None) -> Found | Unresolved:
         try:
             await asyncio.wait_for(self._places.acquire(), LOOKUP_TIMEOUT)
         except TimeoutError:
@@ -100,10 +136,10 @@ class Resolver:
         try:
             outcome = await asyncio.wait_for(answer, LOOKUP_TIMEOUT)
         except TimeoutError:
-            return Unresolved(f"the system's resolver did not answer within {LOOKUP_TIMEOUT:g} s")
+            return _Unanswered(f"the system's resolver did not answer within {LOOKUP_TIMEOUT:g} s")
         if isinstance(outcome, Found):
             return outcome
-        return Unresolved(await _explain(host, outcome))
+        return await _explain(host, outcome)
 
     def _start_thread(self, host: str) -> "asyncio.Future[Found | Exception]":
         """Gives the place back when the thread has really ended, however late."""
@@ -135,37 +171,56 @@ def _getaddrinfo(host: str) -> Found | Exception:
     return Found(tuple(dict.fromkeys(Address(info[0], info[4]) for info in infos)))
 
 
-async def _explain(host: str, error: Exception) -> str:
+async def _explain(host: str, error: Exception) -> Unresolved:
     """Why the system's resolver failed; the system itself tells too little."""
     if not isinstance(error, socket.gaierror):
-        return f"the name cannot be looked up ({error})"
+        return Unresolved(f"the name cannot be looked up ({error})")
+    server = _server(None)
+    if server is None:
+        return _Unanswered("no name server is configured on this machine")
+    outcome = await _ask(server, host, EXPLAIN_TIMEOUT, search=True)
+    if isinstance(outcome, Found):
+        return Unresolved(
+            f"the system says “{error.strerror}”, though the name server knows the name; "
+            "see /etc/nsswitch.conf and /etc/hosts"
+        )
+    # Whatever dnspython hears, the system itself may have been told that there is no such name.
+    return Unresolved(outcome.reason) if error.errno in _SURE else outcome
+
+
+def _server(resolver: str | None) -> "dns.asyncresolver.Resolver | None":
+    """The name server at this address, or the system's; None where it has none, or a bad one."""
     import dns.asyncresolver
+    import dns.nameserver
     import dns.resolver
 
-    try:
-        server = dns.asyncresolver.Resolver()
-    except dns.resolver.NoResolverConfiguration:
-        return "no name server is configured on this machine"
-    outcome = await _ask(server, host, EXPLAIN_TIMEOUT, search=True)
-    if isinstance(outcome, Unresolved):
-        return outcome.reason
-    return (
-        f"the system says “{error.strerror}”, though the name server knows the name; "
-        "see /etc/nsswitch.conf and /etc/hosts"
-    )
+    if resolver is None:
+        with contextlib.suppress(dns.resolver.NoResolverConfiguration):
+            return dns.asyncresolver.Resolver()
+        return None
+    ip, port = _split(resolver)
+    if parse_ip(ip) is None or not 0 < port < 65536:
+        return None
+    server = dns.asyncresolver.Resolver(configure=False)
+    server.nameservers = [dns.nameserver.Do53Nameserver(ip, port)]
+    return server
+
+
+async def _answers(resolver: str | None) -> bool:
+    """Whether that name server answers at all: it is asked for the root, which is always there."""
+    server = _server(resolver)
+    if server is None:
+        return False
+    outcome = await _ask(server, ".", EXPLAIN_TIMEOUT, search=False)
+    return not isinstance(outcome, _Unanswered)
 
 
 async def _ask_server(host: str, resolver: str) -> Found | Unresolved:
-    import dns.asyncresolver
-    import dns.nameserver
-
-    ip, port = _split(resolver)
-    if parse_ip(ip) is None or not 0 < port < 65536:
+    server = _server(resolver)
+    if server is None:
         return Unresolved(
             f"the resolver “{resolver}” is not an address (e.g. 10.0.0.1 or 127.0.0.1:5353)"
         )
-    server = dns.asyncresolver.Resolver(configure=False)
-    server.nameservers = [dns.nameserver.Do53Nameserver(ip, port)]
     return await _ask(server, host, LOOKUP_TIMEOUT, search=False)
 
 
@@ -204,25 +259,27 @@ async def _ask(
             addresses += found.addresses if found else ()
     if addresses:
         return Found(tuple(addresses))
-    return Unresolved(_reason(failures))
+    return _why(failures)
 
 
-def _reason(failures: "list[dns.exception.DNSException]") -> str:
+def _why(failures: "list[dns.exception.DNSException]") -> Unresolved:
     import dns.exception
     import dns.resolver
 
     telling = [f for f in failures if not isinstance(f, dns.resolver.NoAnswer)]
     if not telling:
-        return "the name exists but has no address (no A or AAAA record)"
+        return Unresolved("the name exists but has no address (no A or AAAA record)")
     failure = telling[0]
     if isinstance(failure, dns.resolver.NXDOMAIN):
-        return "there is no such name (NXDOMAIN)"
+        return Unresolved("there is no such name (NXDOMAIN)")
     errors: list[tuple[Any, ...]] = failure.kwargs.get("errors") or []
     asked = dict.fromkeys(str(error[0]) for error in errors)
     servers = ", ".join(asked).replace("Do53:", "").replace("@", " port ") or "the name server"
     if isinstance(failure, dns.exception.Timeout):
-        return f"no answer from {servers}"
+        return _Unanswered(f"no answer from {servers}")
     if isinstance(failure, dns.resolver.NoNameservers):
-        said = ", ".join(dict.fromkeys(str(error[3]) for error in errors))
-        return f"{servers} cannot answer ({said})"
-    return str(failure)
+        said = dict.fromkeys(str(error[3]) for error in errors)
+        # A server that refuses works: it does not want to be asked for this.
+        kind = Unresolved if "REFUSED" in said else _Unanswered
+        return kind(f"{servers} cannot answer ({', '.join(said)})")
+    return Unresolved(str(failure))

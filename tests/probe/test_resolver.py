@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dns.nameserver
 import dns.resolver
@@ -20,6 +21,8 @@ from tests.servers import OK, NameServer, answering
 from tests.world import sooner_than
 
 UNRESOLVED = "Domain cannot be resolved. Check DNS settings or use an IP address."
+NO_NAME_SERVER = "No name server answers this machine. Check its network and /etc/resolv.conf."
+NO_RESOLVER = "The name server of settings.validation.resolver does not answer. Check its address."
 
 
 DNSPYTHONS_OWN_LIMIT = 5.0
@@ -111,6 +114,28 @@ class TestOneNameServer:
         assert f"no answer from 127.0.0.1 port {name_server.port}" in failure.detail
         assert failure.hint == UNRESOLVED
 
+    @pytest.mark.usefixtures("quick")
+    @pytest.mark.parametrize("how", ["broken", "silent"])
+    def test_a_server_that_answers_for_no_name_is_what_is_wrong(
+        self, name_server: NameServer, how: str
+    ) -> None:
+        fail_all(name_server, how, "web.example")
+        failure = failed(run(80, host="web.example", resolver=name_server.address), "dns")
+
+        assert failure.detail.startswith(
+            f"web.example cannot be looked up, nor can any other name: {ANSWER[how]}"
+        )
+        assert failure.hint == NO_RESOLVER
+
+    @pytest.mark.usefixtures("quick")
+    def test_a_name_that_cannot_exist_is_wrong_whoever_answers(
+        self, name_server: NameServer
+    ) -> None:
+        fail_all(name_server, "silent", "gone.invalid")
+        failure = failed(run(80, host="gone.invalid", resolver=name_server.address), "dns")
+
+        assert failure.hint == UNRESOLVED
+
     @pytest.mark.parametrize("resolver", ["dns.example", "127.0.0.1:", "127.0.0.1:x", "[::1]:0"])
     def test_a_resolver_that_is_no_address_is_named(self, resolver: str) -> None:
         failure = failed(run(80, host="web.example", resolver=resolver), "dns")
@@ -153,6 +178,53 @@ class TestTheMachinesResolver:
         assert "nginx resolves the name of a location when it starts" in failure.detail
         assert "all sites would be down" in failure.detail
         assert failure.hint == UNRESOLVED
+
+    @pytest.mark.usefixtures("no_such_names")
+    @pytest.mark.parametrize(
+        ("more", "advice"),
+        [
+            ({}, "or set `validation: {skip: [dns, tcp, http]}` for this entry"),
+            (
+                {"resolved_at_start": True},
+                "or set `validation: {allow_unresolved: true}` for this entry",
+            ),
+            (
+                {"scheme": "tcp", "skip": frozenset({"http"})},
+                "in the network that NPM shares with it",
+            ),
+        ],
+    )
+    def test_a_bare_name_may_be_a_containers_and_what_to_do_is_said(
+        self, resolv_conf: Callable[[], NameServer], more: dict[str, Any], advice: str
+    ) -> None:
+        resolv_conf()
+        failure = failed(run(80, host="jellyfin", **more), "dns")
+
+        assert "most likely a container's" in failure.detail
+        assert failure.detail.partition("run proxysync ")[2].endswith(advice)
+        assert failure.hint == UNRESOLVED
+
+    @pytest.mark.usefixtures("no_such_names")
+    def test_a_name_with_a_dot_is_taken_for_no_containers(
+        self, resolv_conf: Callable[[], NameServer]
+    ) -> None:
+        resolv_conf()
+        assert "container" not in failed(run(80, host="gone.example"), "dns").detail
+
+    @pytest.mark.usefixtures("quick")
+    @pytest.mark.parametrize("how", ["broken", "silent"])
+    def test_a_name_server_that_answers_for_no_name_is_the_machines_trouble(
+        self, resolv_conf: Callable[[], NameServer], monkeypatch: pytest.MonkeyPatch, how: str
+    ) -> None:
+        monkeypatch.setattr(socket, "getaddrinfo", no_answer)
+        fail_all(resolv_conf(), how, "web.example")
+
+        failure = failed(run(80, host="web.example", resolved_at_start=True), "dns")
+
+        assert failure.detail.startswith("web.example cannot be looked up, nor can any other name")
+        assert ANSWER[how] in failure.detail
+        assert "must be known to resolve" in failure.detail
+        assert failure.hint == NO_NAME_SERVER
 
     @pytest.mark.usefixtures("no_such_names")
     def test_with_dns_left_out_the_tcp_step_says_that_the_name_does_not_resolve(
@@ -205,6 +277,7 @@ class TestTheMachinesResolver:
         failure = failed(run(80, host="gone.example"), "dns")
 
         assert "no name server is configured on this machine" in failure.detail
+        assert failure.hint == NO_NAME_SERVER
 
     @pytest.mark.usefixtures("quick")
     def test_a_lookup_that_blocks_is_left_behind_in_time(self, blocked_lookups: list[str]) -> None:
@@ -263,6 +336,22 @@ class TestTheMachinesResolver:
         assert (done.returncode, done.stdout, done.stderr) == (0, "dns\n", "")
 
 
+ANSWER = {"broken": "127.0.0.1", "silent": "no answer from 127.0.0.1"}
+"""How it begins what is said of a name server that fails in this way."""
+
+
+def fail_all(server: NameServer, how: str, name: str) -> None:
+    """Has it answer for this name as little as for the root, which every name server knows."""
+    if how == "broken":
+        server.broken |= {name, "."}
+    else:
+        server.silent |= {(host, record) for host in (name, ".") for record in ("A", "AAAA")}
+
+
+def no_answer(*_: object, **__: object) -> list[object]:
+    raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+
 @pytest.fixture
 def no_such_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """The C library finds none of the tests' names: what it asks is not the tests' to say."""
@@ -290,8 +379,11 @@ def resolv_conf(
 
 
 @pytest.fixture
-def blocked_lookups(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def blocked_lookups(
+    monkeypatch: pytest.MonkeyPatch, resolv_conf: Callable[[], NameServer]
+) -> Iterator[list[str]]:
     """getaddrinfo blocks on every name but localhost; the names it was asked for."""
+    resolv_conf()
     asked: list[str] = []
     release = threading.Event()
     real = socket.getaddrinfo
