@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from proxysync.sandbox import Sandbox
@@ -79,8 +79,12 @@ Issue = Callable[..., Pair]
 def issue() -> Issue:
     """Makes a self-signed certificate with this subject, and its key."""
 
-    def issued(*subject: tuple[x509.ObjectIdentifier, str], expired: bool = False) -> Pair:
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issued(
+        *subject: tuple[x509.ObjectIdentifier, str],
+        expired: bool = False,
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+    ) -> Pair:
+        key = key or ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(kind, value) for kind, value in subject])
         start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
         made = (

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from tests.contract.client import CERTIFICATES, Api, Pair, upstream_to
@@ -76,6 +77,48 @@ def test_a_later_upload_keeps_what_it_leaves_out(api: Api, pair: Pair) -> None:
     echoed = api.upload(row_id, Pair(pair.certificate)).json()
 
     assert echoed.keys() == {"certificate", "certificate_key", "intermediate_certificate"}
+
+
+@pytest.mark.every_version
+def test_a_chain_is_never_lost_again_but_can_be_replaced(
+    api: Api, pair: Pair, issue: Issue
+) -> None:
+    row_id = api.certificate(Pair(pair.certificate, pair.key, pair.certificate))
+
+    refused = api.upload(row_id, Pair(pair.certificate, pair.key, b"\n")).status_code
+    assert refused == (500 if (2, 13, 0) <= api.version < (2, 14, 0) else 400)
+
+    other = issue((NameOID.COMMON_NAME, A))
+    assert (
+        api.upload(row_id, Pair(pair.certificate, pair.key, other.certificate)).status_code == 200
+    )
+    assert api.read(CERTIFICATES, row_id)["meta"]["intermediate_certificate"].encode() == (
+        other.certificate
+    )
+
+
+@pytest.mark.every_version
+def test_one_file_may_hold_the_chain_and_the_leaf_may_stand_in_it_twice(
+    api: Api, pair: Pair, issue: Issue
+) -> None:
+    other = issue((NameOID.COMMON_NAME, B))
+    whole = Pair(pair.certificate + other.certificate, pair.key, pair.certificate)
+    api.host(A, certificate_id=api.certificate(whole), advanced_config=SECURE)
+
+    page = api.visit_by_https(A)
+
+    assert page
+    assert page.certificate == Pair(pair.certificate).shown
+
+
+@pytest.mark.every_version
+def test_it_cannot_be_renamed(api: Api) -> None:
+    row_id = api.certificate()
+
+    status = api.call("PUT", f"{CERTIFICATES}/{row_id}", {"nice_name": f"y {SUFFIX}"}).status_code
+
+    assert status == 404
+    assert api.read(CERTIFICATES, row_id)["nice_name"] == f"c {SUFFIX}"
 
 
 @pytest.mark.every_version
@@ -205,6 +248,22 @@ def test_a_key_that_does_not_match_breaks_all_writes_until_it_is_replaced(
     assert served.certificate == pair.shown
     assert api.upload(row_id, other).status_code == 200
     assert api.put(HOSTS, host["id"], forward_port=10)["meta"]["nginx_online"] is True
+
+
+@pytest.mark.every_version
+def test_a_key_that_openssl_finds_too_small_breaks_all_writes_until_it_is_replaced(
+    api: Api, pair: Pair, issue: Issue
+) -> None:
+    weak = issue((NameOID.COMMON_NAME, A), key=rsa.generate_private_key(65537, 1024))
+    row_id = api.certificate(pair)
+    api.host(A, certificate_id=row_id)
+
+    assert api.upload(row_id, weak).status_code == 200
+
+    assert api.call("POST", HOSTS, {**upstream_to(9), "domain_names": [B]}).status_code == 500
+    assert api.upload(row_id, pair).status_code == 200
+    [row] = (row for row in api.rows(HOSTS) if row["domain_names"] == [B])
+    assert api.put(HOSTS, row["id"], forward_port=10)["meta"]["nginx_online"] is True
 
 
 @pytest.mark.every_version
