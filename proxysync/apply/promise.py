@@ -20,7 +20,8 @@ class Promise:
 
     `names` are those by which only this host answers, and `elsewhere` those that it gave to
     other hosts, which are to be served, too. `protected` tells that nobody may get in
-    without a password, `https` that there is a certificate. A `peculiar` host may answer just
+    without a password, `https` that there is a certificate, and `leaf` the fingerprint of that,
+    empty where it is not known. A `peculiar` host may answer just
     as nginx answers for unknown names, by configuration of its own, and one that is `not_found`
     if that is with HTTP 404.
     """
@@ -30,6 +31,7 @@ class Promise:
     before: Before = Before()
     protected: bool = False
     https: bool = False
+    leaf: str = ""
     peculiar: bool = False
     not_found: bool = False
     written: float = field(default_factory=time.monotonic)

@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 from proxysync.apply.order import NO_NAMES
 from proxysync.apply.promise import Before, Findings, Promise, Trouble
-from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
+from proxysync.probe.edge import (
+    Edge,
+    Sight,
+    asked,
+    shows_another,
+    stranger,
+    visit,
+    visit_onward,
+)
 from proxysync.probe.resolver import Resolver
 
 RELOADED = 1.5
@@ -218,21 +226,25 @@ class _Visits:
         if responded and (status is None or status >= 500):
             now = f"it answers HTTP {status}" if status else "there is no answer over HTTPS"
             return Trouble(f"{site} answered before, and now {now}")
-        if promise.https and not await self._has_https(name, second):
-            return Trouble(_absent(site, "https"), undo=False, absent_over="https")
-        return None
+        return await self._https_trouble(promise, name, second) if promise.https else None
 
-    async def _has_https(self, name: str, seen: Sight | None) -> bool:
-        """Whether nginx has the site on HTTPS, as far as that can be seen from here."""
+    async def _https_trouble(
+        self, promise: Promise, name: str, seen: Sight | None
+    ) -> Trouble | None:
+        """What is wrong with the site on HTTPS, as far as that can be seen from here."""
         unknown = self._strangers.get("https")
         if unknown is None or not unknown.reached:
-            return True
+            return None
         async with self._gate:
             sight = seen or await visit(self._edge, asked(name), self._names, scheme="https")
-        if sight.reached and sight.is_of_a_site(unknown):
-            self._proven.add("https")
-            return True
-        return not sight.reached
+        if not sight.reached:
+            return None
+        if not sight.is_of_a_site(unknown):
+            return Trouble(_absent(asked(name), "https"), undo=False, absent_over="https")
+        self._proven.add("https")
+        if shows_another(promise.leaf, sight):
+            return Trouble(f"nginx shows visitors of {asked(name)} another certificate", undo=False)
+        return None
 
     async def _visit(self, name: str) -> tuple[Sight, Sight | None]:
         async with self._gate:

@@ -13,6 +13,7 @@ from proxysync.apply.protection import check_protection
 from proxysync.apply.site_check import SiteCheck
 from proxysync.kinds import KINDS
 from proxysync.kinds.domains import is_served
+from proxysync.kinds.references import certificate_in
 from proxysync.model import Applied, Fields, Live, Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmRejectedError
@@ -129,9 +130,15 @@ class StepWriter:
             before=Before(before.served & names, before.responding & names),
             protected=protected,
             https=served.https,
+            leaf=self._leaf(target) if names and served.https else "",
             peculiar=served.is_peculiar,
             not_found=served.is_not_found,
         )
+
+    def _leaf(self, target: Fields) -> str:
+        """The certificate that visitors are to be shown; that of NPM now, for it may be new."""
+        certificate = self._npm.certificate(certificate_in(target))
+        return certificate.leaf if certificate else ""
 
 
 def visited(change: Change, target: Fields, move: DomainMove) -> Names:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from proxysync.app.verdict import health_probe
@@ -18,7 +19,7 @@ from proxysync.health.writer import Writer
 from proxysync.kinds import KINDS, Kind, is_enabled
 from proxysync.kinds.base import Served
 from proxysync.kinds.domains import is_served
-from proxysync.kinds.references import certificates_in_use
+from proxysync.kinds.references import certificate_in, certificates_in_use
 from proxysync.model import Applied, Certificate, Key, Live, Snapshot, Upstream, clock
 from proxysync.model.health import Rules
 from proxysync.npm.client import NpmClient
@@ -36,13 +37,19 @@ REDIRECTIONS = frozenset(range(300, 309))
 """What hosts that forward nothing answer by themselves, whichever of them it is."""
 
 
+Leaves = Mapping[int, str]
+"""The fingerprint of each certificate that NPM shows, by its id."""
+
+NO_LEAVES: Leaves = MappingProxyType({})
+
+
 class Monitoring:
     """Tells the monitor what is live, and inspects it. For the daemon's own thread."""
 
     def __init__(self, npm: NpmClient, monitor: Monitor) -> None:
         self._npm = npm
         self._monitor = monitor
-        self._followed: tuple[Config, Sequence[Applied], frozenset[str]] | None = None
+        self._followed: tuple[object, ...] | None = None
         self._names: Mapping[str, Sequence[str]] = {}
         self._resolve_at = 0.0
         self._resolving: threading.Thread | None = None
@@ -51,13 +58,14 @@ class Monitoring:
         """From now on the managed proxies of this file are checked."""
         snapshot = self._npm.last_snapshot
         wild = wildcards(snapshot) if snapshot else frozenset()
-        followed = (config, applied, wild)
+        leaves = {c.npm_id: c.leaf for c in snapshot.certificates} if snapshot else {}
+        followed = (config, applied, wild, leaves)
         if followed != self._followed:
             self._followed = followed
             address = config.settings.edge(self._npm.url)
             edge = Edge.at(address) if address else None
-            sites = site_targets(config, applied, edge, wild) if edge else []
-            self._monitor.watch([*targets(config, applied, edge, wild), *sites])
+            sites = site_targets(config, applied, edge, wild, leaves) if edge else []
+            self._monitor.watch([*targets(config, applied, edge, wild, leaves), *sites])
 
     def look_soon(self, keys: Collection[Key] | None = None) -> None:
         """Has these proxies, or all, checked before their time."""
@@ -101,6 +109,7 @@ def targets(
     applied: Sequence[Applied],
     edge: Edge | None = None,
     wild: frozenset[str] = frozenset(),
+    leaves: Leaves = NO_LEAVES,
 ) -> list[Target]:
     """Every managed, enabled proxy of the file whose health is not off, as it is live.
 
@@ -122,14 +131,19 @@ def targets(
         assert served.upstream is not None
         rules = Rules(health.failure_threshold, health.success_threshold, days * 86400)
         visible = edge and served.names and edge.can_see(certificate=served.https)
-        site = site_of(kind, served, probe.path, edge, wild) if edge and visible else None
+        leaf = leaves.get(certificate_in(row.fields), "")
+        site = site_of(kind, served, probe.path, edge, wild, leaf) if edge and visible else None
         probe = replace(probe, upstream=served.upstream)
         found.append(Target(resource.key, probe, health.interval, rules, site))
     return found
 
 
 def site_targets(
-    config: Config, applied: Sequence[Applied], edge: Edge, wild: frozenset[str]
+    config: Config,
+    applied: Sequence[Applied],
+    edge: Edge,
+    wild: frozenset[str],
+    leaves: Leaves = NO_LEAVES,
 ) -> list[SiteTarget]:
     """Every managed, enabled entry of a kind that forwards nothing, where nginx can be asked."""
     rows = {row.key: row for row in applied}
@@ -140,12 +154,15 @@ def site_targets(
             continue
         served = kind.served(row.fields)
         if served.upstream is None and edge.can_see(certificate=served.https):
-            site = site_of(kind, served, "/", edge, wild)
+            leaf = leaves.get(certificate_in(row.fields), "")
+            site = site_of(kind, served, "/", edge, wild, leaf)
             found.append(SiteTarget(resource.key, config.settings.health.interval, site))
     return found
 
 
-def site_of(kind: Kind, served: Served, path: str, edge: Edge, wild: frozenset[str]) -> Site:
+def site_of(
+    kind: Kind, served: Served, path: str, edge: Edge, wild: frozenset[str], leaf: str = ""
+) -> Site:
     """What nginx is to serve for a host, asked for at `path`."""
     forwards = served.upstream is not None
     own = NOT_FOUND if served.is_not_found else REDIRECTIONS
@@ -156,6 +173,7 @@ def site_of(kind: Kind, served: Served, path: str, edge: Edge, wild: frozenset[s
         upstream=served.upstream,
         path=path,
         https=served.https,
+        leaf=leaf,
         forced=served.forced,
         peculiar=served.is_peculiar,
         is_plain=served.is_plain and forwards,

@@ -20,7 +20,15 @@ from proxysync.health.target import Site, SiteTarget, Target
 from proxysync.health.writer import OnEdge, Writer
 from proxysync.model import Key
 from proxysync.model.health import EdgeStatus
-from proxysync.probe.edge import Edge, Sight, asked, stranger, visit, visit_onward
+from proxysync.probe.edge import (
+    Edge,
+    Sight,
+    asked,
+    shows_another,
+    stranger,
+    visit,
+    visit_onward,
+)
 from proxysync.probe.resolver import Resolver
 
 LOOKS = 4
@@ -46,11 +54,19 @@ FORWARDED = {
 
 @dataclass(frozen=True)
 class EdgeVerdict:
-    """What visitors get; `unseen` is why nobody can tell, where that holds for all targets."""
+    """What visitors get; `unseen` is why nobody can tell, where that holds for all targets.
+
+    With `certain`, it does not matter how the upstream is.
+    """
 
     status: EdgeStatus
     detail: str | None = None
     unseen: str | None = None
+    certain: bool = False
+
+    def counts(self, *, healthy: bool) -> bool:
+        """Whether this is trouble, whose cause is not an upstream that is not well."""
+        return self.status == "not_served" and (healthy or self.certain)
 
 
 class EdgeWatch:
@@ -95,14 +111,14 @@ class EdgeWatch:
             return
         verdict = await self._look(target, target.site)
         for _ in range(LOOKS - 1):
-            if verdict.status != "not_served" or not healthy:
+            if not verdict.counts(healthy=healthy):
                 break
             await asyncio.sleep(PAUSE)
             verdict = await self._look(target, target.site, fresh=True)
         if self._targets.get(target.key) != target:
             return  # it is another one by now
         self._looked.add(target.key)
-        if verdict.status == "not_served" and not healthy:
+        if verdict.status == "not_served" and not verdict.counts(healthy=healthy):
             verdict = replace(verdict, status="unknown")
         self._tell(target.key, target.site, verdict)
 
@@ -170,6 +186,8 @@ class EdgeWatch:
             )
             if second.is_of_a_site(unknown):
                 self._prove(site.edge, "https")
+                if shows_another(site.leaf, second):
+                    return EdgeVerdict("not_served", _outdated(name), certain=True)
             elif unknown.status in site.own:
                 pass  # it answers just so itself
             elif second.reached and unknown.reached and site.edge.address("https") in self._proven:
@@ -243,6 +261,13 @@ _ORDER: dict[EdgeStatus, int] = {"not_served": 0, "unknown": 1, "served": 2}
 def _last(site: Site, first: Sight, second: Sight | None) -> Sight:
     """What a visitor ends up with who follows the host's own redirect to HTTPS."""
     return second if site.forced and second is not None and second.reached else first
+
+
+def _outdated(name: str) -> str:
+    return (
+        f"nginx shows visitors of {asked(name)} another certificate than NPM has for it: it has "
+        "not been reloaded since that was uploaded"
+    )
 
 
 def _absent(name: str, scheme: str) -> str:

@@ -15,12 +15,12 @@ from proxysync.probe.resolver import Resolver
 class Site:
     """What nginx is to serve for a target, by its `names`, and what can be told of it there.
 
-    `path` is what is asked for. `https` says that there is a certificate, `forced` that
-    visitors are sent there. A `peculiar` host may answer just as nginx does for unknown names,
-    by configuration of its own; what a host answers that `is_plain` is what its `upstream`
-    does. A name that is `shadowed` gets an answer from a wildcard host without this one, too.
-    With one of the statuses `own`, a host without an upstream answers by itself, and others may
-    do just the same.
+    `path` is what is asked for. `https` says that there is a certificate, `leaf` is its
+    fingerprint, empty where it is not known, and `forced` says that visitors are sent there. A
+    `peculiar` host may answer just as nginx does for unknown names, by configuration of its own;
+    what a host answers that `is_plain` is what its `upstream` does. A name that is `shadowed`
+    gets an answer from a wildcard host without this one, too. With one of the statuses `own`, a
+    host without an upstream answers by itself, and others may do just the same.
     """
 
     edge: Edge
@@ -28,6 +28,7 @@ class Site:
     upstream: Upstream | None
     path: str = "/"
     https: bool = False
+    leaf: str = ""
     forced: bool = False
     peculiar: bool = False
     is_plain: bool = True

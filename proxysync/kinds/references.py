@@ -184,6 +184,11 @@ def certificates_in_use(definitions: Iterable[Fields]) -> frozenset[int]:
     return frozenset(fields.get(CERTIFICATE) or 0 for fields in definitions) - {0}
 
 
+def certificate_in(fields: Fields) -> int:
+    """The id of the certificate with which a host is served; 0 where it has none."""
+    return int(fields.get(CERTIFICATE) or 0)
+
+
 def access_list_in(fields: Fields) -> int:
     """The id of the access list that protects a host; 0 where none does."""
     return int(fields.get(ACCESS_LIST) or 0)

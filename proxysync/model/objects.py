@@ -105,12 +105,16 @@ class Applied(Keyed):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate in NPM; its key never leaves the API client. `expires_on` is NPM's own text."""
+    """A certificate in NPM; its key never leaves the API client. `expires_on` is NPM's own text.
+
+    `leaf` is its fingerprint, empty where NPM does not show it: it shows uploaded ones only.
+    """
 
     npm_id: int
     nice_name: str
     domains: tuple[str, ...]
     expires_on: str | None = None
+    leaf: str = ""
 
 
 @dataclass(frozen=True)

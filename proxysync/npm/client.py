@@ -121,6 +121,14 @@ class NpmClient:
             if (npm_id := wire.read_id(row)) is not None
         )
 
+    def certificate(self, npm_id: int) -> Certificate | None:
+        """The certificate as it is now; None if it is gone, or this account may not see it."""
+        try:
+            row = self._session.get(f"/nginx/certificates/{npm_id}")
+        except (NpmNotFoundError, NpmRightsError):
+            return None
+        return wire.read_certificate(row, npm_id) if wire.read_id(row) == npm_id else None
+
     def access_list(self, npm_id: int) -> AccessList | None:
         """The list as it is now, None if it is gone: a host without it is open to everybody."""
         try:

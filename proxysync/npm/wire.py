@@ -7,6 +7,7 @@ from proxysync.kinds import Kind
 from proxysync.kinds.request import sent
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker
 from proxysync.npm.errors import NpmAnswerError
+from proxysync.values import pem
 
 MARKER_KEY = "proxysync"
 WRITTEN_BY_NPM = frozenset({"nginx_online", "nginx_err"})
@@ -66,13 +67,16 @@ def write_payload(
 
 
 def read_certificate(row: Mapping[str, Any], npm_id: int) -> Certificate:
-    """The row holds the private key of a custom certificate: only these four values leave it."""
+    """The row holds the private key of a custom certificate: only these values leave it."""
     names = (name.strip().rstrip(",") for name in read_domains(row))
+    meta = row.get("meta")
+    text = meta.get("certificate") if isinstance(meta, dict) else None
     return Certificate(
         npm_id=npm_id,
         nice_name=str(row.get("nice_name") or ""),
         domains=tuple(name for name in names if name),
         expires_on=_text(row.get("expires_on")),
+        leaf=pem.digests(text, "", "")["leaf"] if isinstance(text, str) else "",
     )
 
 

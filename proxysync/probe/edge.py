@@ -12,7 +12,8 @@ from proxysync.probe.answer import Answer, WantsTlsError, fetch, request
 from proxysync.probe.outcome import PeerError, StepError
 from proxysync.probe.resolver import Found, Resolver, parse_ip
 from proxysync.probe.streams import Dialler, Stream
-from proxysync.probe.tls import open_named
+from proxysync.probe.tls import Tls, open_named
+from proxysync.values.pem import fingerprint
 
 TIMEOUT = 5.0
 """Seconds for one answer, and for one name to resolve."""
@@ -67,6 +68,7 @@ class Sight:
     `status` is None where no HTTP answer came, and `problem` says why. Not `reached` means that
     there was not even a connection, so that it tells nothing of the site. `served_by` is NPM's
     header of that name; two answers with one `digest` are the same but for the name asked for.
+    `leaf` is the fingerprint of the certificate that was shown; empty over plain HTTP.
     """
 
     status: int | None = None
@@ -75,6 +77,7 @@ class Sight:
     digest: str = ""
     problem: str = ""
     reached: bool = True
+    leaf: str = ""
 
     def is_like(self, other: "Sight") -> bool:
         """Whether nothing tells the two answers apart."""
@@ -91,6 +94,14 @@ class Sight:
         NPM adds its header where it forwards, though not to errors, and not everywhere.
         """
         return self.reached and (bool(self.served_by) or not self.is_like(stranger))
+
+
+def shows_another(leaf: str, sight: Sight) -> bool:
+    """Whether a visitor is shown another certificate than the one of this fingerprint.
+
+    Where one of both is not known, nobody can tell.
+    """
+    return bool(leaf and sight.leaf) and sight.leaf != leaf
 
 
 def asked(domain: str) -> str:
@@ -134,7 +145,7 @@ async def visit(
             answer = await fetch(
                 stream, request(path, name, version="1.0", more=more), MOST_COMPARED
             )
-            return _seen(answer, name)
+            return _seen(answer, name, stream)
     except WantsTlsError:
         return Sight(problem="answers TLS, not plain HTTP")
     except (PeerError, StepError) as error:
@@ -170,7 +181,7 @@ async def _stream(dialler: Dialler, scheme: str, name: str) -> Stream:
     return await open_named(dial, name) if scheme == "https" else await dial()
 
 
-def _seen(answer: Answer, name: str) -> Sight:
+def _seen(answer: Answer, name: str, stream: Stream) -> Sight:
     kind = answer.headers.get("content-type", "").encode()
     body = answer.body.replace(name.encode(), b"")
     return Sight(
@@ -178,4 +189,5 @@ def _seen(answer: Answer, name: str) -> Sight:
         location=answer.headers.get("location", ""),
         served_by=answer.headers.get("x-served-by", ""),
         digest=hashlib.blake2b(kind + b"\n" + body, digest_size=12).hexdigest(),
+        leaf=fingerprint(stream.leaf) if isinstance(stream, Tls) else "",
     )

@@ -46,6 +46,11 @@ class Tls:
         """The peer's certificate as the ssl module shows it; empty if it was not verified."""
         return dict(self._object.getpeercert() or {})
 
+    @property
+    def leaf(self) -> bytes:
+        """The peer's certificate in DER, verified or not; empty before the handshake."""
+        return self._object.getpeercert(binary_form=True) or b""
+
     async def handshake(self) -> None:
         """Raises ssl.SSLCertVerificationError, TlsRefusedError or NotTlsError."""
         try:
