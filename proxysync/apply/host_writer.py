@@ -85,8 +85,6 @@ class HostWriter:
         elif before is None:
             live = self._create(change, target, on_created)
             trouble = trouble_of(live, target)
-        elif _needs_no_write(change, before):
-            live = before
         elif _may_linger(target, before, prepared.last):
             live = self._disable_anew(change, target, before)
         else:
@@ -199,14 +197,20 @@ def trouble_of(live: Live, target: Fields) -> str | None:
     return None
 
 
-def _needs_no_write(change: Change, before: Live) -> bool:
-    """Whether a host that is taken over is served as the file says, and would keep no marker.
+def needs_no_write(change: Change) -> bool:
+    """Whether a host is taken over that is as the file says already, so that the state's row is
+    all that it takes.
 
-    NPM since 2.13 would even lose its certificate in nginx by a PUT that changes nothing.
+    A write would reload nginx, or worse: NPM since 2.13 loses the certificate of a 404 host by a
+    PUT that changes nothing. A marker that names another proxysync has to go, and a host that
+    nginx may not have has to be written.
     """
+    live = change.live
+    if change.action != "adopt" or live is None or change.fields:
+        return False
     kind = KINDS[change.kind]
-    is_served = kind.is_enabled(before.fields) and before.online is True
-    return change.action == "adopt" and not kind.keeps_marker and not change.fields and is_served
+    is_marked = kind.keeps_marker and live.marker is not None
+    return not is_marked and (live.online is True or not kind.is_enabled(live.fields))
 
 
 def _may_linger(target: Fields, live: Live, last: Applied | None) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from proxysync.apply.domain_move import DomainMove
-from proxysync.apply.host_writer import HostWriter, PreparedWrite
+from proxysync.apply.host_writer import HostWriter, PreparedWrite, needs_no_write
 from proxysync.apply.order import NO_NAMES, Names, Part, WriteStep, held, placeholder
 from proxysync.apply.outcome import ApplyError, WriteOutcome
 from proxysync.apply.port_writer import PortWriter
@@ -39,6 +39,8 @@ class StepWriter:
         The row of the journal gets what must be known of the write should we be killed in it.
         """
         change = step.change
+        if needs_no_write(change):
+            return WriteOutcome(change, self._hosts.refetch(change, move))
         if step.part is Part.DETACH:
             return self._detach(change, step.names, move)
         elsewhere = NO_NAMES
@@ -149,7 +151,8 @@ def visited(change: Change, target: Fields, move: DomainMove) -> Names:
 
 def served_before(steps: Sequence[WriteStep], move: DomainMove, snapshot: Snapshot) -> Names:
     """The names of these steps that visitors may get an answer for now, from whomever."""
-    targets = [(step.change, step.change.target) for step in steps]
+    changes = [step.change for step in steps if not needs_no_write(step.change)]
+    targets = [(change, change.target) for change in changes]
     names = NO_NAMES.union(
         *(visited(c, target, move) for c, target in targets if target is not None)
     )

@@ -5,31 +5,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from proxysync.kinds import KINDS, Kind, is_enabled
+from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.domains import reached
 from proxysync.model import Applied, Desired, Fields, Key, Live
 from proxysync.plan.match import Match, Owned, claims_of
 from proxysync.plan.model import HOST, MARKER_FIELD, Action, Change, FieldChange, Hold, HoldKind
-from proxysync.plan.ownership import keeps_off, rival, why_not_taken, written_elsewhere
+from proxysync.plan.ownership import (
+    has_lost_marker,
+    keeps_off,
+    marker_change,
+    rival,
+    why_not_taken,
+    written_elsewhere,
+)
 from proxysync.plan.policy import Policy
+from proxysync.plan.resend import why_resend
 
 Accepted = Mapping[str, frozenset[str]]
 """The fields that the server knows, per kind; all of them for a kind that is not in it."""
-
-UNCONFIRMED = (
-    "NPM answered the last write with an error, so nginx may not run what NPM shows; "
-    "it is written again"
-)
-
-UNSERVED = (
-    "NPM says that all is well, but visitors do not get the site from nginx; it is written again"
-)
-
-UNTESTED = (
-    "NPM has it, but does not say whether nginx serves it, as after a write that was cut off; "
-    "it is written again"
-)
-
 
 ORPHAN = "an orphan: it carries our marker, but has no entry, and the state does not know it"
 
@@ -202,16 +195,22 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
     row = None if match.adopts else match.row
     last = shape(kind, row.fields, accepted) if row and row.fields else None
     drift = last is not None and have != last
+    lost = has_lost_marker(kind, live, row)
+    report = policy.drift == "report"
+    target = _respecting(kind, want, have, last, accepted) if report else want
+    # A host that never had one gets ours with the next write that it needs, and none for it alone.
+    marks = kind.keeps_marker and (live.marker is not None or lost or target != have)
     draft = replace(
         draft,
         action="adopt" if match.adopts else "update",
         have=have,
-        target=_respecting(kind, want, have, last, accepted) if policy.drift == "report" else want,
+        target=target,
         holds=_holds(live, *(match.owned.duplicates if match.owned else ())),
-        drift=drift or (match.adopts is None and live.marker is None and kind.keeps_marker),
-        marker=_marker_change(live, draft.name, policy.instance) if kind.keeps_marker else None,
+        drift=drift or lost,
+        marker=marker_change(live, draft.name, policy.instance) if marks else None,
     )
-    draft = replace(draft, reason=_reason(draft, match, last), undoes=_undoes(draft, last))
+    draft = replace(draft, undoes=_undoes(draft, last, lost=lost))
+    draft = replace(draft, reason=_reason(draft, match, last))
     draft = _resend(draft, row, live, unserved=draft.key in policy.unserved)
     if draft.stop is not None:
         return draft
@@ -287,17 +286,16 @@ def _undone(draft: Draft) -> str:
         else f"{name} {_json(change.old)} -> {_json(change.new)}"
         for name, change in fields.items()
     ]
-    if draft.marker is not None:
+    if MARKER_FIELD in draft.undoes:
         told.append("the marker of proxysync")
     return f"drift undone: {', '.join(told)}"
 
 
-def _undoes(draft: Draft, last: Fields | None) -> frozenset[str]:
+def _undoes(draft: Draft, last: Fields | None, *, lost: bool) -> frozenset[str]:
     """The fields that get back what was last applied, after somebody changed them in NPM."""
     assert draft.have is not None
     assert draft.target is not None
     have, target = draft.have, draft.target
-    lost = draft.marker is not None and draft.live is not None and draft.live.marker is None
     marker = frozenset({MARKER_FIELD} if lost else ())
     if last is None:
         return marker
@@ -314,33 +312,10 @@ def _renamed(match: Match) -> bool:
 
 def _resend(draft: Draft, row: Applied | None, live: Live, *, unserved: bool) -> Draft:
     """A host that NPM shows as it should be, though nginx may not, or does not, serve it so."""
-    why = None
-    if row is not None and row.unconfirmed:
-        why = UNCONFIRMED
-    elif draft.have == draft.want and live.online is False and is_enabled(live):
-        why = f"nginx does not serve it: {live.refusal}"
-    elif draft.have == draft.want and _disabled_by_another(row, live):
-        why = "disabled in NPM, which may go on serving it; it is disabled again"
-    elif row is None and live.online is None and is_enabled(live):
-        why = UNTESTED
-    elif unserved and is_enabled(live):
-        why = UNSERVED
+    why = why_resend(row, live, as_asked=draft.have == draft.want, unserved=unserved)
     if why is None:
         return draft
     return replace(draft, resend=True, reason=draft.reason if draft.writes else why)
-
-
-def _disabled_by_another(row: Applied | None, live: Live) -> bool:
-    """NPM goes on serving a host that was disabled by a PUT, and nothing tells it from others."""
-    was_enabled = row is not None and is_enabled(row)
-    return was_enabled and not is_enabled(live)
-
-
-def _marker_change(live: Live, name: str, instance: str) -> FieldChange | None:
-    new = {"name": name, "instance": instance}
-    marker = live.marker
-    old = {"name": marker.name, "instance": marker.instance} if marker else None
-    return FieldChange(old, new) if old != new else None
 
 
 def _holds(*lives: Live) -> frozenset[str]:

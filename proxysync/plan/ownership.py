@@ -12,14 +12,20 @@ the state tells them apart, for it notes whose marker the host had when it was r
 
 Either way `adopt` is the word of a person by which the host is ours. What no entry asks for is
 deleted only with a row that means this very host; without one it is an orphan.
+
+A host that is adopted as it is has no marker, only a row, until something else of it has to be
+written. A PUT for the marker alone would take a second or two, and a reload of nginx, for each
+host of an NPM that works; and all that it guards against is a lost state. Then such a host is
+foreign again, served as before and deleted by nobody, and `adopt` takes it back, again without a
+write.
 """
 
 from dataclasses import dataclass
 
-from proxysync.kinds import RESERVED_SUFFIX, is_enabled
+from proxysync.kinds import RESERVED_SUFFIX, Kind, is_enabled
 from proxysync.model import Applied, Live
 from proxysync.plan.match import Match, Owned, call, claims_of
-from proxysync.plan.model import Hold, HoldKind
+from proxysync.plan.model import FieldChange, Hold, HoldKind
 from proxysync.plan.policy import Policy
 
 NO_ROW = (
@@ -27,6 +33,19 @@ NO_ROW = (
     "folder made it, or this one was lost; give it an entry, or delete it with "
     "`proxysync apply --delete-orphans`"
 )
+
+
+def marker_change(live: Live, name: str, instance: str) -> FieldChange | None:
+    """What a write does to the host's marker; None where it stays as it is."""
+    new = {"name": name, "instance": instance}
+    marker = live.marker
+    old = {"name": marker.name, "instance": marker.instance} if marker else None
+    return FieldChange(old, new) if old != new else None
+
+
+def has_lost_marker(kind: Kind, live: Live, row: Applied | None) -> bool:
+    """Whether somebody took our marker away: a host that was adopted as it is never had one."""
+    return kind.keeps_marker and live.marker is None and row is not None and row.writer is not None
 
 
 @dataclass(frozen=True)

@@ -119,9 +119,9 @@ def _records(
 
 
 def _says_otherwise(row: Applied, new: Applied, draft: Draft, accepted: Accepted) -> bool:
-    identity = row.npm_id, row.created_on, row.writer
+    identity = row.key, row.npm_id, row.created_on, row.writer
     return (
-        identity != (new.npm_id, new.created_on, new.writer)
+        identity != (new.key, new.npm_id, new.created_on, new.writer)
         or shape(draft.kind, row.fields, accepted) != new.fields
     )
 

@@ -1,5 +1,8 @@
 """Taking over hosts that somebody else made."""
 
+import shutil
+from typing import Any
+
 from proxysync.demo.services import DemoService
 from tests.world import World, domain
 
@@ -26,6 +29,72 @@ def test_a_foreign_host_is_taken_over_and_keeps_its_id(
     assert len(world.npm.hosts()) == 2, "adopt makes nothing new"
     world.apply()
     world.assert_in_sync()
+
+
+def writes(world: World) -> list[tuple[str, str]]:
+    """What the sandbox was asked to do to hosts so far."""
+    assert world.npm.sandbox is not None
+    return [
+        (method, path)
+        for method, path in world.npm.sandbox.requests
+        if method != "GET" and path.startswith("/nginx/")
+    ]
+
+
+def as_it_is(port: int, **fields: Any) -> dict[str, Any]:
+    return {"upstream": f"http://127.0.0.1:{port}", **fields}
+
+
+def test_what_is_as_the_file_says_is_taken_over_without_a_write(small_world: World) -> None:
+    for name, port, enabled in (("on", 7, True), ("off", 8, False), ("other", 9, True)):
+        small_world.npm.add_host(domain(name), port=port, enabled=enabled)
+    rows, before = small_world.npm.hosts(), writes(small_world)
+    small_world.write({"on": as_it_is(7), "off": as_it_is(8, enabled=False), "other": as_it_is(5)})
+    done = small_world.call("adopt", "on", "off", "--yes")
+    assert done.code == 0, done.out + done.err
+    assert (writes(small_world), small_world.npm.hosts()) == (before, rows)
+
+    small_world.write(
+        {"on": as_it_is(7), "renamed": as_it_is(8, domains=[domain("off")], enabled=False)}
+    )
+    small_world.apply()
+    small_world.assert_in_sync()
+    assert writes(small_world) == before, "and renamed without one"
+    small_world.write({"on": as_it_is(6)}, settings={"validation": {"mode": "off"}})
+    small_world.apply("--max-delete", "100%")
+    ids = {row["domain_names"][0]: row["id"] for row in rows}
+    assert (small_world.npm.host("on")["id"], small_world.npm.host("on")["forward_port"]) == (
+        ids[domain("on")],
+        6,
+    )
+    assert {row["id"] for row in small_world.npm.hosts()} == {
+        ids[domain("on")],
+        ids[domain("other")],
+    }
+
+
+def test_state_lost_what_never_was_written_is_taken_over_once_more(small_world: World) -> None:
+    small_world.npm.add_host(domain("one"), port=7)
+    small_world.write({"one": as_it_is(7)})
+    assert small_world.call("adopt", "--all", "--yes").code == 0
+    before = writes(small_world)
+    shutil.rmtree(small_world.state)
+    assert [change["action"] for change in small_world.plan()["changes"]] == ["conflict"]
+    assert small_world.call("adopt", "--all", "--yes").code == 0
+    small_world.assert_in_sync()
+    assert writes(small_world) == before
+
+
+def test_a_host_of_another_instance_gets_our_marker_though_nothing_else_differs(
+    small_world: World,
+) -> None:
+    small_world.write(
+        {"one": as_it_is(7)}, settings={"instance": "theirs", "validation": {"mode": "off"}}
+    )
+    small_world.apply()
+    small_world.write({"one": as_it_is(7)})
+    assert small_world.call("adopt", "one", "--yes").code == 0
+    assert small_world.npm.host("one")["meta"]["proxysync"]["instance"] == "default"
 
 
 def test_adopt_needs_a_name_of_the_file_or_all(

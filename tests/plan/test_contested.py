@@ -37,7 +37,8 @@ def test_what_is_put_right_is_told_apart_from_what_the_file_changed() -> None:
     ids=["a field", "the marker", "the switch"],
 )
 def test_a_contested_field_is_left_and_shown(host: Live, field: str) -> None:
-    plan = make_plan([want("media")], npm(host), [row("media", 3)], contested(field))
+    rows = [row("media", 3, writer="ours")]
+    plan = make_plan([want("media")], npm(host), rows, contested(field))
     change = only(plan)
     assert change.hold is not None
     assert change.hold.kind is HoldKind.CONTESTED
@@ -45,9 +46,7 @@ def test_a_contested_field_is_left_and_shown(host: Live, field: str) -> None:
     assert "proxysync resume" in change.hold.reason
     assert set(change.fields) == {field}
     assert not plan.in_sync
-    assert only(make_plan([want("media")], npm(host), [row("media", 3)], Policy())).undoes == {
-        field
-    }
+    assert only(make_plan([want("media")], npm(host), rows, Policy())).undoes == {field}
 
 
 def test_the_rest_of_a_host_is_still_made() -> None:

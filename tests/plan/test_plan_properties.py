@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from proxysync.kinds.proxy import PROXY
 from proxysync.model import Applied, Desired, Key, Live
+from proxysync.plan.match import same_host
 from proxysync.plan.model import HOST, MARKER_FIELD, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
@@ -172,11 +173,19 @@ def test_what_is_called_unchanged_is_as_the_file_asks(world: World) -> None:
     plan = world.plan(server)
     wanted = {entry.name: entry.fields for entry in world.desired}
     marked = [o for o in server.hosts.values() if o.marker and o.marker.instance == "default"]
-    there = {o.marker.name: o.fields for o in marked if o.marker}
+    there = {
+        **{r.name: o.fields for r in server.rows.values() for o in marked_by_none(server, r)},
+        **{o.marker.name: o.fields for o in marked if o.marker},
+    }
     shown = {change.name for change in plan.changes}
     unchanged = {found.name for found in plan.unchanged}
     assert unchanged == wanted.keys() - shown
     assert all(there[name] == wanted[name] for name in unchanged)
+
+
+def marked_by_none(server: PerfectNpm, row: Applied) -> list[Live]:
+    """The host of a row, if it is known by that alone."""
+    return [o for o in server.hosts.values() if o.marker is None and same_host(row, o)]
 
 
 @several

@@ -133,9 +133,30 @@ def test_under_report_a_host_deleted_in_npm_stays_deleted() -> None:
 
 def test_a_host_that_lost_its_marker_is_known_by_the_state() -> None:
     change = only(make_plan([want("media")], npm(live(3, None, "media.example.com")),
-                            [row("media", 3)], FIX))  # fmt: skip
+                            [row("media", 3, writer="ours")], FIX))  # fmt: skip
     assert (change.action, change.drift) == ("update", True)
     assert change.fields == {"meta.proxysync": FieldChange(None, MARK)}
+
+
+def test_a_host_that_was_adopted_as_it_is_gets_a_marker_with_its_next_write_only() -> None:
+    host, rows = live(3, None, "media.example.com"), [row("media", 3)]
+    assert make_plan([want("media")], npm(host), rows, FIX).changes == ()
+    changed = only(make_plan([want("media", forward_port=1)], npm(host), rows, FIX))
+    assert changed.fields == {
+        "forward_port": FieldChange(8096, 1),
+        "meta.proxysync": FieldChange(None, MARK),
+    }
+    assert (changed.reason, changed.drift) == ("changed in the file", False)
+    moved = only(make_plan([want("media")], npm(replace(host, fields=fields(
+        "media.example.com", forward_port=1))), rows, FIX))  # fmt: skip
+    assert moved.reason == "drift undone: forward_port 1 -> 8096"
+    assert moved.undoes == {"forward_port"}
+
+
+def test_the_row_of_a_host_without_a_marker_follows_the_name_of_its_entry() -> None:
+    host, rows = live(3, None, "media.example.com"), [row("media", 3)]
+    plan = make_plan([want("films", "media.example.com")], npm(host), rows, FIX)
+    assert (plan.changes, [record.name for record in plan.records]) == ((), ["films"])
 
 
 @pytest.mark.parametrize("created_on", [None, "2020-01-01 00:00:00"])
@@ -336,7 +357,7 @@ def test_a_new_entry_gets_none_of_two_hosts_that_carry_one_name() -> None:
 
 
 def test_of_two_rows_for_one_host_the_one_in_the_file_counts() -> None:
-    rows = [row("a-old", 3, "a.x"), row("media", 3, "a.x")]
+    rows = [row(name, 3, "a.x", writer="ours") for name in ("a-old", "media")]
     change = only(make_plan([want("media", "a.x")], npm(live(3, None, "a.x")), rows, FIX))
     assert (change.action, change.reason) == ("update", "drift undone: the marker of proxysync")
 

@@ -81,6 +81,10 @@ def by_name(plan: Plan) -> dict[str, Change]:
     return {change.name: change for change in plan.changes}
 
 
+def _host_of(row: Applied) -> tuple[int, str | None]:
+    return row.npm_id, row.created_on
+
+
 @dataclass
 class PerfectNpm:
     """Carries out a plan and records it, as NPM and the executor would on a good day.
@@ -112,9 +116,11 @@ class PerfectNpm:
         for change in plan.to_make:
             if change.target is not None:
                 self._write(change, change.target)
-        self.rows |= {record.name: record for record in plan.records}
+        for record in plan.records:
+            others = {n: r for n, r in self.rows.items() if _host_of(r) != _host_of(record)}
+            self.rows = {**others, record.name: record}
         for gone in plan.forget:
-            del self.rows[gone.name]
+            self.rows.pop(gone.name, None)
 
     def _release(self, change: Change) -> None:
         if change.npm_id is None:
