@@ -8,30 +8,38 @@ from pydantic import BaseModel, ValidationError
 
 from proxysync.config.document import Value
 from proxysync.config.errors import Path, Problems, to_text
+from proxysync.config.expansion import Budget
 from proxysync.config.explain import explain, locate, unknown_key
+from proxysync.config.interpolate import Interpolation
 from proxysync.config.models import AllDefaults, Settings
+from proxysync.config.snippets import Snippets
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.entry import MERGED, NEVER_BLANK, Resource
 from proxysync.kinds.request import MAX_REQUEST, request_size
 from proxysync.model import Key, Snapshot
 from proxysync.model.position import Position
 from proxysync.values.invalid import InvalidValue, describe
-from proxysync.values.names import entry_name
+from proxysync.values.names import entry_name, variable_name
 
 VERSION = 1
 SECTIONS: dict[str, Kind] = {kind.section: kind for kind in KINDS.values()}
-KEYS = ("version", "settings", "defaults", *SECTIONS)
+NAMES: dict[str, Callable[[object], str]] = {"vars": variable_name, "snippets": entry_name}
+"""What is a mapping of names to texts for all files, and what such a name is."""
+
+KEYS = ("version", "settings", *NAMES, "defaults", *SECTIONS)
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
-Interpolate = Callable[[Value, Path], Value]
 
 
 class Reader:
     """Reads the top-level mapping of each file, then puts all together."""
 
-    def __init__(self, interpolate: Interpolate, problems: Problems) -> None:
-        self._interpolate = interpolate
+    def __init__(self, interpolation: Interpolation, budget: Budget, problems: Problems) -> None:
+        self._interpolate = interpolation
+        self._budget = budget
         self._problems = problems
+        self._named: dict[str, dict[str, Value]] = {key: {} for key in NAMES}
+        self._snippets = Snippets({}, budget, problems)
         self._once: dict[str, Value] = {}
         self._entries: list[tuple[Kind, str, Value]] = []
         self._folded: dict[tuple[str, str], Value] = {}
@@ -53,6 +61,8 @@ class Reader:
         for key, value in root.data.items():
             if key in ("settings", "defaults"):
                 self._section(key, value)
+            elif key in NAMES:
+                self._names(key, value)
             elif key in SECTIONS:
                 self._section_of(SECTIONS[key], value)
             elif key == "version":
@@ -74,6 +84,8 @@ class Reader:
                 "is missing: nothing says which proxies there are",
                 "write `proxies: {}` where none is meant",
             )
+        self._interpolate.define(self._named["vars"])
+        self._snippets = Snippets(self._read_snippets(), self._budget, self._problems)
         settings = self._settings()
         defaults = self._defaults()
         read = [self._resource(*entry, defaults, settings) for entry in self._entries]
@@ -97,6 +109,32 @@ class Reader:
                 (key,),
                 f"stands in two files, the other is {first.at}: keep it in one, it holds for all",
             )
+
+    def _names(self, key: str, value: Value) -> None:
+        """Takes in the names of one file; those of all files are one set."""
+        if value.data is None:
+            return
+        if not isinstance(value.data, dict):
+            self._problems.add(
+                value.at, (key,), f"must be a mapping of names to texts, not {describe(value.data)}"
+            )
+            return
+        for name, text in value.data.items():
+            first = self._named[key].setdefault(name, text)
+            try:
+                NAMES[key](name)
+            except InvalidValue as error:
+                self._problems.add(text.at, (key, name), str(error))
+            if first is not text:
+                self._problems.add(
+                    text.at, (key, name), f"stands in two files, the other is {first.at}: keep one"
+                )
+
+    def _read_snippets(self) -> dict[str, Value]:
+        return {
+            name: self._interpolate(value, ("snippets", name))
+            for name, value in self._named["snippets"].items()
+        }
 
     def _section_of(self, kind: Kind, value: Value) -> None:
         self._has_entries = True
@@ -136,6 +174,8 @@ class Reader:
         value = self._read_section("defaults")
         if value is None or not isinstance(value.data, dict):
             return {}
+        value = self._snippets.compose(value, ("defaults",))
+        assert isinstance(value.data, dict)
         self._check_blanks(value, ("defaults",), {})
         good = self._validate(AllDefaults, value, ("defaults",)) is not None
         return value.data if good else {}
@@ -160,7 +200,7 @@ class Reader:
         settings: Settings,
     ) -> Resource | None:
         path: Path = (kind.section, name)
-        value = self._interpolate(value, path)
+        value = self._snippets.compose(self._interpolate(value, path), path)
         if not isinstance(value.data, dict):
             found = describe(value.data) if value.shown is None else value.shown
             message = f"must be a mapping with {kind.example()}, not {found}"

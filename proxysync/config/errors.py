@@ -54,6 +54,17 @@ class Problems:
     def __init__(self) -> None:
         self._found: list[Problem] = []
         self._seen: set[tuple[Position, str]] = set()
+        self._silent: set[Position] = set()
+        self._remarks: dict[Position, str] = {}
+
+    def silence(self, at: Position) -> None:
+        """Whatever is wrong there is a mere consequence of what was told already."""
+        self._silent.add(at)
+
+    def remark(self, at: Position, text: str | None) -> None:
+        """Has what is wrong there told with this: where a person must look as well."""
+        if text is not None:
+            self._remarks[at] = text
 
     def add(self, at: Position, path: Path, message: str, hint: str | None = None) -> None:
         """Keeps the first problem of a place: others about the same are mere consequences."""
@@ -61,11 +72,13 @@ class Problems:
         keys = {(at, f"path {dotted}"), (at, f"message {message}")}
         # A text that stands for a list of one is the same place.
         alone = {(at, f"path {to_text(path[:-1])}")} if path and path[-1] == 0 else set()
-        if self.full or self._seen & (keys | alone):
+        if self.full or at in self._silent or self._seen & (keys | alone):
             return
         self._seen |= keys
         if len(self._found) == MAX_PROBLEMS - 1:
             dotted, message, hint = "", "there are too many problems to go on", None
+        elif remark := self._remarks.get(at):
+            hint = f"{hint}; {remark}" if hint else remark
         self._found.append(Problem(at.file, at.line, at.column, dotted, message, hint))
 
     @property

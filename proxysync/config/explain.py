@@ -81,15 +81,18 @@ def locate(value: Value, location: Path) -> Value:
 
 def _refusal(details: ErrorDetails, model: type[BaseModel], value: Value) -> tuple[str, str | None]:
     cause = details.get("ctx", {}).get("error")
-    if isinstance(cause, InvalidValue):
-        message, found, hint = cause.message, cause.found, cause.hint
-    else:
+    if not isinstance(cause, InvalidValue):
         example = _example(model, details["loc"]).partition(": ")[2]
-        message, found, hint = f"must be a mapping such as {example}, not {{found}}", None, None
-        found = details["input"]
-    shown = describe(found) if value.shown is None else value.shown
+        message = f"must be a mapping such as {example}, not {{found}}"
+        cause = InvalidValue(message, details["input"])
+    return shown_refusal(cause, value)
+
+
+def shown_refusal(error: InvalidValue, value: Value) -> tuple[str, str | None]:
+    """Message and hint for a value that is not what it should be, without its secrets."""
+    shown = describe(error.found) if value.shown is None else value.shown
     # A hint may hold a part of the value, and that may be a secret.
-    return message.replace("{found}", shown), hint if value.shown is None else None
+    return error.message.replace("{found}", shown), error.hint if value.shown is None else None
 
 
 def _model_at(model: type[BaseModel], location: Path) -> type[BaseModel] | None:

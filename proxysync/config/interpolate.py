@@ -1,4 +1,5 @@
-"""`${NAME}` in texts, replaced from what was handed over once the YAML is parsed.
+"""`${NAME}` in texts, replaced once the YAML is parsed: by what was handed over, or by the files'
+own `vars`.
 
 So a variable's value can never become structure of the file.
 """
@@ -7,28 +8,43 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from proxysync.config.document import Scalar, Value, scalar
+from proxysync.config.document import MAX_DEPTH, Scalar, Value, scalar
 from proxysync.config.errors import Path, Problems
-from proxysync.config.variables import PLAIN, Variables
+from proxysync.config.expansion import Budget, ToldError, meant
+from proxysync.config.variables import PLAIN, Variable, Variables
 from proxysync.kinds import KINDS
-from proxysync.values.invalid import InvalidValue
+from proxysync.values.invalid import InvalidValue, describe
 
 _VARIABLE = re.compile(
     r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\})?"
 )
 _LITERAL = "write $${ where a literal ${ is meant"
+_TOLD_OF = 3
 HOLDS_SECRET = "a value with a secret in it"  # noqa: S105
 
 SECRET_FIELDS = frozenset[str]().union(*(kind.may_hold_secret for kind in KINDS.values()))
 
 
 class Interpolation:
-    """Replaces variables; `secrets` maps the values of secret ones to their `${NAME}`."""
+    """Replaces variables; `secrets` maps the values of secret ones to their `${NAME}`.
 
-    def __init__(self, variables: Variables, problems: Problems) -> None:
+    What was handed over wins over a var of the files, so that one file serves many machines.
+    """
+
+    def __init__(self, variables: Variables, budget: Budget, problems: Problems) -> None:
         self.secrets: dict[str, str] = {}
         self._variables = variables
+        self._budget = budget
         self._problems = problems
+        self._vars: Mapping[str, Value] = {}
+        self._texts: dict[str, str | None] = {}
+        self._open: list[str] = []
+
+    def define(self, own: Mapping[str, Value]) -> None:
+        """From now on these are the files' own `vars`; what is wrong with one is told here."""
+        self._vars = own
+        for name in own:
+            self._text_of(name)
 
     def __call__(self, value: Value, path: Path) -> Value:
         """The value with all variables in it replaced; keys are left as they are."""
@@ -43,16 +59,15 @@ class Interpolation:
         return value
 
     def _scalar(self, value: Value, text: str, path: Path) -> Value:
-        secrets: dict[str, str] = {}
         try:
-            result = _VARIABLE.sub(lambda match: self._replacement(match, secrets), text)
-            _refuse_misplaced(secrets, path)
+            result, is_secret = self._replaced(value, text, path)
         except InvalidValue as error:
             self._problems.add(value.at, path, error.message, error.hint)
             return value
-        finally:
-            self.secrets = {**secrets, **self.secrets}
-        if secrets:
+        except ToldError:
+            self._problems.silence(value.at)
+            return value
+        if is_secret:
             return replace(value, data=result, shown=f'"{text}"')
         # A number or a switch may come from a variable, but never null: an access list that
         # an empty variable takes away would leave the site open.
@@ -60,7 +75,24 @@ class Interpolation:
         data: Scalar = scalar(result, null=False) if whole else result
         return replace(value, data=data)
 
-    def _replacement(self, match: re.Match[str], secrets: dict[str, str]) -> str:
+    def _replaced(self, value: Value, text: str, path: Path) -> tuple[str, bool]:
+        """The text without variables, and whether a secret is in it.
+
+        Raises InvalidValue, and ToldError where it needs what is wrong itself.
+        """
+        secrets: dict[str, str] = {}
+        names: dict[str, None] = {}
+        try:
+            result = _VARIABLE.sub(lambda match: self._replacement(match, secrets, names), text)
+            _refuse_misplaced(secrets, path)
+        finally:
+            self.secrets = {**secrets, **self.secrets}
+        self._problems.remark(value.at, self._origin(names))
+        return result, bool(secrets)
+
+    def _replacement(
+        self, match: re.Match[str], secrets: dict[str, str], names: dict[str, None]
+    ) -> str:
         if match[0] == "$${":
             return "${"
         name, default = match["name"], match["default"]
@@ -70,24 +102,98 @@ class Interpolation:
                 None,
                 hint=_LITERAL,
             )
-        found = self._variables.get(name)
+        found = self._find(name)
         if found is None and default is None:
-            raise InvalidValue(
-                f"needs the variable {name}, which {self._variables.what_is_wrong_with(name)}",
-                None,
-                hint=f"{self._variables.how_to_hand_over(name)}; or give a default as in "
-                f"${{{name}:-default}}, or {_LITERAL}",
-            )
+            raise self._missing(name)
         if found is None:
             return str(default)
         if found.secret:
             secrets.setdefault(found.value, f"${{{name}}}")
+        names[name] = None
+        self._budget.spend(len(found.value))
         return found.value
+
+    def _find(self, name: str) -> Variable | None:
+        found = self._variables.get(name)
+        if found is None and name in self._vars:
+            text = self._text_of(name)
+            if text is None:
+                raise ToldError
+            return Variable(text, secret=False)
+        return found
+
+    def _text_of(self, name: str) -> str | None:
+        """What a var of the files stands for; None where something is wrong with it."""
+        if name not in self._texts:
+            value = self._vars[name]
+            try:
+                self._texts[name] = self._own_text(name, value)
+            except InvalidValue as error:
+                self._texts[name] = None
+                self._problems.add(value.at, ("vars", name), str(error), error.hint)
+            except ToldError:
+                self._texts[name] = None
+        return self._texts[name]
+
+    def _own_text(self, name: str, value: Value) -> str:
+        if name in self._open:
+            ring = " -> ".join((*self._open[self._open.index(name) :], name))
+            hint = f"give one of them a value, over which {PLAIN}{name} wins where that is set"
+            raise InvalidValue(f"needs itself: {ring}", None, hint=hint)
+        if len(self._open) >= MAX_DEPTH:
+            raise InvalidValue(f"needs more than {MAX_DEPTH} others, one through the other", None)
+        handed_over = self._variables.get(name)
+        if handed_over is not None and handed_over.secret:
+            raise InvalidValue(
+                "has the name of a secret that was handed over, and no var of the file is secret",
+                None,
+                hint="give it another name",
+            )
+        self._open.append(name)
+        try:
+            return self._replaced(value, _text(value.data), ("vars", name))[0]
+        finally:
+            self._open.pop()
+
+    def _missing(self, name: str) -> InvalidValue:
+        near = meant(name, self._vars)
+        return InvalidValue(
+            f"needs the variable {name}, which {self._variables.what_is_wrong_with(name)}",
+            None,
+            hint=(f"did you mean ${{{near}}}? else " if near else "")
+            + f"{self._variables.how_to_hand_over(name)}; or set it below `vars:`, give a default "
+            f"as in ${{{name}:-default}}, or {_LITERAL}",
+        )
+
+    def _origin(self, names: Mapping[str, None]) -> str | None:
+        """Where the values of the files' own vars among these come from."""
+        own = [name for name in names if name in self._vars]
+        where = [
+            f"${{{name}}} is set at {self._vars[name].at}"
+            if self._variables.get(name) is None
+            else f"${{{name}}} was handed over as {PLAIN}{name}"
+            for name in own[:_TOLD_OF]
+        ]
+        return ", ".join(where) or None
+
+
+def _text(data: object) -> str:
+    """What a var is as a text."""
+    if isinstance(data, bool):
+        return "true" if data else "false"
+    if isinstance(data, int):
+        return str(data)
+    if isinstance(data, str) and data:
+        return data
+    hint = "quote it, so that it stays as it is" if isinstance(data, float) else None
+    raise InvalidValue(
+        f"must be a text, a whole number or a switch, not {describe(data)}", None, hint=hint
+    )
 
 
 def _refuse_misplaced(secrets: Mapping[str, str], path: Path) -> None:
     fields = path[1:] if path[0] == "defaults" else path[2:]
-    if not secrets or SECRET_FIELDS.intersection(fields):
+    if not secrets or path[0] == "snippets" or SECRET_FIELDS.intersection(fields):
         return
     shown = next(iter(secrets.values()))
     raise InvalidValue(

@@ -6,6 +6,7 @@ from proxysync.config.entries import SECTIONS, VERSION
 from proxysync.config.models import AllDefaults, Settings
 from proxysync.kinds.entry import NEVER_BLANK
 from proxysync.values.fields import Model
+from proxysync.values.names import ENTRY_NAME, VARIABLE_NAME
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -13,7 +14,7 @@ Schema = dict[str, Any]
 _VARIABLE = "Variable"
 _VARIABLE_SCHEMA: Schema = {
     "description": "${NAME} or ${NAME:-default}: what was handed over as PROXYSYNC_VAR_NAME, or, "
-    "where a secret can stand, as PROXYSYNC_SECRET_NAME.",
+    "where a secret can stand, as PROXYSYNC_SECRET_NAME; else what `vars` says.",
     "type": "string",
     "pattern": r"\$\{",
 }
@@ -38,12 +39,24 @@ def json_schema() -> dict[str, Any]:
                 "enum": [VERSION, None],
             },
             "settings": _or(settings, _NULL),
+            "vars": {
+                "description": "What ${NAME} stands for where nothing else was handed over for it.",
+                "type": ["object", "null"],
+                "propertyNames": {"pattern": f"^{VARIABLE_NAME}$"},
+                "additionalProperties": {"type": ["string", "integer", "boolean"], "minLength": 1},
+            },
+            "snippets": {
+                "description": "Parts of advanced_config, which may name them in a list.",
+                "type": ["object", "null"],
+                "propertyNames": {"pattern": f"^{ENTRY_NAME}$"},
+                "additionalProperties": {"type": "string"},
+            },
             "defaults": _or(defaults, _NULL),
             **{
                 section: {
                     "description": f"The {kind.nouns} by their names.",
                     "type": "object",
-                    "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
+                    "propertyNames": {"pattern": f"^{ENTRY_NAME}$"},
                     "additionalProperties": _schema(kind.entry_model, definitions),
                 }
                 for section, kind in SECTIONS.items()

@@ -9,6 +9,7 @@ from proxysync.config import source
 from proxysync.config.document import Document, parse
 from proxysync.config.entries import Reader
 from proxysync.config.errors import ConfigError, Problem, Problems
+from proxysync.config.expansion import Budget
 from proxysync.config.interpolate import Interpolation
 from proxysync.config.models import Config
 from proxysync.config.source import Source
@@ -57,8 +58,9 @@ def _load(
 ) -> Config:
     problems = Problems()
     variables = Variables(environ)
-    interpolation = Interpolation(variables, problems)
-    reader = Reader(interpolation, problems)
+    budget = Budget()
+    interpolation = Interpolation(variables, budget, problems)
+    reader = Reader(interpolation, budget, problems)
     documents = [_document(each, problems) for each in sources]
     for document in documents:
         if document and document.root:

@@ -103,6 +103,11 @@ class Kind(ABC):
     domains and upstreams are looked up in DNS, and names are shown in NPM and everywhere.
     """
 
+    composed: ClassVar[frozenset[str]] = frozenset()
+    """The file's fields that may be a list of snippets and texts; they are texts when the models
+    see them.
+    """
+
     claim_noun: ClassVar[str] = "domain"
     """What messages call a name that only one object may hold."""
 

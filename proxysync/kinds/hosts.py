@@ -36,7 +36,8 @@ class HostDefaults(Defaults):
     hsts: Bool = Field(default=False, description="Tell browsers to come by HTTPS only.")
     hsts_subdomains: Bool = Field(default=False, description="HSTS for all names below, too.")
     advanced_config: AdvancedConfig = Field(
-        default="", description="nginx configuration for the host."
+        default="",
+        description="nginx configuration for the host, or a list of such and names of snippets.",
     )
     enabled: Bool = Field(default=True, description="Whether NPM serves it.")
 
@@ -65,6 +66,7 @@ class HostKind(Kind):
     references = frozenset({"certificate_id"})
     wire_names: ClassVar[Mapping[str, str]] = WIRE_NAMES
     may_hold_secret = frozenset({"advanced_config"})
+    composed = frozenset({"advanced_config"})
 
     @abstractmethod
     def wire(self, entry: Any, references: References) -> Fields:

@@ -42,7 +42,7 @@ class Location(Model):
         examples=["http://10.0.0.6:9000/v1"],
     )
     advanced_config: AdvancedConfig = Field(
-        default="", description="nginx configuration for this location."
+        default="", description="As of the host, for this location."
     )
 
     @model_validator(mode="after")

@@ -53,7 +53,7 @@ Resolver = Annotated[str, BeforeValidator(scalars.resolver)]
 Name = Annotated[
     str,
     BeforeValidator(names.entry_name),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{names.ENTRY_NAME}$"}),
 ]
 Domain = Annotated[
     str, BeforeValidator(names.domain), WithJsonSchema({"type": "string", "minLength": 1})
@@ -104,7 +104,11 @@ LocationPath = Annotated[str, BeforeValidator(upstreams.location_path)]
 HealthPath = Annotated[
     str, BeforeValidator(scalars.health_path), WithJsonSchema({"type": "string", "pattern": "^/"})
 ]
-AdvancedConfig = Annotated[str, BeforeValidator(scalars.advanced_config)]
+AdvancedConfig = Annotated[
+    str,
+    BeforeValidator(scalars.advanced_config),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 CertificateName = Annotated[
     str | None,
     BeforeValidator(partial(scalars.reference, what="certificate")),

@@ -13,7 +13,10 @@ MAX_DOMAINS = 100
 LONGEST_NAME = 253
 LONGEST_ENTRY_NAME = 100
 
-_ENTRY = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_ENTRY_NAME - 1}}}", re.ASCII)
+VARIABLE_NAME = "[A-Za-z_][A-Za-z0-9_]{0,99}"
+_VARIABLE = re.compile(VARIABLE_NAME, re.ASCII)
+ENTRY_NAME = f"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_ENTRY_NAME - 1}}}"
+_ENTRY = re.compile(ENTRY_NAME, re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.ASCII)
 _WHITE = {" ": "a blank", "\t": "a tab", "\n": "a line break", "\r": "a line break"}
 
@@ -26,6 +29,17 @@ def entry_name(value: object) -> str:
         raise InvalidValue(
             "{found} is not a name: up to 100 letters, digits, dots, hyphens and underscores, "
             "starting with a letter or a digit, such as media or media-2",
+            value,
+        )
+    return value
+
+
+def variable_name(value: object) -> str:
+    """The name by which `${NAME}` stands for something, unchanged."""
+    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
+        raise InvalidValue(
+            "{found} is not a name that ${…} can hold: up to 100 letters, digits and underscores, "
+            "not starting with a digit, such as domain or NAS_2",
             value,
         )
     return value

@@ -40,6 +40,31 @@ BOMBS = {
     "long host": f"proxies: {{a: {{domains: [a], upstream: 'http://{'a.' * 300_000}'}}}}\n",
     "variables": f"proxies: {{a: {{domains: [a], upstream: '{'${' * 150_000}'}}}}\n",
     "defaults": f"proxies: {{a: {{domains: [a], upstream: '{'${A:-' * 60_000}'}}}}\n",
+    "vars": "vars:\n  v0: 0123456789\n"
+    + "".join(f"  v{i}: ${{v{i - 1}}}${{v{i - 1}}}\n" for i in range(1, 40))
+    + "proxies: {a: {domains: ['${v39}'], upstream: '${v38}'}}\n",
+    "deep vars": "vars:\n"
+    + "".join(f"  v{i}: ${{v{i + 1}}}\n" for i in range(5000))
+    + "  v5000: x\nproxies: {}\n",
+    "one var often": f"vars: {{v: {'x' * 100_000}}}\n"
+    f"proxies: {{a: {{domains: [a], upstream: '{'${v}' * 100_000}'}}}}\n",
+    "a ring of vars": "vars:\n"
+    + "".join(f"  v{i}: ${{v{(i + 1) % 5000}}}\n" for i in range(5000))
+    + "proxies: {}\n",
+    "many unknown vars": f"vars: {{{', '.join(f'name{i}: x' for i in range(3_000))}}}\n"
+    "proxies:\n"
+    + "".join(f"  a{i}: {{domains: a, upstream: '${{nam{i}}}'}}\n" for i in range(2000)),
+    "one snippet often": f"snippets: {{s: {'x' * 100_000};}}\n"
+    f"proxies: {{a: {{domains: [a], advanced_config: [{'s, ' * 5_000}]}}}}\n",
+    "one snippet in many": f"snippets: {{s: {'x' * 100_000};}}\nproxies:\n"
+    + "".join(
+        f"  a{i}: {{domains: [a{i}], upstream: 'http://x', advanced_config: [s, s]}}\n"
+        for i in range(2000)
+    ),
+    "many unknown snippets": f"snippets: {{{', '.join(f's{i}: x' for i in range(10_000))}}}\n"
+    f"proxies: {{a: {{advanced_config: [{', '.join(f'r{i}' for i in range(10_000))}]}}}}\n",
+    "deep snippets": f"snippets: {{s: {'[' * 40}{']' * 40}}}\n"
+    f"proxies: {{a: {{advanced_config: {'[' * 40}s{']' * 40}}}}}\n",
     "recursive": "proxies: &a {b: {c: *a}}\n",
     "recursive merge": "proxies: &a {<<: *a}\n",
     "surrogate": 'proxies: {a: {advanced_config: "\\ud800"}}\n',

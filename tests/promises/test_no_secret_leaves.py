@@ -91,6 +91,24 @@ def test_commands_show_a_plain_variable_as_its_value(
     assert plan.count("a-plain-value") == 2
 
 
+def test_plan_shows_vars_and_snippets_put_together_and_a_secret_in_them_as_its_name(
+    small_world: World, services: list[DemoService]
+) -> None:
+    entry = {
+        "upstream": f"http://${{service}}:{services[0].port}",
+        "advanced_config": ["auth", 'add_header Host "${service}";'],
+    }
+    small_world.write(
+        {"one": entry}, vars={"service": "127.0.0.1"}, snippets={"auth": 'set $t "${TOKEN}";'}
+    )
+    hand_over(small_world, NEW)
+    plan, _ = said(small_world, ("plan",), WRITES[0])
+    assert 'forward_host: "127.0.0.1"' in plan.out
+    assert '+ set $t "${TOKEN}";\n      + add_header Host "127.0.0.1";\n' in plan.out
+    (again,) = said(small_world, ("plan", "--detailed-exitcode"))
+    assert again.code == 0
+
+
 def test_commands_hide_a_secret_that_nginx_quotes(
     world: World, services: list[DemoService]
 ) -> None:
