@@ -173,7 +173,7 @@ class Kind(ABC):
         """What the entry means on this server.
 
         What this server lacks for it becomes the `problem`. What is off needs no problem solved
-        to be taken down, but what it refers to must not be lost either: it is `unknown`.
+        to be taken down, but what the server lacks cannot be written either: it is `unknown`.
         """
 
     @abstractmethod
@@ -213,12 +213,14 @@ class Kind(ABC):
     def holders_in_file(self, data: Mapping[str, Any]) -> Iterable[tuple[Sequence[str | int], str]]:
         """The names that an entry's plain data asks for, and where each stands in the entry."""
 
-    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
-        """Why this server cannot do what the fields ask for, whatever they refer to."""
+    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[tuple[str, str]]:
+        """Fields of which this server cannot do what they ask for, whatever they refer to, and
+        why not.
+        """
         accepted = snapshot.accepted.get(self.name, frozenset(self.defaults))
         for field, since in self.optional.items():
             if field not in accepted and fields[field] != self.defaults[field]:
-                yield f"this NPM does not know {field}; it came with NPM {since}"
+                yield field, f"this NPM does not know {field}; it came with NPM {since}"
 
     def leads_to(self, fields: Fields) -> str | None:
         """Where visitors end up, as `status` shows it; None where it is nowhere else."""
@@ -261,15 +263,13 @@ def as_desired(
     snapshot: Snapshot,
 ) -> Desired:
     """The definition of an entry, with what this server lacks for it."""
-    missing = references.missing
-    found = [*kind.lacks(fields, snapshot)]
-    if resource.is_on:
-        lacking = [*missing.values(), *references.advice, *references.open_lists(fields)]
-        found = [*lacking, *found]
-    if kind.name in snapshot.denied:
-        found = [snapshot.denied[kind.name]]
-    unknown = {} if resource.is_on else missing
-    return Desired(resource.key, fields, "; ".join(found) or None, unknown)
+    missing, lacking = references.missing, dict(kind.lacks(fields, snapshot))
+    denied = [snapshot.denied[kind.name]] if kind.name in snapshot.denied else []
+    if not resource.is_on:
+        return Desired(resource.key, fields, "; ".join(denied) or None, {**missing, **lacking})
+    of_lists = [*references.advice, *references.open_lists(fields)]
+    found = denied or [*missing.values(), *of_lists, *lacking.values()]
+    return Desired(resource.key, fields, "; ".join(found) or None)
 
 
 def as_entry(

@@ -128,11 +128,11 @@ class RedirectionKind(HostKind):
             "block_exploits": fields["block_exploits"],
         }
 
-    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
+    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[tuple[str, str]]:
         yield from super().lacks(fields, snapshot)
         lacks_auto = snapshot.version and (2, 12, 0) <= snapshot.version < KNOWS_AUTO
         if lacks_auto and fields["forward_scheme"] == "auto":
-            yield NO_AUTO
+            yield "forward_scheme", NO_AUTO
 
     def placeholder_definition(self, name: str) -> Fields:
         return self.normalise({"domain_names": [name], "forward_domain_name": "localhost"})

@@ -149,10 +149,11 @@ class StreamKind(Kind):
         )
         return as_desired(self, resource, fields, references, snapshot)
 
-    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[str]:
+    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[tuple[str, str]]:
         port = fields["incoming_port"]
         if port == snapshot.admin_port:
-            yield f"{port} is the port at which NPM's own API answers; choose another one"
+            why = f"{port} is the port at which NPM's own API answers; choose another one"
+            yield "incoming_port", why
         yield from super().lacks(fields, snapshot)
 
     def entry_of(self, fields: Fields, snapshot: Snapshot) -> AsEntry:

@@ -43,8 +43,8 @@ class Desired(Keyed):
 
     `problem` says why it cannot be expressed on this server (a certificate that is not
     there, say); such an entry is a conflict and its `fields` are not to be written. `unknown`
-    are the fields of an entry that is off whose value this server does not tell, and why: they
-    stay as NPM has them, and without a host there is nothing to make.
+    are the fields of an entry that is off whose value this server does not tell, or does not take,
+    and why: they stay as NPM has them, and without a host there is nothing to make.
     """
 
     key: Key

@@ -153,7 +153,7 @@ def _nothing_to_keep(match: Match) -> str | None:
     if match.live is not None or not match.entry.unknown:
         return None
     reasons = "; ".join(match.entry.unknown.values())
-    return f"{reasons}. It is off, and it is not created before that is known"
+    return f"{reasons}. It is off, and it is not created before that is known, or put right"
 
 
 def _stays(unknown: tuple[str, str]) -> str:

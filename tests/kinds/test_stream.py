@@ -124,6 +124,11 @@ def test_the_admins_own_port_is_no_ones(tmp_path: Path) -> None:
     assert fields(tmp_path, {}, Snapshot((), admin_port=81)).problem is None
 
 
+def test_the_admins_own_port_does_not_keep_a_stream_from_being_taken_down(tmp_path: Path) -> None:
+    off = fields(tmp_path, {"enabled": False}, Snapshot((), admin_port=25565))
+    assert (off.problem, set(off.unknown)) == (None, {"incoming_port"})
+
+
 def test_what_it_is_between_two_ports_listens_to_nothing(tmp_path: Path) -> None:
     both = fields(tmp_path, {"protocols": ["tcp", "udp"]}).fields
     assert STREAM.with_claims(both, frozenset({"udp/25565"}))["tcp_forwarding"] is False

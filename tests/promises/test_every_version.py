@@ -81,3 +81,29 @@ def test_commands_apply_serves_no_redirection_that_is_off(old_world: World, begi
     old_world.apply()
     assert old_world.npm.visit(domain("old"))[0] == 302
     old_world.assert_in_sync()
+
+
+@pytest.mark.parametrize("old_world", ["2.12.0", "2.13.2"], indirect=True)
+def test_commands_apply_takes_down_what_the_server_could_not_serve(old_world: World) -> None:
+    """Such a target would send visitors to auto://, and NPM 2.12.0 does not even take it."""
+    old_world.write({}, redirections=redirection("https://one.example.com"))
+    old_world.apply()
+    old_world.write({}, redirections=redirection("two.example.com"))
+    assert "auto://" in old_world.call("apply", "--yes").out
+    assert old_world.npm.visit(domain("old"))[0] == 302
+    old_world.write({}, redirections=redirection("two.example.com", enabled=False))
+    done = old_world.call("apply", "--yes", "--max-delete", "100%")
+    assert (done.code, old_world.npm.visit(domain("old"))[0] == 302) == (0, False), done.out
+    assert "forward_scheme stays as NPM has it" in done.out
+    old_world.assert_in_sync()
+
+
+@pytest.mark.parametrize("old_world", ["2.12.0"], indirect=True)
+def test_commands_apply_makes_nothing_that_is_off_and_that_the_server_does_not_take(
+    old_world: World,
+) -> None:
+    old_world.write({}, redirections=redirection("two.example.com", enabled=False))
+    done = old_world.call("apply", "--yes")
+    assert done.code == 1
+    assert "It is off, and it is not created" in done.out
+    assert old_world.npm.call("GET", "/nginx/redirection-hosts") == []
