@@ -17,6 +17,7 @@ import proxysync
 from proxysync.cli.main import COMMANDS, build_parser
 from proxysync.kinds.base import Kind
 from proxysync.kinds.entry import Entry
+from proxysync.kinds.hosts import HostKind
 from proxysync.model.catalogue import CATALOGUE
 
 PACKAGE = Path(proxysync.__file__).parent
@@ -157,6 +158,18 @@ def test_the_table_says_what_every_trait_of_a_kind_means(heading: str, names: li
     text = (ROOT / "docs" / "adding-a-kind.md").read_text().partition(f"## {heading}\n")[2]
     rows = [r.split("|")[1] for r in text.partition("\n## ")[0].splitlines() if r[:3] == "| `"]
     assert sorted(name for row in rows for name in SPAN.findall(row)) == names
+
+
+def test_the_table_marks_the_traits_that_a_kind_must_have() -> None:
+    def unsaid(kind: type) -> set[str]:
+        declared = {name for name in Kind.__annotations__ if not hasattr(kind, name)}
+        abstract: frozenset[str] = getattr(kind, "__abstractmethods__")  # noqa: B009
+        return declared | abstract
+
+    text = (ROOT / "docs" / "adding-a-kind.md").read_text().partition("## What each trait")[2]
+    always, but_hosts = (set(re.findall(rf"`(\w+)` {mark}", text)) for mark in "†‡")
+    assert always == unsaid(HostKind) & set(public_names(Kind))
+    assert but_hosts == unsaid(Kind) - always
 
 
 def test_a_wrong_name_is_noticed() -> None:
