@@ -25,6 +25,9 @@ ALLOWED = {
 }
 """Words that are meant otherwise where they stand, and how."""
 
+EVERYDAY = {"name", "clients", "items"}
+"""Wire fields that are called like what there is everywhere."""
+
 
 @cache
 def sources() -> Mapping[str, ast.Module]:
@@ -43,7 +46,7 @@ def words(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
     A kind is named by a text; an attribute that is called like one is another thing.
     """
-    fields = frozenset[str]().union(*(kind.defaults for kind in KINDS.values()))
+    fields = frozenset[str]().union(*(kind.defaults for kind in KINDS.values())) - EVERYDAY
     for node in ast.walk(tree):
         match node:
             case ast.Constant(value=str(word)) if word in KINDS or word in fields:

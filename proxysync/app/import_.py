@@ -14,7 +14,8 @@ from proxysync.config.load import load_text
 from proxysync.config.models import Config, Settings
 from proxysync.config.variables import handed_over, readable
 from proxysync.kinds import KINDS
-from proxysync.kinds.references import reference_names
+from proxysync.kinds.references import Named, reference_names
+from proxysync.kinds.referred import TITLE
 from proxysync.model import Applied, Key, Live, Snapshot
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.redact import redact
@@ -122,15 +123,21 @@ def _entries(source: _Source, wanted: Sequence[str]) -> list[ImportedEntry]:
     named, problems = _name_all(source)
     chosen = _choose(wanted, named) if wanted else list(named)
     holders: dict[str, Live] = {}
-    entries = []
+    entries: list[ImportedEntry] = []
+    names: dict[tuple[str, int], str] = {}
     for key in sorted(chosen, key=lambda key: _age(named[key])):
-        entry = _entry(key, named[key], source, problems.get(key))
-        entries.append(_once(entry, named[key], holders))
+        live = named[key]
+        others = [e for e in entries if not e.problems and not e.kind.is_host]
+        entry = _once(_entry(key, live, source, problems.get(key), names, others), live, holders)
+        entries.append(entry)
+        if not entry.problems:
+            names[live.kind, live.npm_id] = key.name
     return entries
 
 
-def _age(live: Live) -> tuple[int, int]:
-    return list(KINDS).index(live.kind), live.npm_id
+def _age(live: Live) -> tuple[bool, int, int]:
+    """What hosts refer to comes first, for they go by its name."""
+    return KINDS[live.kind].is_host, list(KINDS).index(live.kind), live.npm_id
 
 
 def _name_all(source: _Source) -> tuple[dict[Key, Live], dict[Key, str]]:
@@ -144,7 +151,7 @@ def _name_all(source: _Source) -> tuple[dict[Key, Live], dict[Key, str]]:
     for owned in matching.owned:
         others += owned.duplicates
     for live in sorted(others, key=_age):
-        name = new_name(sorted(_claims(live)), live.kind, (key.name for key in named))
+        name = new_name(_names(live), live.kind, (key.name for key in named))
         key = Key(live.kind, name)
         named[key] = live
         if (marker := live.marker) is None:
@@ -170,16 +177,17 @@ def _choose(wanted: Sequence[str], named: Mapping[Key, Live]) -> list[Key]:
 
 def _is_meant(text: str, key: Key, live: Live) -> bool:
     kind = KINDS[key.kind]
-    if text in _claims(live):
+    names = [name.lower() for name in _names(live)]
+    if text in names:
         return True
     before, slash, rest = text.rpartition("/")
     if slash and before not in (kind.name, kind.section):
         return False
-    return (bool(slash) and not rest) or rest == key.name.lower() or rest in _claims(live)
+    return (bool(slash) and not rest) or rest == key.name.lower() or rest in names
 
 
 def _similar(text: str, named: Mapping[Key, Live]) -> str:
-    there = sorted({domain for live in named.values() for domain in _claims(live)})
+    there = sorted({name for live in named.values() for name in _names(live)})
     near = get_close_matches(text.lower().rpartition("/")[2], there, 3)
     if near:
         return f"Did you mean {' or '.join(near)}?"
@@ -187,19 +195,34 @@ def _similar(text: str, named: Mapping[Key, Live]) -> str:
     return f"Give domains, or {kinds} for all of a kind."
 
 
-def _entry(key: Key, live: Live, source: _Source, problem: str | None) -> ImportedEntry:
+def _entry(
+    key: Key,
+    live: Live,
+    source: _Source,
+    problem: str | None,
+    names: Named,
+    others: Sequence[ImportedEntry],
+) -> ImportedEntry:
     kind = KINDS[key.kind]
-    entry = ImportedEntry(key, call(live), kind.entry_of(live.fields, source.snapshot))
+    said = kind.entry_of(live.fields, source.snapshot, names)
+    if kind.title(live.fields) == key.name:
+        said = replace(said, fields={f: v for f, v in said.fields.items() if f != TITLE})
+    entry = ImportedEntry(key, call(live), said)
     if live.online is False and kind.is_enabled(live.fields):
         warning = f"nginx does not serve {entry.label} ({key}), nor will it once it is adopted"
         entry = replace(entry, warning=f"{warning}: {live.refusal}")
     problems = (problem,) if problem else entry.entry.problems
-    return replace(entry, problems=tuple(problems or _refused(entry, live, source)))
+    return replace(entry, problems=tuple(problems or _refused(entry, live, source, others)))
 
 
-def _refused(entry: ImportedEntry, live: Live, source: _Source) -> Iterable[str]:
-    """Why the loader, or this server, does not take the entry as it would stand in the file."""
-    text = to_text([entry], secrets=source.secrets)
+def _refused(
+    entry: ImportedEntry, live: Live, source: _Source, others: Sequence[ImportedEntry]
+) -> Iterable[str]:
+    """Why the loader, or this server, does not take the entry as it would stand in the file.
+
+    The `others` are those that it may refer to.
+    """
+    text = to_text([*others, entry], secrets=source.secrets)
     try:
         config = load_text(text, NAME, source.environ)
     except ConfigError as error:
@@ -209,8 +232,7 @@ def _refused(entry: ImportedEntry, live: Live, source: _Source) -> Iterable[str]
             f"{problem.message}" + (f" ({problem.hint})" if problem.hint else "")
             for problem in error.problems
         ]
-    (resource,) = config.resources
-    desired = entry.kind.desired(resource, source.snapshot)
+    desired = next(d for d in config.desired(source.snapshot) if d.key == entry.key)
     if desired.problem:
         return [desired.problem]
     claims = entry.kind.claims(desired.fields)
@@ -240,8 +262,7 @@ def _plan(config: Config, source: _Source, *, everything: bool) -> Plan:
         state=source.state,
         adopting=keys,
     )
-    desired = [KINDS[r.key.kind].desired(r, source.snapshot) for r in config.resources]
-    plan = make_plan(desired, source.snapshot, source.applied, policy)
+    plan = make_plan(config.desired(source.snapshot), source.snapshot, source.applied, policy)
     changes = tuple(
         change
         for change in plan.changes
@@ -262,6 +283,12 @@ def _only_takes_over(change: Change) -> bool:
 
 def _claims(live: Live) -> frozenset[str]:
     return KINDS[live.kind].claims(live.fields)
+
+
+def _names(live: Live) -> list[str]:
+    """What an object goes by in NPM: its domains or ports, or its title."""
+    title = KINDS[live.kind].title(live.fields)
+    return sorted(_claims(live)) if title is None else [title]
 
 
 def _named(entry: ImportedEntry) -> dict[str, Any]:

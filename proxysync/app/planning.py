@@ -129,10 +129,11 @@ def plan_from(read: Read, blocked: Mapping[Key, str] = NOT_BLOCKED) -> Planned:
         adopting=options.adopting,
         contested=remembered.contested,
         unknown_texts=remembered.unknown_texts,
+        secret_key=remembered.secret_key,
         unserved=unserved if settings.verifies else frozenset(),
     )
     plan = make_plan(
-        [KINDS[r.key.kind].desired(r, read.snapshot) for r in config.resources],
+        config.desired(read.snapshot),
         read.snapshot,
         remembered.applied,
         policy,

@@ -17,6 +17,7 @@ class Remembered:
     """
 
     state_id: str | None = None
+    secret_key: bytes = field(default=b"", repr=False)
     applied: tuple[Applied, ...] = ()
     failures: tuple[FailedEntry, ...] = ()
     blocked: tuple[BlockedEntry, ...] = ()
@@ -32,6 +33,7 @@ def remember(state: State | None, fingerprint: str) -> Remembered:
     edges = state.edges.standings()
     return Remembered(
         state_id=state.id,
+        secret_key=state.secret_key,
         applied=state.applied(),
         failures=state.failures(),
         blocked=state.blocked(),

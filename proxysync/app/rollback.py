@@ -60,6 +60,7 @@ class WayBack:
             max_delete_override=self.options.max_delete,
             back_to=self.run_id,
             unknown_texts=remembered.unknown_texts,
+            secret_key=remembered.secret_key,
         )
         return plan_back(
             self.run_id,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from proxysync.kinds import KINDS
 from proxysync.kinds.references import gone_references
-from proxysync.model import Applied, Desired, Fields, Key, Live, Snapshot
+from proxysync.model import Applied, Desired, Fields, Key, Live, Reference, Snapshot
 from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.planner import make_plan
@@ -41,8 +41,9 @@ def plan_back(
     """
     names = names_before(entries, applied, snapshot)
     written = {_host(entry) for entry in entries if entry.outcome in CARRIED_OUT}
+    made_again = _gone(names, snapshot)
     found = [
-        _possible(Desired(key, fields), host, snapshot)
+        _possible(Desired(key, _referring(key.kind, fields, made_again)), host, snapshot)
         for key, (fields, host) in names.items()
         if host in written or _can_be_seen(host, snapshot)
     ]
@@ -106,6 +107,26 @@ def _because(change: Change, run_id: int) -> Change:
     return (
         change if change.action == "conflict" else replace(change, reason=rollback_trigger(run_id))
     )
+
+
+def _gone(
+    names: Mapping[Key, tuple[Fields, Host]], snapshot: Snapshot
+) -> Mapping[tuple[str, int | None], Key]:
+    """What is gone from NPM, and will be there again under another id."""
+    there = {(live.kind, live.npm_id) for live in snapshot.objects}
+    return {host[:2]: key for key, (_, host) in names.items() if host[:2] not in there}
+
+
+def _referring(
+    kind: str, fields: Fields, made_again: Mapping[tuple[str, int | None], Key]
+) -> Fields:
+    """The fields, with a reference to each object that is made again."""
+    found = {
+        field: Reference.to(made_again[other, fields[field]])
+        for field, other in KINDS[kind].refers_to.items()
+        if (other, fields[field]) in made_again
+    }
+    return {**fields, **found}
 
 
 def _can_be_seen(host: Host, snapshot: Snapshot) -> bool:

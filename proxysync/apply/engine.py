@@ -77,7 +77,7 @@ class Engine:
 
     def _plan_run(self, snapshot: Snapshot, run_id: int) -> PlanRun:
         return PlanRun(
-            StepWriter(self._npm, self._hosts, self._sites),
+            StepWriter(self._npm, self._hosts, self._sites, snapshot),
             self._sites,
             self._ledger(snapshot),
             self._journal,

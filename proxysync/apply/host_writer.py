@@ -89,7 +89,9 @@ class HostWriter:
             live = self._disable_anew(change, target, before)
         else:
             before = self._disable_before(target, before)
-            live = self._npm.update(KINDS[change.kind], before, target, self.marker(change))
+            live = self._npm.update(
+                KINDS[change.kind], before, target, self.marker(change), change.secrets
+            )
             trouble = trouble_of(live, target)
         outcome = WriteOutcome(change, live, None, prepared.promise, before, prepared.last)
         if trouble is not None:
@@ -135,7 +137,7 @@ class HostWriter:
         kind, marker = KINDS[change.kind], self.marker(change)
         created_off = kind.is_switched_by_put and not self._npm.server().serves_disabled
         if kind.is_enabled(target) or created_off:
-            return self._npm.create(kind, target, marker, on_created)
+            return self._npm.create(kind, target, marker, on_created, change.secrets)
         live = self._npm.create(
             kind, kind.placeholder_definition(placeholder(change)), marker, on_created
         )

@@ -165,6 +165,7 @@ class Ledger:
             change.desired,
             live.created_on,
             writer=live.writer,
+            digests=change.digests,
         )
         self._state.record(row, replaces=old_name(change))
         self._state.clear_failure(change.key)

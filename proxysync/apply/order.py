@@ -50,16 +50,22 @@ class WriteStep:
 def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> list[WriteStep]:
     """The steps for these changes, as close to the given order as can be.
 
-    What only takes a host down goes first: it may be the very host that breaks nginx. Changes
-    that give names to each other are carried out together. `in_use` are all names in NPM,
-    whoever holds them.
+    What only takes a host down goes first: it may be the very host that breaks nginx. What hosts
+    refer to is there before them, and goes after them. Changes that give names to each other are
+    carried out together. `in_use` are all names in NPM, whoever holds them.
     """
-    groups = sorted(_groups(changes), key=lambda group: not all(map(takes_down, group)))
+    groups = sorted(_groups(changes), key=_rank)
     return [
         replace(step, begins=number == 0)
         for group in groups
         for number, step in enumerate(_steps(group, in_use))
     ]
+
+
+def _rank(group: Sequence[Change]) -> int:
+    if not KINDS[group[0].kind].is_host:
+        return 3 if group[0].target is None else 1
+    return 0 if all(map(takes_down, group)) else 2
 
 
 def names_in_use(snapshot: Snapshot) -> Names:

@@ -1,6 +1,6 @@
 """One run of a plan: one step at a time, each one checked, one bad entry stopping no other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from proxysync.apply.checked import Checked, Unchecked
@@ -16,6 +16,7 @@ from proxysync.apply.step_writer import StepWriter, served_before
 from proxysync.model import Key, Snapshot
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import Change
+from proxysync.plan.references import resolved
 from proxysync.store.journal import Journal, Row
 
 BATCH = 25
@@ -56,6 +57,7 @@ class PlanRun:
         self._unchecked: tuple[Unchecked, ...] = ()
         self._ended: dict[int, tuple[WriteStep, ChangeOutcome]] = {}
         self._unseen: str | None = None
+        self._made: dict[Key, int] = {}
 
     def carry_out(self, steps: Sequence[WriteStep]) -> Report:
         """A 5xx, a lost answer or an NPM that is away ends the run: NPM itself is then broken,
@@ -86,6 +88,7 @@ class PlanRun:
 
     def _carry_out(self, step: WriteStep) -> NpmError | None:
         """Carries out a step; returns what ends the run."""
+        step = replace(step, change=_with_ids(step.change, self._made))
         self._ledger.keep_unknown_texts(step.change)
         row = open_row(self._journal, self._run_id, step.change)
         last = self._ledger.last(step.change)
@@ -101,6 +104,8 @@ class PlanRun:
             row.close("released")
             return None
         self._move = self._move.after(outcome)
+        if outcome.live is not None and outcome.error is None:
+            self._made[step.key] = outcome.live.npm_id
         if outcome.error is not None:
             self._close(step, row, self._ledger.not_taken(outcome, last), outcome)
             return outcome.fatal
@@ -199,6 +204,16 @@ class PlanRun:
         self._move = self._move.after(undone)
         self._close(one.step, one.row, self._ledger.not_taken(undone, one.outcome.last), undone)
         return None
+
+
+def _with_ids(change: Change, made: Mapping[Key, int]) -> Change:
+    """The change with the ids of what was made for it in this run."""
+    target, desired = change.target, change.desired
+    return replace(
+        change,
+        target=None if target is None else resolved(target, made),
+        desired=None if desired is None else resolved(desired, made),
+    )
 
 
 def open_row(journal: Journal, run_id: int, change: Change) -> Row:

@@ -1,7 +1,7 @@
 """No host goes live without the access list that its definition names."""
 
 from proxysync.apply.outcome import ApplyError
-from proxysync.kinds import Kind
+from proxysync.kinds import GATE, Kind
 from proxysync.kinds.references import access_list_in
 from proxysync.model import Fields, Live
 from proxysync.npm.client import NpmClient
@@ -16,18 +16,18 @@ def check_protection(npm: NpmClient, kind: Kind, target: Fields, now: Live | Non
     stays = now is not None and access_list_in(now.fields) == npm_id
     if not npm_id or (stays and not enabled):
         return False
-    access_list = npm.access_list(npm_id)
+    access_list = npm.get(GATE, npm_id)
     if access_list is None:
         raise ApplyError(
             f"access list #{npm_id} is gone from NPM, and without it the site would be open",
             "Make the access list again in NPM, or name another one.",
             retry=True,
         )
-    if access_list.is_empty and enabled:
+    if GATE.lets_everybody_in(access_list.fields) and enabled:
         raise ApplyError(
-            f'access list "{access_list.name}" has neither users nor clients any more, and '
-            "without them the site would be open",
+            f'access list "{GATE.title(access_list.fields)}" has neither users nor clients '
+            "any more, and without them the site would be open",
             "Give it some in NPM, or name another one.",
             retry=True,
         )
-    return access_list.asks_everybody
+    return GATE.asks_everybody(access_list.fields)

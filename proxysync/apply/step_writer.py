@@ -17,15 +17,20 @@ from proxysync.kinds.references import certificate_in
 from proxysync.model import Applied, Fields, Live, Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmRejectedError
+from proxysync.plan.match import call
 from proxysync.plan.model import Change
+from proxysync.plan.references import unresolved
 from proxysync.store.journal import Row
 
 
 class StepWriter:
     """Writes the steps of plans; raises ApplyError for an entry's own failure, else NpmError."""
 
-    def __init__(self, npm: NpmClient, hosts: HostWriter, sites: SiteCheck) -> None:
+    def __init__(
+        self, npm: NpmClient, hosts: HostWriter, sites: SiteCheck, snapshot: Snapshot
+    ) -> None:
         self._npm = npm
+        self._snapshot = snapshot
         self._hosts = hosts
         self._sites = sites
         self._ports = PortWriter(npm, hosts, sites)
@@ -105,13 +110,31 @@ class StepWriter:
     ) -> PreparedWrite:
         """The write with all that has to be looked up for it first."""
         target = move.with_aliases(change, aliases)
-        if target is None:
-            return PreparedWrite(change, None, self._hosts.refetch(change, move))
         kind = KINDS[change.kind]
+        if target is None:
+            if not kind.is_host:
+                self._require_unused(change)
+            return PreparedWrite(change, None, self._hosts.refetch(change, move))
+        if missing := unresolved(target):
+            needed = " and ".join(f'the {KINDS[key.kind].noun} "{key.name}"' for key in missing)
+            raise ApplyError(f"needs {needed}, which could not be made", retry=True)
         protected = check_protection(self._npm, kind, target, change.live)
         now = self._hosts.refetch(change, move) if change.live else None
         promise = self._promise(change, target, move, before, protected=protected)
         return PreparedWrite(change, target, now, promise, last)
+
+    def _require_unused(self, change: Change) -> None:
+        """Raises ApplyError if a host refers to it: NPM deletes it all the same, and such a host
+        loses its protection or its certificate.
+        """
+        users = users_of(self._npm.snapshot(), change)
+        if users:
+            raise ApplyError(
+                f"{' and '.join(map(call, users))} in NPM uses it by now",
+                "Take it out there; the next run goes on from there.",
+                live=change.live,
+                retry=True,
+            )
 
     def _promise(
         self,
@@ -125,12 +148,14 @@ class StepWriter:
         kind = KINDS[change.kind]
         served = kind.served(target)
         names = (
-            visited(change, target, move) if self._sites.can_see(https=served.https) else NO_NAMES
+            visited(change, target, move, self._snapshot)
+            if self._sites.can_see(https=served.https)
+            else NO_NAMES
         )
         return Promise(
             names,
             before=Before(before.served & names, before.responding & names),
-            protected=protected,
+            protected=protected or kind.asks_everybody(target),
             https=served.https,
             leaf=self._leaf(target) if names and served.https else "",
             peculiar=served.is_peculiar,
@@ -143,9 +168,24 @@ class StepWriter:
         return certificate.leaf if certificate else ""
 
 
-def visited(change: Change, target: Fields, move: DomainMove) -> Names:
-    """The names by which only this host will answer, once it is written."""
+def users_of(snapshot: Snapshot, change: Change) -> list[Live]:
+    """The hosts in NPM that refer to the change's object."""
+    return [
+        live
+        for live in snapshot.objects
+        for field, kind in KINDS[live.kind].refers_to.items()
+        if (kind, live.fields.get(field)) == (change.kind, change.npm_id)
+    ]
+
+
+def visited(change: Change, target: Fields, move: DomainMove, snapshot: Snapshot) -> Names:
+    """The names by which only this host, or those that refer to it, answer once it is written."""
     kind = KINDS[change.kind]
+    if not kind.is_host:
+        users = [live for live in users_of(snapshot, change) if _is_up(live)]
+        return NO_NAMES.union(
+            *(move.visited(change, KINDS[o.kind].served(o.fields).names) for o in users)
+        )
     return move.visited(change, kind.served(target).names) if kind.is_enabled(target) else NO_NAMES
 
 
@@ -154,7 +194,7 @@ def served_before(steps: Sequence[WriteStep], move: DomainMove, snapshot: Snapsh
     changes = [step.change for step in steps if not needs_no_write(step.change)]
     targets = [(change, change.target) for change in changes]
     names = NO_NAMES.union(
-        *(visited(c, target, move) for c, target in targets if target is not None)
+        *(visited(c, target, move, snapshot) for c, target in targets if target is not None)
     )
     up = [live for live in snapshot.objects if _is_up(live)]
     served = NO_NAMES.union(*(KINDS[live.kind].claims(live.fields) for live in up))

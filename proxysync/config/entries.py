@@ -13,11 +13,14 @@ from proxysync.config.explain import explain, locate, unknown_key
 from proxysync.config.interpolate import Interpolation
 from proxysync.config.models import AllDefaults, Settings
 from proxysync.config.snippets import Snippets
+from proxysync.config.variables import SECRET
 from proxysync.kinds import KINDS, Kind
+from proxysync.kinds.base import NONE_OWN
 from proxysync.kinds.entry import MERGED, NEVER_BLANK, Resource
 from proxysync.kinds.request import MAX_REQUEST, request_size
 from proxysync.model import Key, Snapshot
 from proxysync.model.position import Position
+from proxysync.values.access import KEEP
 from proxysync.values.invalid import InvalidValue, describe
 from proxysync.values.names import entry_name, variable_name
 
@@ -211,6 +214,7 @@ class Reader:
         value = with_defaults(value, defaults)
         entry = self._validate(kind.entry_model, value, path)
         self._check_flaws(kind, value, path)
+        self._check_literals(kind, value, path)
         self._check_holders(kind, value, path)
         if entry is None or self._problems:
             return None
@@ -220,7 +224,7 @@ class Reader:
         return resource
 
     def _check_size(self, kind: Kind, resource: Resource, path: Path) -> None:
-        size = request_size(kind.desired(resource, Snapshot(objects=())).fields)
+        size = request_size(kind.desired(resource, Snapshot(objects=()), NONE_OWN).fields)
         if size > MAX_REQUEST:
             self._problems.add(
                 resource.source,
@@ -256,6 +260,21 @@ class Reader:
         for flaw in kind.flaws(_plain(value)):
             at = locate(value, flaw.path).at
             self._problems.add(at, (*path, *flaw.path), flaw.message, flaw.hint)
+
+    def _check_literals(self, kind: Kind, value: Value, path: Path) -> None:
+        """Texts that must be secret, and stand in a file that is in git."""
+        assert isinstance(value.data, dict)
+        for name in kind.only_secret & value.data.keys():
+            items = value.data[name].data
+            for key, item in items.items() if isinstance(items, dict) else ():
+                if item.shown is None and item.data != KEEP:
+                    self._problems.add(
+                        item.at,
+                        (*path, name, key),
+                        "must come from a secret variable, for what stands here is in git",
+                        f"write ${{NAME}} and hand it over as {SECRET}NAME=…, or write {KEEP} for "
+                        "what NPM has",
+                    )
 
     def _check_holders(self, kind: Kind, value: Value, path: Path) -> None:
         for place, name in kind.holders_in_file(_plain(value)):

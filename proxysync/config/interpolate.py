@@ -201,7 +201,7 @@ def _refuse_misplaced(secrets: Mapping[str, str], path: Path) -> None:
         "can see it",
         None,
         hint=f"hand it over as {PLAIN}{shown[2:-1]} if everybody may see it; secrets can stand in "
-        f"{' and '.join(sorted(SECRET_FIELDS))}",
+        f"{', '.join(sorted(SECRET_FIELDS))}",
     )
 
 

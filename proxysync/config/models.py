@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, create_model
 from proxysync.config.variables import Variable
 from proxysync.kinds import KINDS
 from proxysync.kinds.entry import Defaults, HealthSettings, Resource, ValidationSettings
+from proxysync.model import Desired, Snapshot
 from proxysync.values import upstreams
 from proxysync.values.fields import (
     UPSTREAM,
@@ -125,6 +126,11 @@ class Config:
     files: tuple[Path, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, Variable | None] = field(default_factory=dict, repr=False)
+
+    def desired(self, snapshot: Snapshot) -> list[Desired]:
+        """What each entry means on this server."""
+        own = {r.key: r.entry for r in self.resources if not KINDS[r.key.kind].is_host}
+        return [KINDS[r.key.kind].desired(r, snapshot, own) for r in self.resources]
 
 
 _MODELS = {kind.defaults_model for kind in KINDS.values()}

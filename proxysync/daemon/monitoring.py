@@ -153,7 +153,7 @@ def site_targets(
         if row is None or not is_enabled(row) or not resource.is_on:
             continue
         served = kind.served(row.fields)
-        if served.upstream is None and edge.can_see(certificate=served.https):
+        if served.names and served.upstream is None and edge.can_see(certificate=served.https):
             leaf = leaves.get(certificate_in(row.fields), "")
             site = site_of(kind, served, "/", edge, wild, leaf)
             found.append(SiteTarget(resource.key, config.settings.health.interval, site))

@@ -1,5 +1,6 @@
 """The kinds of objects that proxysync manages: a new one is one file, and one line here."""
 
+from proxysync.kinds.access_list import ACCESS_LIST
 from proxysync.kinds.base import RESERVED_SUFFIX, Kind
 from proxysync.kinds.not_found_host import NOT_FOUND_HOST
 from proxysync.kinds.proxy import PROXY
@@ -7,10 +8,15 @@ from proxysync.kinds.redirection import REDIRECTION
 from proxysync.kinds.stream import STREAM
 from proxysync.model import Applied, Live
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (PROXY, REDIRECTION, NOT_FOUND_HOST, STREAM)}
+_ALL: tuple[Kind, ...] = (PROXY, REDIRECTION, NOT_FOUND_HOST, STREAM, ACCESS_LIST)
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 
 RELOADER: Kind = PROXY
 """The kind of which a throwaway host makes nginx load what is on disk."""
+
+
+GATE: Kind = ACCESS_LIST
+"""The kind that keeps visitors out of the hosts that refer to it."""
 
 
 def is_enabled(thing: Live | Applied) -> bool:
@@ -18,4 +24,4 @@ def is_enabled(thing: Live | Applied) -> bool:
     return bool(thing.fields) and KINDS[thing.kind].is_enabled(thing.fields)
 
 
-__all__ = ["KINDS", "RELOADER", "RESERVED_SUFFIX", "Kind", "is_enabled"]
+__all__ = ["GATE", "KINDS", "RELOADER", "RESERVED_SUFFIX", "Kind", "is_enabled"]

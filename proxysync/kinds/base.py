@@ -4,15 +4,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from proxysync.kinds.entry import Defaults, Entry, Resource, ValidationSettings
-from proxysync.kinds.references import References
-from proxysync.model import Desired, Fields, Snapshot, Upstream
+from proxysync.kinds.references import Named, References
+from proxysync.model import Desired, Fields, Key, Snapshot, Upstream
 from proxysync.probe.model import Probe
 
 RESERVED_SUFFIX = ".proxysync.invalid"
 """Names of throwaway hosts, and of hosts between two names, end in this: nobody's (RFC 2606)."""
+
+
+Own = Mapping[Key, Entry]
+"""The entries of the file that others can refer to."""
+
+NONE_OWN: Own = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -79,9 +86,10 @@ class Kind(ABC):
     call the object in NPM. `right` is the permission that an account needs, and `right_label`
     what NPM's page calls it. `defaults` names every wire field that we manage with NPM's own
     default for it, and `optional` those of them that only newer servers accept. Whatever is in a
-    `free_text` field, or behind one of the `references` to another object of NPM, can make nginx
-    reject the host, however carefully the file was checked. `wire_names` maps NPM's names of
-    fields to the file's, for people copy them.
+    `free_text` field, or behind a reference to another object of NPM, can make nginx reject the
+    host, however carefully the file was checked. `refers_to` says of which kind the object is
+    whose id a field holds. `wire_names` maps NPM's names of fields to the file's, for people
+    copy them.
     """
 
     name: ClassVar[str]
@@ -95,7 +103,7 @@ class Kind(ABC):
     defaults: ClassVar[Fields]
     optional: ClassVar[Mapping[str, str]] = {}
     free_text: ClassVar[frozenset[str]]
-    references: ClassVar[frozenset[str]]
+    refers_to: ClassVar[Mapping[str, str]] = {}
     wire_names: ClassVar[Mapping[str, str]] = {}
 
     may_hold_secret: ClassVar[frozenset[str]] = frozenset()
@@ -107,6 +115,9 @@ class Kind(ABC):
     """The file's fields that may be a list of snippets and texts; they are texts when the models
     see them.
     """
+
+    only_secret: ClassVar[frozenset[str]] = frozenset()
+    """The file's fields whose texts must each come from a secret variable."""
 
     claim_noun: ClassVar[str] = "domain"
     """What messages call a name that only one object may hold."""
@@ -128,10 +139,60 @@ class Kind(ABC):
     is_essential: ClassVar[bool] = False
     """Whether an account that may not see these objects cannot be used at all."""
 
+    is_host: ClassVar[bool] = True
+    """Whether nginx serves the object itself; else hosts refer to it, and NPM keeps no marker."""
+
+    query: ClassVar[str] = ""
+    """What is added to the address to read the whole object."""
+
+    @property
+    def references(self) -> frozenset[str]:
+        """The fields that hold the id of another object."""
+        return frozenset(self.refers_to)
+
     @property
     def risky(self) -> frozenset[str]:
         """Fields of which a change is to be tried before it touches a live host."""
         return self.free_text | self.references
+
+    def title(self, fields: Fields) -> str | None:
+        """What people call the object in NPM; None where it goes by what it claims."""
+        del fields
+        return None
+
+    def likeness(self, fields: Fields) -> frozenset[str]:
+        """By what an object of ours is known though its entry has another name now."""
+        return self.claims(fields)
+
+    def hints(self, row: Mapping[str, Any]) -> Mapping[str, str]:
+        """What a row of NPM tells of each of the object's secrets; see `hint_of`."""
+        del row
+        return {}
+
+    def hint_of(self, secret: str) -> str:
+        """What NPM tells of a secret like this one."""
+        del secret
+        return ""
+
+    def with_secrets(self, payload: Mapping[str, Any], secrets: Mapping[str, str]) -> Fields:
+        """A request's fields with the secrets in their places; a blank leaves NPM's."""
+        del secrets
+        return payload
+
+    def lacks_secrets(self, want: Desired, have: Fields | None) -> str | None:
+        """Why the entry cannot be written without a secret that it does not give."""
+        del want, have
+        return None
+
+    def lets_everybody_in(self, fields: Fields) -> bool:
+        """Whether it keeps nobody out of the hosts that refer to it."""
+        del fields
+        return False
+
+    def asks_everybody(self, fields: Fields) -> bool:
+        """Whether it lets nobody without a password into the hosts that refer to it."""
+        del fields
+        return False
 
     def complete(self, row: Mapping[str, Any]) -> Fields:
         """The managed fields of an NPM row, in normal form; what is missing has its default."""
@@ -169,16 +230,18 @@ class Kind(ABC):
         return fields
 
     @abstractmethod
-    def desired(self, resource: Resource, snapshot: Snapshot) -> Desired:
-        """What the entry means on this server.
+    def desired(self, resource: Resource, snapshot: Snapshot, own: Own) -> Desired:
+        """What the entry means on this server; `own` are the file's entries to refer to.
 
         What this server lacks for it becomes the `problem`. What is off needs no problem solved
         to be taken down, but what the server lacks cannot be written either: it is `unknown`.
         """
 
     @abstractmethod
-    def entry_of(self, fields: Fields, snapshot: Snapshot) -> AsEntry:
+    def entry_of(self, fields: Fields, snapshot: Snapshot, named: Named) -> AsEntry:
         """The way back from `desired`: the entry that means these fields on this server.
+
+        `named` are the names that objects have in the same file, by kind and id.
 
         Whether the file takes each value is not looked at: the loader knows.
         """
@@ -261,15 +324,17 @@ def as_desired(
     fields: Fields,
     references: References,
     snapshot: Snapshot,
+    secrets: Mapping[str, str] = MappingProxyType({}),
 ) -> Desired:
     """The definition of an entry, with what this server lacks for it."""
     missing, lacking = references.missing, dict(kind.lacks(fields, snapshot))
     denied = [snapshot.denied[kind.name]] if kind.name in snapshot.denied else []
     if not resource.is_on:
-        return Desired(resource.key, fields, "; ".join(denied) or None, {**missing, **lacking})
+        problem = "; ".join(denied) or None
+        return Desired(resource.key, fields, problem, {**missing, **lacking}, secrets)
     of_lists = [*references.advice, *references.open_lists(fields)]
     found = denied or [*missing.values(), *of_lists, *lacking.values()]
-    return Desired(resource.key, fields, "; ".join(found) or None)
+    return Desired(resource.key, fields, "; ".join(found) or None, secrets=secrets)
 
 
 def as_entry(

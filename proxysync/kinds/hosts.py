@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from proxysync.kinds.base import AsEntry, Kind, Served, as_desired, as_entry
+from proxysync.kinds.base import AsEntry, Kind, Own, Served, as_desired, as_entry
 from proxysync.kinds.entry import Defaults, Entry, Resource
-from proxysync.kinds.references import ReferenceNames, References
+from proxysync.kinds.references import CERTIFICATE, KIND_OF, Named, ReferenceNames, References
 from proxysync.model import Desired, Fields, Snapshot
 from proxysync.values.fields import AdvancedConfig, Bool, CertificateName, Domains
 from proxysync.values.invalid import InvalidValue
@@ -63,7 +63,7 @@ class HostKind(Kind):
     """A kind of host: an object that nginx serves by its domain names."""
 
     free_text = frozenset({"advanced_config"})
-    references = frozenset({"certificate_id"})
+    refers_to: ClassVar[Mapping[str, str]] = {CERTIFICATE: KIND_OF[CERTIFICATE]}
     wire_names: ClassVar[Mapping[str, str]] = WIRE_NAMES
     may_hold_secret = frozenset({"advanced_config"})
     composed = frozenset({"advanced_config"})
@@ -90,10 +90,10 @@ class HostKind(Kind):
         result["hsts_subdomains"] = result["hsts_subdomains"] and result["hsts_enabled"]
         return result
 
-    def desired(self, resource: Resource, snapshot: Snapshot) -> Desired:
+    def desired(self, resource: Resource, snapshot: Snapshot, own: Own) -> Desired:
         entry = resource.entry
         assert isinstance(entry, HostEntry)
-        references = References(snapshot)
+        references = References(snapshot, own)
         fields = self.normalise(
             {
                 "domain_names": entry.domains,
@@ -109,8 +109,8 @@ class HostKind(Kind):
         )
         return as_desired(self, resource, fields, references, snapshot)
 
-    def entry_of(self, fields: Fields, snapshot: Snapshot) -> AsEntry:
-        names = ReferenceNames(snapshot)
+    def entry_of(self, fields: Fields, snapshot: Snapshot, named: Named) -> AsEntry:
+        names = ReferenceNames(snapshot, named)
         every = {
             "domains": fields["domain_names"],
             **self.own_fields(fields, names),

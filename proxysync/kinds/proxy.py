@@ -14,7 +14,7 @@ from proxysync.kinds.entry import (
     WatchedEntry,
 )
 from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind, like
-from proxysync.kinds.references import ReferenceNames, References
+from proxysync.kinds.references import KIND_OF, ReferenceNames, References
 from proxysync.model import Fields, Upstream
 from proxysync.probe.model import Probe
 from proxysync.values import upstreams
@@ -143,7 +143,7 @@ class ProxyKind(HostKind):
     }
     optional: ClassVar[Mapping[str, str]] = {"trust_forwarded_proto": "2.14.0"}
     free_text = frozenset({"advanced_config", "locations"})
-    references = frozenset({"certificate_id", "access_list_id"})
+    refers_to: ClassVar[Mapping[str, str]] = KIND_OF
     may_hold_secret = frozenset({"advanced_config", "path"})
     wire_names: ClassVar[Mapping[str, str]] = {
         **WIRE_NAMES,

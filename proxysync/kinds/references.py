@@ -1,14 +1,20 @@
 """Certificates and access lists by name: NPM's ids never appear in the file."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from proxysync.model import AccessList, Certificate, Fields, Snapshot
+from proxysync.model import AccessList, Certificate, Fields, Key, Live, Reference, Snapshot
 from proxysync.values.scalars import NONE
 
 CERTIFICATE = "certificate_id"
 ACCESS_LIST = "access_list_id"
+
+KIND_OF = {CERTIFICATE: "certificate", ACCESS_LIST: "access_list"}
+"""The kind of what these fields refer to."""
+
+Named = Mapping[tuple[str, int], str]
+"""The names that the file has for objects, by their kind and id."""
 
 UNKNOWN = -1
 """Stands for the id of a reference that cannot be told; never written to NPM."""
@@ -52,22 +58,34 @@ def find_access_list(name: str, access_lists: Sequence[AccessList]) -> int:
     return _only("access list", name, found, known, "give each its own name in NPM")
 
 
+def as_access_list(live: Live) -> AccessList:
+    """An access list as those see it that refer to it."""
+    users, clients = live.fields["items"], live.fields["clients"]
+    return AccessList(
+        live.npm_id,
+        live.fields["name"],
+        is_empty=not users and not clients,
+        clients=tuple(f"{one['directive']} {one['address']}" for one in clients),
+    )
+
+
 class References:
     """Finds what entries refer to in one reading of NPM, and keeps what is `missing`, and why.
 
     `advice` says what to do about it where a site would stand open meanwhile.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, own: Container[Key]) -> None:
         self._snapshot = snapshot
+        self._own = own
         self.missing: dict[str, str] = {}
         self._list_name: str | None = None
 
-    def certificate(self, name: str | None) -> int:
+    def certificate(self, name: str | None) -> int | Reference:
         """The id of a certificate; 0 for none, UNKNOWN where it cannot be told."""
         return self._id(find_certificate, name, self._snapshot.certificates, CERTIFICATE)
 
-    def access_list(self, name: str | None) -> int:
+    def access_list(self, name: str | None) -> int | Reference:
         """The id of an access list; 0 for none, UNKNOWN where it cannot be told."""
         self._list_name = name
         return self._id(find_access_list, name, self._snapshot.access_lists, ACCESS_LIST)
@@ -93,9 +111,12 @@ class References:
         name: str | None,
         known: Sequence[Any],
         field: str,
-    ) -> int:
+    ) -> int | Reference:
         if name is None:
             return 0
+        key = Key(KIND_OF[field], name)
+        if key in self._own:
+            return Reference.to(key)
         try:
             return find(name, known)
         except UnknownReferenceError as error:
@@ -109,14 +130,17 @@ class ReferenceNames:
     `problems` are the ids for which there is none, and why.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, named: Named) -> None:
         self._snapshot = snapshot
+        self._named = named
         self.problems: list[str] = []
 
     def certificate(self, npm_id: int) -> str | None:
         """Its nice name, or a domain that only it covers; None for none."""
         known = self._snapshot.certificates
         names = [n for c in known if c.npm_id == npm_id for n in (c.nice_name, *c.domains)]
+        if own := self._named.get((KIND_OF[CERTIFICATE], npm_id)):
+            return own
         advice = "give it a nice name of its own in NPM"
         return self._name(find_certificate, "certificate", npm_id, names, known, advice)
 
@@ -124,6 +148,8 @@ class ReferenceNames:
         """Its name; None for none."""
         known = self._snapshot.access_lists
         names = [a.name for a in known if a.npm_id == npm_id]
+        if own := self._named.get((KIND_OF[ACCESS_LIST], npm_id)):
+            return own
         advice = "give each its own name in NPM"
         return self._name(find_access_list, "access list", npm_id, names, known, advice)
 
@@ -175,13 +201,16 @@ def gone_references(fields: Fields, snapshot: Snapshot) -> list[str]:
     return [
         f"it had {what} #{fields[field]}, which is gone from NPM"
         for what, field, ids in there
-        if fields.get(field) and fields[field] not in ids
+        if fields.get(field)
+        and not isinstance(fields[field], Reference)
+        and fields[field] not in ids
     ]
 
 
 def certificates_in_use(definitions: Iterable[Fields]) -> frozenset[int]:
     """The certificates that these definitions refer to."""
-    return frozenset(fields.get(CERTIFICATE) or 0 for fields in definitions) - {0}
+    used = (fields.get(CERTIFICATE) or 0 for fields in definitions)
+    return frozenset(npm_id for npm_id in used if not isinstance(npm_id, Reference)) - {0}
 
 
 def certificate_in(fields: Fields) -> int:

@@ -11,6 +11,7 @@ from proxysync.kinds.base import (
     AsEntry,
     Flaw,
     Kind,
+    Own,
     Served,
     UpstreamProbe,
     as_desired,
@@ -18,7 +19,7 @@ from proxysync.kinds.base import (
 )
 from proxysync.kinds.entry import Resource, ValidationSettings, WatchedDefaults, WatchedEntry
 from proxysync.kinds.hosts import like
-from proxysync.kinds.references import ReferenceNames, References
+from proxysync.kinds.references import CERTIFICATE, KIND_OF, Named, ReferenceNames, References
 from proxysync.model import Desired, Fields, Snapshot, Upstream
 from proxysync.probe.model import Probe
 from proxysync.values import streams
@@ -110,7 +111,7 @@ class StreamKind(Kind):
     }
     optional: ClassVar[Mapping[str, str]] = {"certificate_id": "2.12.3"}
     free_text = frozenset[str]()
-    references = frozenset({"certificate_id"})
+    refers_to: ClassVar[Mapping[str, str]] = {CERTIFICATE: KIND_OF[CERTIFICATE]}
     wire_names: ClassVar[Mapping[str, str]] = {
         "certificate_id": "certificate",
         "forwarding_host": "upstream",
@@ -133,10 +134,10 @@ class StreamKind(Kind):
         result["forwarding_host"] = result["forwarding_host"].strip().lower()
         return result
 
-    def desired(self, resource: Resource, snapshot: Snapshot) -> Desired:
+    def desired(self, resource: Resource, snapshot: Snapshot, own: Own) -> Desired:
         entry = resource.entry
         assert isinstance(entry, StreamEntry)
-        references = References(snapshot)
+        references = References(snapshot, own)
         fields = self.normalise(
             {
                 "incoming_port": entry.listen,
@@ -156,8 +157,8 @@ class StreamKind(Kind):
             yield "incoming_port", why
         yield from super().lacks(fields, snapshot)
 
-    def entry_of(self, fields: Fields, snapshot: Snapshot) -> AsEntry:
-        names = ReferenceNames(snapshot)
+    def entry_of(self, fields: Fields, snapshot: Snapshot, named: Named) -> AsEntry:
+        names = ReferenceNames(snapshot, named)
         every = {
             "listen": fields["incoming_port"],
             "upstream": f"{fields['forwarding_host']}:{fields['forwarding_port']}",

@@ -12,6 +12,7 @@ from proxysync.model.objects import (
     Fields,
     Live,
     Marker,
+    Reference,
     Snapshot,
     Upstream,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Keyed",
     "Live",
     "Marker",
+    "Reference",
     "Snapshot",
     "Upstream",
     "label_among",

@@ -10,6 +10,23 @@ Fields = Mapping[str, Any]
 """A definition: NPM's field names to JSON values, in normal form (see `kinds`)."""
 
 
+class Reference(str):
+    """Stands among fields for the id of another entry's object as long as NPM has none.
+
+    As a text it is the entry's qualified name, so that it can be stored and shown as it is.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def to(cls, key: Key) -> "Reference":
+        return cls(key.qualified)
+
+    @property
+    def key(self) -> Key:
+        return Key.parse(self)
+
+
 @dataclass(frozen=True)
 class Upstream:
     """Where a proxy or a location forwards to. `host` is a name, an IPv4 or a bracketed IPv6."""
@@ -44,13 +61,15 @@ class Desired(Keyed):
     `problem` says why it cannot be expressed on this server (a certificate that is not
     there, say); such an entry is a conflict and its `fields` are not to be written. `unknown`
     are the fields of an entry that is off whose value this server does not tell, or does not take,
-    and why: they stay as NPM has them, and without a host there is nothing to make.
+    and why: they stay as NPM has them, and without a host there is nothing to make. `secrets` are
+    written beside the fields, and stand nowhere else: the password of each user, say.
     """
 
     key: Key
     fields: Fields
     problem: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -60,7 +79,7 @@ class Live:
     `meta` is what NPM stores besides our marker, to be sent back with each write.
     `online` is None where nginx has not judged the host; `created_on` is NPM's own text.
     `overwritten` are the fields that NPM had stored as we sent them, and that somebody else had
-    changed by the time the host was read again.
+    changed by the time the host was read again. `hints` are what NPM tells of each of its secrets.
     """
 
     kind: str
@@ -72,6 +91,7 @@ class Live:
     online: bool | None = None
     nginx_error: str | None = None
     overwritten: frozenset[str] = frozenset()
+    hints: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def writer(self) -> str | None:
@@ -92,7 +112,8 @@ class Applied(Keyed):
 
     `unconfirmed` means that the last write was answered by a 5xx, so that nginx may not
     run what NPM shows; `fields` are then what worked before, and empty for a new host.
-    `writer` is whom the host's marker named when this was recorded (see `Live.writer`).
+    `writer` is whom the host's marker named when this was recorded (see `Live.writer`), and
+    `digests` tell each secret that was written from others (see `plan.secrets`).
     """
 
     key: Key
@@ -101,6 +122,7 @@ class Applied(Keyed):
     created_on: str | None = None
     unconfirmed: bool = False
     writer: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,7 +141,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class AccessList:
-    """An access list in NPM; `asks_everybody` means that nobody gets in without a password.
+    """An access list in NPM, as hosts refer to it.
 
     NPM serves a host whose list `is_empty`, without users and clients, to everybody.
     `clients` are who is let in or kept out (`deny 10.0.0.1`).
@@ -127,7 +149,6 @@ class AccessList:
 
     npm_id: int
     name: str
-    asks_everybody: bool = False
     is_empty: bool = False
     clients: tuple[str, ...] = ()
 

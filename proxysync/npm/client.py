@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
-from proxysync.kinds import KINDS, RESERVED_SUFFIX, Kind
-from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snapshot
+from proxysync.kinds import GATE, KINDS, RESERVED_SUFFIX, Kind
+from proxysync.kinds.references import as_access_list
+from proxysync.model import Certificate, Fields, Live, Marker, Snapshot
 from proxysync.model.flight import Flight
 from proxysync.npm import wire
 from proxysync.npm.errors import (
@@ -27,6 +29,8 @@ from proxysync.values.upstreams import port_of
 OnCreated = Callable[[int, str | None], object]
 """Hears of a new object's id and of NPM's text for when it was made."""
 
+
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 DISABLED_WITHIN = 10.0
 """Seconds for which an object is waited for that NPM has said to disable."""
@@ -92,19 +96,15 @@ class NpmClient:
     def snapshot(self) -> Snapshot:
         """All that planning needs, read now."""
         server = self.server()
-        lives = [
-            wire.read_live(kind, row)
+        rows = {
+            kind.name: self._rows(f"{kind.collection}{kind.query}", required=kind.is_essential)
             for kind in KINDS.values()
-            for row in self._rows(kind.collection, required=kind.is_essential)
-        ]
+        }
+        lives = [wire.read_live(KINDS[name], row) for name in rows for row in rows[name]]
         self._last_snapshot = Snapshot(
             objects=tuple(live for live in lives if not _is_canary(live)),
             certificates=self.certificates(),
-            access_lists=tuple(
-                wire.read_access_list(row, npm_id)
-                for row in self._list_if_allowed("nginx/access-lists?expand=items,clients")
-                if (npm_id := wire.read_id(row)) is not None
-            ),
+            access_lists=tuple(map(as_access_list, (o for o in lives if o.kind == GATE.name))),
             accepted=server.accepted,
             version=server.version,
             canaries=tuple(live for live in lives if _is_canary(live)),
@@ -129,19 +129,10 @@ class NpmClient:
             return None
         return wire.read_certificate(row, npm_id) if wire.read_id(row) == npm_id else None
 
-    def access_list(self, npm_id: int) -> AccessList | None:
-        """The list as it is now, None if it is gone: a host without it is open to everybody."""
-        try:
-            row = self._session.get(f"/nginx/access-lists/{npm_id}?expand=items,clients")
-        except NpmNotFoundError:
-            return None
-        _expect_row(row)
-        return wire.read_access_list(row, npm_id) if wire.read_id(row) == npm_id else None
-
     def get(self, kind: Kind, npm_id: int) -> Live | None:
         """The object as it is now; None if it is gone."""
         try:
-            row = self._session.get(f"/{kind.collection}/{npm_id}")
+            row = self._session.get(f"/{kind.collection}/{npm_id}{kind.query}")
         except NpmNotFoundError:
             return None
         _expect_row(row)
@@ -166,21 +157,39 @@ class NpmClient:
         name = user.get("email") or user.get("name") if isinstance(user, dict) else None
         return str(name or f"user #{newest.get('user_id')}")
 
-    def find(self, kind: Kind, marker: Marker, claims: frozenset[str]) -> Live | None:
-        """The object with this marker, or else the unmarked one that holds exactly these names."""
-        objects = [wire.read_live(kind, row) for row in self._list(kind.collection)]
+    def find(self, kind: Kind, marker: Marker, fields: Fields) -> Live | None:
+        """The object with this marker, or else the unmarked one that holds exactly these names.
+
+        What goes by its title alone is the one that was not there when NPM was last read.
+        """
+        rows = self._list(f"{kind.collection}{kind.query}")
+        objects = [wire.read_live(kind, row) for row in rows]
         marked = (live for live in objects if live.marker == marker)
-        same = (o for o in objects if o.marker is None and kind.claims(o.fields) == claims)
+        known = self._last_snapshot.objects if self._last_snapshot and not kind.is_host else ()
+        old = {live.npm_id for live in known if live.kind == kind.name}
+        same = (
+            o
+            for o in objects
+            if o.marker is None
+            and o.npm_id not in old
+            and (kind.claims(o.fields), kind.title(o.fields))
+            == (kind.claims(fields), kind.title(fields))
+        )
         return next(marked, None) or next(same, None)
 
     def create(
-        self, kind: Kind, fields: Fields, marker: Marker, on_created: OnCreated = lambda *_: None
+        self,
+        kind: Kind,
+        fields: Fields,
+        marker: Marker,
+        on_created: OnCreated = lambda *_: None,
+        secrets: Mapping[str, str] = NO_SECRETS,
     ) -> Live:
         """Creates the object and reads it again: the answer of a POST does not say if it works.
 
         `on_created` hears of its id and creation date before anything else is asked.
         """
-        payload = self._payload(kind, fields, marker, {})
+        payload = self._payload(kind, fields, marker, {}, secrets)
         if not kind.is_switched_by_put:
             payload.pop(kind.switch, None)
         flight = Flight(kind.name, None, _sent(payload, fields))
@@ -188,8 +197,7 @@ class NpmClient:
             with recorded(self.recorder, flight):
                 row = self._session.write("POST", f"/{kind.collection}", payload)
         except NpmUnconfirmedError as error:
-            claims = kind.claims(fields)
-            found = self._with_live(error, flight, lambda: self.find(kind, marker, claims))
+            found = self._with_live(error, flight, lambda: self.find(kind, marker, fields))
             if found.live is None:
                 # NPM also answers 500 where an account has lost the right to create.
                 self.forget_server()
@@ -199,12 +207,19 @@ class NpmClient:
         on_created(npm_id, row.get("created_on"))
         return self._read_again(kind, npm_id, fields, row)
 
-    def update(self, kind: Kind, live: Live, fields: Fields, marker: Marker | None) -> Live:
+    def update(
+        self,
+        kind: Kind,
+        live: Live,
+        fields: Fields,
+        marker: Marker | None,
+        secrets: Mapping[str, str] = NO_SECRETS,
+    ) -> Live:
         """Replaces the definition, keeping what others have put into `meta`.
 
         It never disables: NPM goes on serving a host that is disabled by a PUT.
         """
-        payload = self._payload(kind, fields, marker, live.meta)
+        payload = self._payload(kind, fields, marker, live.meta, secrets)
         on = kind.is_enabled(fields)
         if not on or not kind.is_switched_by_put:
             payload.pop(kind.switch, None)
@@ -272,10 +287,16 @@ class NpmClient:
             raise self._with_live(error, flight, lambda: self.get(kind, npm_id)) from error
 
     def _payload(
-        self, kind: Kind, fields: Fields, marker: Marker | None, meta: Mapping[str, Any]
+        self,
+        kind: Kind,
+        fields: Fields,
+        marker: Marker | None,
+        meta: Mapping[str, Any],
+        secrets: Mapping[str, str],
     ) -> dict[str, Any]:
-        sent = kind.for_server(fields, self.server().version)
-        return wire.write_payload(sent, self._accepted_by(kind), marker, meta)
+        sent = kind.with_secrets(kind.for_server(fields, self.server().version), secrets)
+        stored = wire.meta_with(marker, meta) if kind.is_host else {}
+        return {**wire.write_payload(sent, self._accepted_by(kind)), **stored}
 
     def _act(
         self,

@@ -5,7 +5,7 @@ from typing import Any
 
 from proxysync.kinds import Kind
 from proxysync.kinds.request import sent
-from proxysync.model import AccessList, Certificate, Fields, Live, Marker
+from proxysync.model import Certificate, Fields, Live, Marker
 from proxysync.npm.errors import NpmAnswerError
 from proxysync.values import pem
 
@@ -40,6 +40,7 @@ def read_live(kind: Kind, row: Any) -> Live:
         created_on=_text(row.get("created_on")),
         online=None if online is None else bool(online),
         nginx_error=_text(refusal) or None,
+        hints=kind.hints(row),
     )
 
 
@@ -55,15 +56,17 @@ def overwritten(kind: Kind, fields: Fields, answer: Any, live: Live) -> frozense
     return frozenset(name for name in differ if stored.get(name) == fields[name])
 
 
-def write_payload(
-    fields: Fields, accepted: frozenset[str], marker: Marker | None, meta: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The body of a write: all that this server accepts, and the whole `meta`, which is replaced.
+def write_payload(fields: Fields, accepted: frozenset[str]) -> dict[str, Any]:
+    """The body of a write: all that this server accepts.
 
     Certificate and TLS flags always go together: NPM judges only those that are sent.
     """
-    payload = sent({name: value for name, value in fields.items() if name in accepted})
-    return {**payload, "meta": {**meta, **_write_marker(marker)}}
+    return sent({name: value for name, value in fields.items() if name in accepted})
+
+
+def meta_with(marker: Marker | None, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a body that stores our marker beside what others have put into `meta`."""
+    return {"meta": {**meta, **_write_marker(marker)}}
 
 
 def read_certificate(row: Mapping[str, Any], npm_id: int) -> Certificate:
@@ -77,19 +80,6 @@ def read_certificate(row: Mapping[str, Any], npm_id: int) -> Certificate:
         domains=tuple(name for name in names if name),
         expires_on=_text(row.get("expires_on")),
         leaf=pem.digests(text, "", "")["leaf"] if isinstance(text, str) else "",
-    )
-
-
-def read_access_list(row: Mapping[str, Any], npm_id: int) -> AccessList:
-    """Names and passwords of its users stay behind; who it turns away is told where it is known."""
-    users, clients = row.get("items"), row.get("clients")
-    everybody = bool(users) and (not clients or not row.get("satisfy_any"))
-    return AccessList(
-        npm_id,
-        str(row.get("name") or ""),
-        asks_everybody=everybody,
-        is_empty=users == [] and clients == [],
-        clients=tuple(f"{c.get('directive')} {c.get('address')}" for c in rows_of(clients)),
     )
 
 

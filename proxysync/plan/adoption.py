@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from proxysync.kinds import KINDS
 from proxysync.model import Key
-from proxysync.plan.diff import reached_by
+from proxysync.plan.draft import reached_by
 from proxysync.plan.model import Change, Plan
 
 

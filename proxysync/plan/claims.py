@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from proxysync.kinds import KINDS
 from proxysync.model import Key, Live, label_among
-from proxysync.plan.diff import Conflict, Draft
+from proxysync.plan.draft import Conflict, Draft
 from proxysync.plan.match import call, claims_of
 from proxysync.plan.model import UNFINISHED, Hold, HoldKind
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from proxysync.plan.diff import Accepted, Draft, shape
+from proxysync.plan.draft import Accepted, Draft, shape
 from proxysync.plan.model import HOST, MARKER_FIELD, Hold, HoldKind
 from proxysync.plan.policy import Policy
 

@@ -1,15 +1,15 @@
 """Desired against live against last applied, field by field."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from proxysync.kinds import KINDS, Kind
-from proxysync.kinds.domains import reached
-from proxysync.model import Applied, Desired, Fields, Key, Live
-from proxysync.plan.match import Match, Owned, claims_of
-from proxysync.plan.model import HOST, MARKER_FIELD, Action, Change, FieldChange, Hold, HoldKind
+from proxysync.model import Applied, Desired, Fields, Live
+from proxysync.plan.draft import Accepted, Conflict, Draft, shape
+from proxysync.plan.match import Match, Owned, call, claims_of
+from proxysync.plan.model import HOST, MARKER_FIELD, Change, FieldChange, Hold, HoldKind
 from proxysync.plan.ownership import (
     has_lost_marker,
     keeps_off,
@@ -20,106 +20,9 @@ from proxysync.plan.ownership import (
 )
 from proxysync.plan.policy import Policy
 from proxysync.plan.resend import why_resend
-
-Accepted = Mapping[str, frozenset[str]]
-"""The fields that the server knows, per kind; all of them for a kind that is not in it."""
+from proxysync.plan.secrets import differing, digests
 
 ORPHAN = "an orphan: it carries our marker, but has no entry, and the state does not know it"
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """Why an entry and NPM cannot be brought together without a person.
-
-    `comparable` is False where there are no fields to set against those of the host.
-    """
-
-    reason: str
-    comparable: bool = True
-
-
-@dataclass(frozen=True)
-class Draft:
-    """One entry or one managed host on its way to a change.
-
-    `have` is what NPM has, `want` what the file asks for and `target` what is to be
-    written, each in normal form and without fields that the server does not know. `holds`
-    are the domains that are the host's now. `resend` means that the host must be written
-    even if nothing differs. `stop` says why it is not to be made. `keeps` are domains that
-    stay here although they should go to an entry which cannot take them. `notes` is what a
-    person should know besides, `undoes` what is put back (see `Change.undoes`). An orphan goes
-    by the word of a person, and so waits for no entry.
-    """
-
-    action: Action
-    kind: Kind
-    name: str
-    live: Live | None
-    have: Fields | None
-    want: Fields | None
-    target: Fields | None
-    holds: frozenset[str]
-    reason: str = ""
-    drift: bool = False
-    marker: FieldChange | None = None
-    resend: bool = False
-    stop: Hold | Conflict | None = None
-    keeps: frozenset[str] = frozenset()
-    notes: tuple[str, ...] = ()
-    undoes: frozenset[str] = frozenset()
-    is_orphan: bool = False
-
-    @property
-    def key(self) -> Key:
-        return Key(self.kind.name, self.name)
-
-    @property
-    def writes(self) -> bool:
-        """Whether there is anything to write."""
-        return (
-            self.action != "update"
-            or self.target != self.have
-            or self.marker is not None
-            or self.resend
-        )
-
-    @property
-    def in_sync(self) -> bool:
-        """Whether NPM is as the file asks, so that there is nothing to show."""
-        return self.stop is None and not self.writes and self.have == self.want
-
-    @property
-    def is_open(self) -> bool:
-        """Whether this is to be made, as far as is known by now."""
-        return self.stop is None and self.writes
-
-    @property
-    def takes(self) -> frozenset[str]:
-        """The domains that the host is to have once this is made."""
-        return reached_by(self.kind, self.target)
-
-    @property
-    def wants(self) -> frozenset[str]:
-        """The domains that the file asks for."""
-        return reached_by(self.kind, self.want)
-
-    def with_kept(self, fields: Fields | None) -> Fields | None:
-        """`fields` with the domains that stay here for now."""
-        if fields is None or not self.keeps:
-            return fields
-        return self.kind.with_claims(fields, self.kind.claims(fields) | self.keeps)
-
-    def __str__(self) -> str:
-        """How another entry's reason calls this one."""
-        number = f" ({self.kind.label} #{self.live.npm_id})" if self.live else ""
-        return f'"{self.name}"{number}'
-
-
-def shape(kind: Kind, fields: Fields, accepted: Accepted) -> dict[str, Any]:
-    """A definition as it is compared: in normal form, only with fields that the server knows."""
-    known = accepted.get(kind.name)
-    normal = kind.normalise(fields)
-    return {name: normal[name] for name in kind.defaults if known is None or name in known}
 
 
 def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
@@ -129,13 +32,21 @@ def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
     draft = Draft(
         "create", kind, match.entry.name, match.live, None, want, want, frozenset(), "not in NPM"
     )
-    problem = match.entry.problem or _nothing_to_keep(match)
+    secrets = match.entry.secrets
+    draft = replace(draft, secrets=secrets, digests=digests(policy.secret_key, secrets))
+    problem = (
+        match.entry.problem
+        or _nothing_to_keep(match)
+        or kind.lacks_secrets(match.entry, match.live.fields if match.live else None)
+    )
     if problem is not None:
         draft = replace(draft, stop=Conflict(problem, comparable=False))
     elif match.entry.unknown:
         draft = replace(draft, notes=tuple(map(_stays, match.entry.unknown.items())))
     if match.live is not None:
         return _with_live(draft, match, match.live, policy, accepted)
+    if match.namesakes and draft.stop is None:
+        return replace(draft, stop=_namesakes(match))
     if match.row is None:
         return draft
     draft = replace(draft, drift=True, reason="deleted in NPM", undoes=frozenset({HOST}))
@@ -212,6 +123,7 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
     draft = replace(draft, undoes=_undoes(draft, last, lost=lost))
     draft = replace(draft, reason=_reason(draft, match, last))
     draft = _resend(draft, row, live, unserved=draft.key in policy.unserved)
+    draft = _with_secrets(draft, differing(match.entry, row, live, policy.secret_key))
     if draft.stop is not None:
         return draft
     if match.owned and match.owned.duplicates:
@@ -268,8 +180,8 @@ def _report(draft: Draft) -> Draft:
 
 def _reason(draft: Draft, match: Match, last: Fields | None) -> str:
     if match.adopts:
-        noun = draft.kind.claim_noun
-        return f"taken over: {draft.kind.label} #{match.adopts.npm_id} holds its {noun}s"
+        has = f"holds its {draft.kind.claim_noun}s" if draft.kind.is_host else "is called like it"
+        return f"taken over: {call(match.adopts)} {has}"
     if match.owned and _renamed(match):
         return f"renamed from {match.owned.name}"
     if not draft.drift:
@@ -318,13 +230,33 @@ def _resend(draft: Draft, row: Applied | None, live: Live, *, unserved: bool) ->
     return replace(draft, resend=True, reason=draft.reason if draft.writes else why)
 
 
+def _with_secrets(draft: Draft, users: Sequence[str]) -> Draft:
+    """A secret that is another one has to be written, though nothing that NPM shows differs."""
+    if not users:
+        return draft
+    why = f"the password of {' and '.join(users)} is another one"
+    return replace(draft, resend=True, reason=f"{draft.reason}; {why}" if draft.writes else why)
+
+
+def _namesakes(match: Match) -> Conflict:
+    """What is called like the entry in NPM, and is not ours by its content."""
+    key, found = match.entry.key, match.namesakes
+    title = KINDS[key.kind].title(match.entry.fields)
+    who = " and ".join(map(call, found))
+    if len(found) > 1:
+        return Conflict(
+            f'NPM has {who} called "{title}", which proxysync does not manage, and none of them is '
+            "as the entry says; rename the others in NPM, or give the entry another `name`"
+        )
+    return Conflict(
+        f'NPM has {who} called "{title}", which proxysync does not manage and which is not as the '
+        f"entry says; take it over with `proxysync adopt {match.label}`, or give the entry "
+        "another `name`"
+    )
+
+
 def _holds(*lives: Live) -> frozenset[str]:
     return frozenset[str]().union(*map(claims_of, lives))
-
-
-def reached_by(kind: Kind, fields: Fields | None) -> frozenset[str]:
-    """The domains by which a host with these fields is reached; none without a host."""
-    return frozenset() if fields is None else reached(kind.claims(fields))
 
 
 def _duplicates(owned: Owned) -> str:
@@ -351,6 +283,8 @@ def finish(draft: Draft) -> Change:
         live=draft.live,
         hold=draft.stop if isinstance(draft.stop, Hold) else None,
         undoes=draft.undoes,
+        secrets=draft.secrets,
+        digests=draft.digests,
     )
 
 

@@ -22,15 +22,17 @@ def refusal(
     file that was cut short before what is missing from it.
     """
     down = [change for change in changes if change.is_open and _takes_down(change)]
+    hosts = [change for change in down if KINDS[change.kind].is_host]
     deletes = [change.name for change in down if change.action == "delete"]
     lost = [change.name for change in down]
     orphans = 0 if policy.delete_orphans else sum(owned.row is None for owned in matching.left)
-    managed = sum(1 + len(owned.duplicates) for owned in matching.owned) - orphans
+    managed = [owned for owned in matching.owned if KINDS[owned.kind].is_host]
+    total = sum(1 + len(owned.duplicates) for owned in managed) - orphans
     return (
         _hosts_are_missing(matching, applied, objects, policy)
         or _file_was_cut([*lost, *_loosened(changes)], policy)
         or _file_is_empty(matching, deletes, policy)
-        or _too_many(lost, managed, policy, _verb(len(deletes), len(lost)))
+        or _too_many([change.name for change in hosts], total, policy, _verb(hosts))
     )
 
 
@@ -82,6 +84,8 @@ def _loosened(changes: Sequence[Change]) -> list[str]:
 
 def _loosens(change: Change) -> bool:
     kind = KINDS[change.kind]
+    if not kind.is_host:
+        return True  # who may come in, say
     enabled = change.fields.get(kind.switch)
     lost = (change.fields.get(name) for name in kind.references)
     return any(f is not None and f.old and not f.new for f in lost) or (
@@ -132,8 +136,9 @@ def _too_many(names: Sequence[str], managed: int, policy: Policy, verb: str) -> 
     )
 
 
-def _verb(deletes: int, lost: int) -> str:
-    if deletes == lost:
+def _verb(changes: Sequence[Change]) -> str:
+    deletes = sum(change.action == "delete" for change in changes)
+    if deletes == len(changes):
         return "delete"
     return "delete or disable" if deletes else "disable"
 

@@ -1,7 +1,7 @@
 """Which host in NPM is which entry of the file; the domains are never the identity."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxysync.kinds import KINDS
@@ -28,7 +28,8 @@ class Match:
     """An entry with its host, if it has one, and its row of the state, if there is one.
 
     `label` is how a command calls it among all entries. `adopts` means that the host is a foreign
-    one which the entry is allowed to take over.
+    one which the entry is allowed to take over, and `namesakes` are foreign ones that are called
+    like it in NPM.
     """
 
     entry: Desired
@@ -36,6 +37,7 @@ class Match:
     owned: Owned | None = None
     row: Applied | None = None
     adopts: Live | None = None
+    namesakes: tuple[Live, ...] = ()
 
     @property
     def live(self) -> Live | None:
@@ -70,13 +72,16 @@ def match(
         taken = {pair.key for pair in pairs.values()}
         missing = {key: entry for key, entry in entries.items() if key not in pairs}
         pairs |= rule(missing, [o for o in unclaimed if o.key not in taken], rows)
-    takeovers = _takeovers(
-        [e for key, e in entries.items() if key not in pairs and key in adopting],
-        foreign,
-    )
+    missing = {key: entry for key, entry in entries.items() if key not in pairs}
+    found = _by_content(missing.values(), foreign)
+    owned |= {pair.key: pair for pair in found}
+    pairs |= {pair.key: pair for pair in found}
+    foreign = _without(foreign, (pair.live for pair in found))
+    missing = {key: entry for key, entry in missing.items() if key not in pairs}
+    takeovers = _takeovers([e for key, e in missing.items() if key in adopting], foreign)
     used = {pair.key for pair in pairs.values()}
     label = label_among(entries)
-    adopted = {(live.kind, live.npm_id) for live in takeovers.values()}
+    foreign = _without(foreign, takeovers.values())
     return Matching(
         matches=tuple(
             Match(
@@ -85,13 +90,19 @@ def match(
                 pairs.get(key),
                 _row(key, pairs.get(key), rows),
                 takeovers.get(key),
+                tuple(_namesakes(entry, foreign)) if key in missing else (),
             )
             for key, entry in entries.items()
         ),
         left=tuple(o for key, o in owned.items() if key not in used),
-        foreign=tuple(f for f in foreign if (f.kind, f.npm_id) not in adopted),
+        foreign=tuple(foreign),
         owned=tuple(owned.values()),
     )
+
+
+def _without(lives: Iterable[Live], taken: Iterable[Live]) -> list[Live]:
+    ids = {(live.kind, live.npm_id) for live in taken}
+    return [live for live in lives if (live.kind, live.npm_id) not in ids]
 
 
 def same_host(row: Applied, live: Live) -> bool:
@@ -173,7 +184,7 @@ def _by_overlap(
     rows: Mapping[Key, Applied],  # noqa: ARG001 - one signature for all rules
 ) -> dict[Key, Owned]:
     """Renames: the host that shares most domains with an entry is that entry's."""
-    common = _overlaps(missing.values(), [owned.live for owned in unclaimed])
+    common = _overlaps(missing.values(), [owned.live for owned in unclaimed], _likeness)
     by_id = {(owned.live.kind, owned.live.npm_id): owned for owned in unclaimed}
     return {key: by_id[key.kind, npm_id] for key, npm_id in _best(common).items()}
 
@@ -184,14 +195,48 @@ def _takeovers(entries: Sequence[Desired], foreign: Sequence[Live]) -> dict[Key,
     for live in foreign:
         for domain in claims_of(live):
             holders[domain].append(live)
-    able = []
+    able, namesakes = [], {}
     for entry in entries:
+        called = list(_namesakes(entry, foreign))
+        if len(called) == 1:
+            namesakes[entry.key] = called[0]
         found = {(o.kind, o.npm_id) for domain in claims_of(entry) for o in holders.get(domain, ())}
         if len(found) == 1 and all(kind == entry.key.kind for kind, _ in found):
             able.append(entry)
     by_id = {(live.kind, live.npm_id): live for live in foreign}
     common = _overlaps(able, foreign)
-    return {key: by_id[key.kind, npm_id] for key, npm_id in _best(common).items()}
+    return namesakes | {key: by_id[key.kind, npm_id] for key, npm_id in _best(common).items()}
+
+
+def _namesakes(entry: Desired, foreign: Iterable[Live]) -> Iterable[Live]:
+    """The foreign objects that are called like the entry, where nothing else tells them apart."""
+    kind = KINDS[entry.kind]
+    title = kind.title(entry.fields)
+    if title is None:
+        return ()
+    return (o for o in foreign if o.kind == entry.kind and kind.title(o.fields) == title)
+
+
+def _by_content(missing: Iterable[Desired], foreign: Sequence[Live]) -> list[Owned]:
+    """What has no marker is ours without a row, too, if it is called and filled as its entry says.
+
+    Of several that are, each is one entry's, in the order of their ids.
+    """
+    found: list[Owned] = []
+    for entry in missing:
+        free = _without(_namesakes(entry, foreign), (owned.live for owned in found))
+        alike = next((live for live in free if _has_content_of(entry, live)), None)
+        if alike is not None:
+            found.append(Owned(alike, entry.key))
+    return found
+
+
+def _has_content_of(entry: Desired, live: Live) -> bool:
+    kind = KINDS[entry.kind]
+    secrets = entry.secrets.items()
+    return kind.normalise(live.fields) == kind.normalise(entry.fields) and all(
+        live.hints.get(name) == kind.hint_of(secret) for name, secret in secrets
+    )
 
 
 def call(live: Live) -> str:
@@ -205,15 +250,24 @@ def claims_of(thing: Desired | Live) -> frozenset[str]:
     return reached(kind.claims(kind.normalise(thing.fields)))
 
 
-def _overlaps(entries: Iterable[Desired], lives: Iterable[Live]) -> Counter[tuple[Key, int]]:
+def _likeness(thing: Desired | Live) -> frozenset[str]:
+    kind = KINDS[thing.kind]
+    return claims_of(thing) or kind.likeness(kind.normalise(thing.fields))
+
+
+def _overlaps(
+    entries: Iterable[Desired],
+    lives: Iterable[Live],
+    names_of: Callable[[Desired | Live], frozenset[str]] = claims_of,
+) -> Counter[tuple[Key, int]]:
     holders: dict[tuple[str, str], list[int]] = defaultdict(list)
     for live in lives:
-        for domain in claims_of(live):
+        for domain in names_of(live):
             holders[live.kind, domain].append(live.npm_id)
     return Counter(
         (entry.key, npm_id)
         for entry in entries
-        for domain in claims_of(entry)
+        for domain in names_of(entry)
         for npm_id in holders.get((entry.kind, domain), ())
     )
 

@@ -1,7 +1,7 @@
 """The plan: one frozen value from which text, JSON, Markdown and the writes are all drawn."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -63,7 +63,8 @@ class Change(Keyed):
     (None for a delete or a conflict); `desired` the one to record as last applied when it
     has been written (None for a delete). `live` is the host as NPM has it, the foreign one
     for an adopt. `undoes` are the fields that somebody changed in NPM and that get back what was
-    last applied. A change with a `hold` is shown but must not be made.
+    last applied. A change with a `hold` is shown but must not be made. `secrets` are written
+    beside the target, and are known by their `digests` from then on.
     """
 
     action: Action
@@ -77,6 +78,8 @@ class Change(Keyed):
     live: Live | None
     hold: Hold | None = None
     undoes: frozenset[str] = frozenset()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from proxysync.model import Applied, Desired, Key, Snapshot
+from proxysync.model import Applied, Desired, Key, Live, Snapshot
 from proxysync.plan.claims import Rule, refuse_clashes, resolve
 from proxysync.plan.contested import leave_contested
-from proxysync.plan.diff import Accepted, Draft, draft_delete, draft_entry, finish, shape
+from proxysync.plan.diff import draft_delete, draft_entry, finish
+from proxysync.plan.draft import Accepted, Draft, shape
 from proxysync.plan.guards import refusal
 from proxysync.plan.match import Match, Matching, match, same_host
 from proxysync.plan.model import Hold, HoldKind, Note, Plan
 from proxysync.plan.policy import Failure, Policy
+from proxysync.plan.references import stop_dangling, with_known_ids
 from proxysync.plan.unknown_past import hide_unknown_past
 
 NOTHING: Mapping[Key, str] = MappingProxyType({})
@@ -32,7 +34,9 @@ def make_plan(
     long as neither the file nor NPM has changed. Raises nothing of its own.
     """
     applied = [row for row in applied if _can_be_told(row, snapshot)]
-    matching = match(desired, snapshot, applied, instance=policy.instance, adopting=policy.adopting)
+    matching = with_known_ids(
+        match(desired, snapshot, applied, instance=policy.instance, adopting=policy.adopting)
+    )
     drafts = [
         *(
             leave_contested(draft_entry(pair, policy, snapshot.accepted), policy, snapshot.accepted)
@@ -44,7 +48,7 @@ def make_plan(
         ),
     ]
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
-    settled = resolve(refuse_clashes(drafts, matching.foreign), rules)
+    settled = _settle(refuse_clashes(drafts, matching.foreign), rules, snapshot.objects)
     changes = tuple(
         hide_unknown_past(finish(draft), applied, policy) for draft in settled if not draft.in_sync
     )
@@ -58,6 +62,18 @@ def make_plan(
         forget=() if refused else _forget(matching, applied),
         notes=tuple(Note(draft.key, text) for draft in settled for text in draft.notes),
     )
+
+
+def _settle(
+    drafts: Sequence[Draft], rules: Sequence[Rule], objects: Sequence[Live]
+) -> tuple[Draft, ...]:
+    """Stops what cannot be made, and what needs that; either may keep more from being made."""
+    before: tuple[Draft, ...] = ()
+    after = tuple(drafts)
+    while after != before:
+        before = after
+        after = stop_dangling(resolve(before, rules), objects)
+    return after
 
 
 def _can_be_told(row: Applied, snapshot: Snapshot) -> bool:
@@ -112,6 +128,7 @@ def _records(
             draft.want,
             draft.live.created_on,
             writer=draft.live.writer,
+            digests=draft.digests,
         )
         if row is None or _says_otherwise(row, new, draft, accepted):
             records.append(new)
@@ -119,9 +136,9 @@ def _records(
 
 
 def _says_otherwise(row: Applied, new: Applied, draft: Draft, accepted: Accepted) -> bool:
-    identity = row.key, row.npm_id, row.created_on, row.writer
+    identity = row.key, row.npm_id, row.created_on, row.writer, row.digests
     return (
-        identity != (new.key, new.npm_id, new.created_on, new.writer)
+        identity != (new.key, new.npm_id, new.created_on, new.writer, new.digests)
         or shape(draft.kind, row.fields, accepted) != new.fields
     )
 

@@ -21,7 +21,8 @@ class Policy:
     one. `back_to` is the run before which all is to be as it was, None where the file says how
     it is to be. The entries `unserved` are not served at the edge, whatever NPM says of their
     hosts. `contested` are the fields that somebody else has put back too often. `unknown_texts`
-    may hold secrets that the state does not know (see `unknown_past`).
+    may hold secrets that the state does not know (see `unknown_past`). `secret_key` is what the
+    state tells secrets apart by (see `secrets`).
     """
 
     instance: str = "default"
@@ -38,6 +39,7 @@ class Policy:
     unserved: frozenset[Key] = frozenset()
     contested: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     unknown_texts: frozenset[str] = frozenset()
+    secret_key: bytes = field(default=b"", repr=False)
 
     @property
     def command(self) -> str:

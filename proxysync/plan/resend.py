@@ -1,6 +1,6 @@
 """Why a host that NPM shows as it should be is written all the same."""
 
-from proxysync.kinds import is_enabled
+from proxysync.kinds import KINDS, is_enabled
 from proxysync.model import Applied, Live
 
 UNCONFIRMED = (
@@ -29,7 +29,8 @@ def why_resend(row: Applied | None, live: Live, *, as_asked: bool, unserved: boo
         return f"nginx does not serve it: {live.refusal}"
     if as_asked and _disabled_by_another(row, live):
         return "disabled in NPM, which may go on serving it; it is disabled again"
-    if row is None and live.online is None and is_enabled(live):
+    is_host = KINDS[live.kind].is_host
+    if row is None and live.online is None and is_enabled(live) and is_host:
         return UNTESTED
     return UNSERVED if unserved and is_enabled(live) else None
 

@@ -202,4 +202,9 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (target, key)
     ) STRICT;
     """,
+    """
+    ALTER TABLE identity ADD COLUMN secret_key TEXT NOT NULL DEFAULT '';
+    UPDATE identity SET secret_key = lower(hex(randomblob(32)));
+    ALTER TABLE applied ADD COLUMN digests TEXT NOT NULL DEFAULT '{}';
+    """,
 )

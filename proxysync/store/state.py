@@ -85,6 +85,11 @@ class State:
         """What tells this state folder from others: made once, at random, with its database."""
         return str(self._database.query("SELECT id FROM identity")[0]["id"])
 
+    @property
+    def secret_key(self) -> bytes:
+        """By what secrets are told apart in this state folder, and nowhere else."""
+        return bytes.fromhex(self._database.query("SELECT secret_key FROM identity")[0][0])
+
     def applied(self) -> tuple[Applied, ...]:
         rows = self._database.query(
             "SELECT * FROM applied WHERE target = ? ORDER BY kind, name", self._target
@@ -97,6 +102,7 @@ class State:
                 created_on=row["created_on"],
                 unconfirmed=bool(row["unconfirmed"]),
                 writer=row["writer"],
+                digests=json.loads(row["digests"]),
             )
             for row in rows
         )
@@ -110,7 +116,7 @@ class State:
                 (self._target, applied.kind, applied.npm_id, applied.created_on, replaces),
             )
             connection.execute(
-                "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._target,
                     applied.kind,
@@ -121,6 +127,7 @@ class State:
                     int(applied.unconfirmed),
                     applied.writer,
                     clock.to_text(clock.now()),
+                    _json(applied.digests),
                 ),
             )
 

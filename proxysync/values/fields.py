@@ -3,13 +3,14 @@
 A type's JSON Schema is what an editor can check of it.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from proxysync.model import Upstream
-from proxysync.values import names, scalars, streams, upstreams
+from proxysync.values import access, names, scalars, streams, upstreams
 from proxysync.values.limits import SHARE_PATTERN, DeleteLimit
 from proxysync.values.scalars import ExpectStatus
 
@@ -118,6 +119,38 @@ AccessListName = Annotated[
     str | None,
     BeforeValidator(partial(scalars.reference, what="access list")),
     WithJsonSchema({"type": "string", "minLength": 1}),
+]
+Title = Annotated[
+    str,
+    BeforeValidator(access.title),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": access.LONGEST_TITLE}),
+]
+Satisfy = Annotated[Literal["any", "all"], BeforeValidator(partial(scalars.one_of, ("any", "all")))]
+_ADDRESS = {"type": "string", "pattern": r"^([0-9.]+|[0-9A-Fa-f:.]+)(/[0-9]{1,3})?$|^all$"}
+Rule = Annotated[
+    tuple[str, str],
+    BeforeValidator(access.rule),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": dict.fromkeys(access.DIRECTIVES, _ADDRESS),
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+        }
+    ),
+]
+Users = Annotated[
+    Mapping[str, str | None],
+    BeforeValidator(access.users),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "minLength": 1}},
+                {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}},
+            ]
+        }
+    ),
 ]
 _STATUS = {
     "anyOf": [

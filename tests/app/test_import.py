@@ -17,6 +17,7 @@ from proxysync.config.load import load_text
 from proxysync.config.models import Config
 from proxysync.config.writing import lines_of, without_variables
 from proxysync.kinds import KINDS, Kind
+from proxysync.kinds.base import NONE_OWN
 from proxysync.model import AccessList, Certificate, Fields, Live, Marker, Snapshot
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.text import clean, without_commands
@@ -38,7 +39,7 @@ LISTS = (
     AccessList(1, "family"),
     AccessList(2, "held twice"),
     AccessList(3, "held twice"),
-    AccessList(4, "no", asks_everybody=True),
+    AccessList(4, "no"),
 )
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -142,6 +143,7 @@ ODD: Mapping[str, st.SearchStrategy[Any]] = {
 }
 
 
+HOSTS = sorted(name for name, kind in KINDS.items() if kind.is_host)
 NO_NAMES: Mapping[str, st.SearchStrategy[Any]] = {"domain_names": st.just([])}
 
 
@@ -161,7 +163,7 @@ def objects(
     """Objects of all kinds that have no domain in common."""
     found, held = [], set[str]()
     for npm_id in range(1, draw(st.integers(0, 8)) + 1):
-        kind = KINDS[draw(st.sampled_from(sorted(KINDS)))]
+        kind = KINDS[draw(st.sampled_from(HOSTS))]
         names = set(draw(st.lists(domains, min_size=1, max_size=3))) - held
         if not names:
             continue
@@ -203,7 +205,7 @@ def test_adopting_what_was_imported_changes_not_one_field(hosts: tuple[Live, ...
     config = load_text(found.text, "test")
     keys = frozenset(resource.key for resource in config.resources)
     snapshot = Snapshot(hosts, CERTIFICATES, LISTS)
-    desired = [KINDS[r.key.kind].desired(r, snapshot) for r in config.resources]
+    desired = [KINDS[r.key.kind].desired(r, snapshot, NONE_OWN) for r in config.resources]
     plan = make_plan(desired, snapshot, (), Policy(adopting=keys))
     assert sorted((c.kind, c.npm_id) for c in plan.changes) == sorted(
         (live.kind, live.npm_id) for live in hosts
@@ -359,7 +361,7 @@ def test_a_secret_that_was_handed_over_is_written_as_its_name() -> None:
         found.left_out or (None,),
     )
     assert problem is None
-    assert KINDS["proxy"].desired(resource, Snapshot(())).fields == live.fields
+    assert KINDS["proxy"].desired(resource, Snapshot(()), NONE_OWN).fields == live.fields
 
 
 def test_only_what_is_named_is_taken() -> None:
@@ -446,4 +448,6 @@ def test_nothing_in_a_text_is_taken_for_a_variable(text: str) -> None:
     )
     written = "\n".join(lines_of({"proxies": {"a": fields}})) + "\n"
     (resource,) = load_text(written, "test").resources
-    assert KINDS["proxy"].desired(resource, Snapshot(())).fields["advanced_config"] == text
+    assert (
+        KINDS["proxy"].desired(resource, Snapshot(()), NONE_OWN).fields["advanced_config"] == text
+    )

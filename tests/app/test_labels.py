@@ -21,6 +21,7 @@ from proxysync.cli.status_table import render
 from proxysync.config.load import load_text
 from proxysync.config.models import Config
 from proxysync.kinds import KINDS
+from proxysync.kinds.base import NONE_OWN
 from proxysync.model import Live, Marker, Snapshot
 from proxysync.plan.model import Plan
 from tests.keys import key
@@ -46,7 +47,7 @@ def plan(config: Config, snapshot: Snapshot) -> Plan:
 def held(config: Config, marker: Marker | None = None) -> Snapshot:
     """NPM with a host that has the domain of the proxy."""
     kind = KINDS["proxy"]
-    fields = kind.desired(config.resources[0], Snapshot(())).fields
+    fields = kind.desired(config.resources[0], Snapshot(()), NONE_OWN).fields
     return Snapshot((Live("proxy", 1, fields, marker),))
 
 

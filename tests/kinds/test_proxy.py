@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxysync.config.load import load_text
+from proxysync.kinds.base import NONE_OWN
 from proxysync.kinds.proxy import PROXY
 from proxysync.kinds.references import (
     UnknownReferenceError,
@@ -130,10 +131,12 @@ def test_an_entry_is_not_served_with_a_list_that_lets_everybody_in(
         f"enabled: {enabled}}}}}\n"
     )
     (proxy,) = load_text(text, "f", {}).resources
-    empty = PROXY.desired(proxy, Snapshot((), access_lists=(AccessList(7, "lan", is_empty=True),)))
+    empty = PROXY.desired(
+        proxy, Snapshot((), access_lists=(AccessList(7, "lan", is_empty=True),)), NONE_OWN
+    )
     assert empty.fields["access_list_id"] == 7
     assert ("neither users nor clients" in (empty.problem or "")) is refused
-    filled = PROXY.desired(proxy, Snapshot((), access_lists=(AccessList(7, "lan"),)))
+    filled = PROXY.desired(proxy, Snapshot((), access_lists=(AccessList(7, "lan"),)), NONE_OWN)
     assert filled.problem is None
 
 
@@ -143,7 +146,7 @@ def test_what_is_off_needs_no_certificate_and_no_list_but_does_not_lose_them() -
         "certificate: x.example, force_ssl: true, enabled: %s}}\n"
     )
     off, on = (
-        PROXY.desired(load_text(text % enabled, "f", {}).resources[0], Snapshot(()))
+        PROXY.desired(load_text(text % enabled, "f", {}).resources[0], Snapshot(()), NONE_OWN)
         for enabled in ("false", "true")
     )
     assert (off.problem, set(off.unknown)) == (None, {"certificate_id", "access_list_id"})
@@ -156,7 +159,7 @@ def test_a_field_that_the_server_does_not_know_is_a_problem_only_if_it_is_asked_
     text = "proxies: {a: {domains: [a.example], upstream: 'http://h', trust_forwarded_proto: %s}}"
     old = Snapshot((), accepted={"proxy": frozenset(PROXY.defaults) - {"trust_forwarded_proto"}})
     problems = [
-        PROXY.desired(load_text(text % value + "\n", "f", {}).resources[0], old).problem
+        PROXY.desired(load_text(text % value + "\n", "f", {}).resources[0], old, NONE_OWN).problem
         for value in ("true", "false")
     ]
     assert problems == [

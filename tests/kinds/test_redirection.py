@@ -3,6 +3,7 @@
 import pytest
 
 from proxysync.config.load import load_text
+from proxysync.kinds.base import NONE_OWN
 from proxysync.kinds.redirection import REDIRECTION
 from proxysync.model import Snapshot
 
@@ -29,5 +30,5 @@ def test_a_target_without_a_scheme_is_a_conflict_where_npm_knows_no_way_to_write
     text = "redirections: {a: {domains: [a.example], to: %s}}\n"
     for to, problem in (("b.example", refused), ("http://b.example", False)):
         (resource,) = load_text(text % to, "f", {}).resources
-        desired = REDIRECTION.desired(resource, Snapshot((), version=version))
+        desired = REDIRECTION.desired(resource, Snapshot((), version=version), NONE_OWN)
         assert ("auto://" in (desired.problem or "")) is problem

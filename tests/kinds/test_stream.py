@@ -10,6 +10,7 @@ from proxysync.app.verdict import health_probe, probe_entries
 from proxysync.config.errors import ConfigError
 from proxysync.config.load import load
 from proxysync.config.models import Config
+from proxysync.kinds.base import NONE_OWN
 from proxysync.kinds.stream import STREAM
 from proxysync.model import Certificate, Live, Snapshot
 
@@ -31,7 +32,7 @@ def problems(tmp_path: Path, streams: dict[str, Any], **top: Any) -> str:
 
 def fields(tmp_path: Path, entry: dict[str, Any], snapshot: Snapshot = EMPTY) -> Any:
     (resource,) = read(tmp_path, {"one": {**ENTRY, **entry}}).resources
-    return STREAM.desired(resource, snapshot)
+    return STREAM.desired(resource, snapshot, NONE_OWN)
 
 
 def test_what_an_entry_means(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_a_default_certificate_is_for_sites_only(tmp_path: Path) -> None:
     (resource,) = config.resources
     assert resource.entry.watched_as is not None
     assert resource.entry.watched_as.interval == 7
-    assert STREAM.desired(resource, Snapshot(())).fields["certificate_id"] == 0
+    assert STREAM.desired(resource, Snapshot(()), NONE_OWN).fields["certificate_id"] == 0
 
 
 @pytest.mark.parametrize(

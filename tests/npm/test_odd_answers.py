@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from proxysync.daemon.monitoring import _in_use, names_at_start
 from proxysync.health.certificates import expiry_warnings
+from proxysync.kinds import GATE
 from proxysync.kinds.proxy import PROXY
 from proxysync.model import Live, Marker
 from proxysync.npm import deadline, transport
@@ -261,7 +262,7 @@ def test_what_is_gone_is_gone_in_every_version(version: str) -> None:
             Session(Transport(npm.url), "admin@example.com", "changeme", pause=lambda _s: None)
         )
         assert client.get(PROXY, 99) is None
-        assert client.access_list(99) is None
+        assert client.get(GATE, 99) is None
         client.delete(PROXY, 99)
         made = client.create(PROXY, host(), Marker("media", "default"))
         client.delete(PROXY, made.npm_id)

@@ -1,0 +1,134 @@
+"""Entries that refer to each other: what is referred to exists first, and goes last.
+
+In the fields of an entry a `Reference` stands for the id of another entry's object. It becomes
+that id as soon as NPM has the object: here where it has it already, in `apply` where it is made
+in the same run.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from proxysync.kinds import KINDS
+from proxysync.model import Fields, Key, Live, Reference
+from proxysync.plan.draft import Conflict, Draft
+from proxysync.plan.match import Matching, call
+from proxysync.plan.model import UNFINISHED, Hold, HoldKind
+
+Ids = Mapping[Key, int]
+"""The ids of the objects that NPM has for these entries."""
+
+
+def resolved(fields: Fields, ids: Ids) -> Fields:
+    """The fields with each id that is known in place of its reference."""
+    found = {
+        name: ids[value.key]
+        for name, value in fields.items()
+        if isinstance(value, Reference) and value.key in ids
+    }
+    return {**fields, **found} if found else fields
+
+
+def unresolved(fields: Fields | None) -> list[Key]:
+    """The entries whose objects these fields wait for."""
+    values = (fields or {}).values()
+    return [value.key for value in values if isinstance(value, Reference)]
+
+
+def with_known_ids(matching: Matching) -> Matching:
+    """The matching with the ids of what NPM has already."""
+    ids = {m.entry.key: m.live.npm_id for m in matching.matches if m.live is not None}
+    matches = (
+        replace(m, entry=replace(m.entry, fields=resolved(m.entry.fields, ids)))
+        for m in matching.matches
+    )
+    return replace(matching, matches=tuple(matches))
+
+
+def stop_dangling(drafts: Sequence[Draft], objects: Iterable[Live]) -> tuple[Draft, ...]:
+    """Stops what needs an object that is not made, and the deletion of one that is in use.
+
+    `objects` are all that NPM has. A deletion may free another one, so that this goes on until
+    nothing changes.
+    """
+    users = _users(objects)
+    before: tuple[Draft, ...] = ()
+    after = tuple(drafts)
+    while after != before:
+        before = after
+        by_key = {draft.key: draft for draft in before}
+        by_host = {(d.kind.name, d.live.npm_id): d for d in before if d.live is not None}
+        after = tuple(_stopped(draft, by_key, by_host, users) for draft in before)
+    return after
+
+
+Users = Mapping[tuple[str, int], Sequence[Live]]
+
+
+def _users(objects: Iterable[Live]) -> Users:
+    """The hosts that refer to an object, by its kind and id."""
+    users: dict[tuple[str, int], list[Live]] = defaultdict(list)
+    for live in objects:
+        for field, kind in KINDS[live.kind].refers_to.items():
+            users[kind, live.fields.get(field) or 0].append(live)
+    return users
+
+
+def _stopped(
+    draft: Draft,
+    by_key: Mapping[Key, Draft],
+    by_host: Mapping[tuple[str, int], Draft],
+    users: Users,
+) -> Draft:
+    if not draft.is_open:
+        return draft
+    stop: Hold | Conflict | None = None
+    if draft.action == "delete" and not draft.kind.is_host:
+        stop = _still_used(draft, by_host, users)
+    for key in unresolved(draft.target):
+        stop = stop or _not_made(key, by_key.get(key))
+    return replace(draft, stop=stop) if stop else draft
+
+
+def _not_made(key: Key, needed: Draft | None) -> Hold | None:
+    if needed is not None and needed.is_open:
+        return None
+    noun, why = KINDS[key.kind].noun, "which is not in NPM"
+    if needed is not None and needed.stop is not None:
+        why = f"which cannot be made: {needed.stop.reason}"
+    return Hold(HoldKind.WAITING, f'needs the {noun} "{key.name}", {why}')
+
+
+def _still_used(
+    draft: Draft, by_host: Mapping[tuple[str, int], Draft], users: Users
+) -> Hold | Conflict | None:
+    assert draft.live is not None
+    for live in users.get((draft.kind.name, draft.live.npm_id), ()):
+        host = by_host.get((live.kind, live.npm_id))
+        if host is None:
+            return Conflict(
+                f"{_named(live)}, which proxysync does not manage, uses it; take it out there in "
+                "NPM first, or keep the entry"
+            )
+        if host.is_open and not _refers(host, draft):
+            continue
+        reason = f'"{host.name}" ({call(live)}) uses it still'
+        final = isinstance(host.stop, Conflict) or host.stop is None
+        waits = isinstance(host.stop, Hold) and host.stop.kind in UNFINISHED
+        return Conflict(reason) if final and not waits else Hold(HoldKind.WAITING, reason)
+    return None
+
+
+def _refers(host: Draft, draft: Draft) -> bool:
+    """Whether the host will refer to the object after its change."""
+    assert draft.live is not None
+    fields = host.kind.refers_to.items()
+    return host.target is not None and any(
+        kind == draft.kind.name and host.target.get(field) == draft.live.npm_id
+        for field, kind in fields
+    )
+
+
+def _named(live: Live) -> str:
+    names = sorted(KINDS[live.kind].claims(live.fields))
+    return call(live) + (f" ({names[0]})" if names else "")

@@ -1,0 +1,30 @@
+"""Secrets that NPM takes and never shows: known again by a keyed digest, never by themselves.
+
+The key is made at random with the state, so that a digest means nothing to anybody else. Where
+the state was lost, what NPM tells of a secret (its first letter and its length) has to do.
+"""
+
+import hmac
+from collections.abc import Mapping
+
+from proxysync.kinds import KINDS
+from proxysync.model import Applied, Desired, Live
+
+
+def digests(key: bytes, secrets: Mapping[str, str]) -> dict[str, str]:
+    """A digest of each secret, which says nothing without the key."""
+    return {
+        name: hmac.new(key, f"{name}\0{secret}".encode(), "sha256").hexdigest()
+        for name, secret in sorted(secrets.items())
+    }
+
+
+def differing(entry: Desired, row: Applied | None, live: Live, key: bytes) -> list[str]:
+    """Whose secret has to be written, given what was last applied and what NPM tells."""
+    known, now = row.digests if row else {}, digests(key, entry.secrets)
+    hint_of = KINDS[entry.kind].hint_of
+    return [
+        name
+        for name, secret in sorted(entry.secrets.items())
+        if known.get(name, now[name]) != now[name] or live.hints.get(name) != hint_of(secret)
+    ]
