@@ -148,9 +148,12 @@ def _sort_out(
 
 
 def _managed_name(live: Live, rows: Sequence[Applied], instance: str) -> str | None:
-    if live.marker is not None:
-        return live.marker.name if live.marker.instance == instance else None
-    return next((row.name for row in rows if same_host(row, live)), None)
+    known = next((row.name for row in rows if same_host(row, live)), None)
+    # A marker that no write changes has the name that the host was made with.
+    is_old_marker = known is not None and not KINDS[live.kind].keeps_marker
+    if live.marker is None or is_old_marker:
+        return known
+    return live.marker.name if live.marker.instance == instance else None
 
 
 def _choose(

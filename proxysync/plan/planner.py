@@ -59,7 +59,7 @@ def make_plan(
         unchanged=tuple(draft.key for draft in idle),
         refused=refused,
         records=() if refused else _records(idle, matching.matches, snapshot.accepted),
-        forget=() if refused else _forget(matching, applied),
+        forget=() if refused else _forget(idle, matching, applied),
         notes=tuple(Note(draft.key, text) for draft in settled for text in draft.notes),
     )
 
@@ -143,8 +143,16 @@ def _says_otherwise(row: Applied, new: Applied, draft: Draft, accepted: Accepted
     )
 
 
-def _forget(matching: Matching, applied: Sequence[Applied]) -> tuple[Key, ...]:
-    """What neither the file nor NPM has any more."""
+def _forget(
+    idle: Sequence[Draft], matching: Matching, applied: Sequence[Applied]
+) -> tuple[Key, ...]:
+    """What neither the file nor NPM has any more, earlier names of renamed hosts included."""
     asked = {pair.entry.key for pair in matching.matches}
-    alive = {owned.key for owned in matching.owned}
+    renamed = {
+        pair.owned.key: pair.entry.key
+        for pair in matching.matches
+        if pair.owned is not None and pair.owned.key != pair.entry.key
+    }
+    in_sync = {draft.key for draft in idle}
+    alive = {owned.key for owned in matching.owned if renamed.get(owned.key) not in in_sync}
     return tuple(sorted({row.key for row in applied} - asked - alive))

@@ -245,6 +245,30 @@ def test_a_state_that_was_lost_takes_nothing_down(world: World, section: str) ->
     assert {r["id"] for r in rows(world, section)} == before
 
 
+@pytest.mark.parametrize("section", ["redirections", "not_found_hosts"])
+def test_a_renamed_one_stays_the_same_host_when_another_gets_its_old_name(
+    world: World, section: str
+) -> None:
+    """Also where NPM keeps the marker that a host was made with, as it does with 404 hosts."""
+    first = {**ENTRIES[section], "domains": [domain("first")]}
+    save(world, **{section: {"old": first}})
+    world.apply()
+    before = row(world, section, "first")["id"]
+    save(world, **{section: {"new": first}})
+    world.apply()
+    save(world, **{section: {"new": first, "old": ENTRIES[section]}})
+    plan = world.plan()
+    assert [(c["action"], c["name"]) for c in plan["changes"]] == [("create", "old")]
+    world.apply()
+    world.assert_in_sync()
+    assert row(world, section, "first")["id"] == before
+    shown = world.call("status", "--format", "json").json["proxies"]
+    assert {(p["name"], p["npm_id"]) for p in shown} == {
+        ("new", before),
+        ("old", row(world, section, "old")["id"]),
+    }
+
+
 def test_rollback_brings_a_deleted_redirection_back(world: World) -> None:
     save(world, redirections={"one": ENTRIES["redirections"], "two": ENTRIES["redirections"]})
     world.apply()
