@@ -22,7 +22,7 @@ from proxysync.npm.errors import (
     NpmUnconfirmedError,
 )
 from proxysync.npm.flight import Recorder, changes, recorded
-from proxysync.npm.server import Server, read_server, read_version
+from proxysync.npm.server import Server, lost_right, read_server, read_version
 from proxysync.npm.session import Session
 from proxysync.values.upstreams import port_of
 
@@ -199,9 +199,8 @@ class NpmClient:
         except NpmUnconfirmedError as error:
             found = self._with_live(error, flight, lambda: self.find(kind, marker, fields))
             if found.live is None:
-                # NPM also answers 500 where an account has lost the right to create.
                 self.forget_server()
-                self.require_write()
+                raise lost_right(self._session, kind) or found from error
             raise found from error
         npm_id = _id_of(row)
         on_created(npm_id, row.get("created_on"))

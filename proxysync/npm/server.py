@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxysync.kinds import KINDS, Kind
-from proxysync.npm.errors import NpmAddressError, NpmRightsError, address_hint
+from proxysync.npm.errors import NpmAddressError, NpmError, NpmRightsError, address_hint
 from proxysync.npm.session import Session
 
 
@@ -46,6 +46,18 @@ def read_server(session: Session) -> Server:
         sees_all=rights.get("visibility") == "all",
         serves_disabled=version is None or version < (2, 12, 0),
     )
+
+
+def lost_right(session: Session, kind: Kind) -> NpmRightsError | None:
+    """Why the account may not write such objects any more, for NPM also answers a creation with
+    500 then; None where it may, or where that cannot be asked now.
+    """
+    try:
+        return read_server(session).denied.get(kind.name)
+    except NpmRightsError as error:
+        return error
+    except NpmError:
+        return None
 
 
 def _missing_right(url: str, kind: Kind, *, sees: bool) -> NpmRightsError:

@@ -2,6 +2,7 @@
 
 from proxysync.kinds import KINDS, is_enabled
 from proxysync.model import Applied, Live
+from proxysync.plan.match import same_host
 
 UNCONFIRMED = (
     "NPM answered the last write with an error, so nginx may not run what NPM shows; "
@@ -29,8 +30,9 @@ def why_resend(row: Applied | None, live: Live, *, as_asked: bool, unserved: boo
         return f"nginx does not serve it: {live.refusal}"
     if as_asked and _disabled_by_another(row, live):
         return "disabled in NPM, which may go on serving it; it is disabled again"
-    is_host = KINDS[live.kind].is_host
-    if row is None and live.online is None and is_enabled(live) and is_host:
+    is_known = row is not None and same_host(row, live)
+    is_untested = live.online is None and is_enabled(live) and not is_known
+    if is_untested and KINDS[live.kind].is_host:
         return UNTESTED
     return UNSERVED if unserved and is_enabled(live) else None
 

@@ -160,6 +160,22 @@ def test_a_host_that_is_gone_after_a_write_is_called_by_its_domains(
         npm.update(PROXY, made, host(), MARKER)
 
 
+def test_a_creation_after_which_npm_is_away_is_unconfirmed(sandbox: Sandbox) -> None:
+    with FaultProxy(sandbox.url) as proxy:
+        npm = client(proxy.url)
+        npm.server()
+
+        def go_away(_number: int, method: str, _path: str, phase: str) -> bool:
+            if (method, phase) != ("POST", "after"):
+                return False
+            proxy.inject(Fault.HTML, status=502, times=None)
+            return True
+
+        proxy.on_request = go_away
+        with pytest.raises(NpmUnconfirmedError, match="may have been carried out"):
+            npm.create(PROXY, host(), MARKER)
+
+
 def test_an_account_without_rights_is_refused(sandbox: Sandbox) -> None:
     sandbox.add_user("none@example.com", "pw", permissions={"proxy_hosts": "hidden"})
     with pytest.raises(NpmRightsError, match="may not see proxy hosts"):

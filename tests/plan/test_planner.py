@@ -251,6 +251,17 @@ def test_a_host_that_nginx_does_not_serve_is_written_again() -> None:
     assert make_plan([want("media", enabled=False)], npm(host), (), FIX).empty
 
 
+@pytest.mark.parametrize("rows", [[], [row("media", 2)]], ids=["no row", "the row of one before"])
+def test_a_host_of_which_npm_does_not_say_whether_nginx_has_it_is_written_again(
+    rows: list[Applied],
+) -> None:
+    """As after a creation that was cut off, of a host that somebody had deleted."""
+    plan = make_plan([want("media")], npm(live(3, "media", online=None)), rows, FIX)
+    change = only(plan)
+    assert (change.action, change.fields) == ("update", {})
+    assert "after a write that was cut off" in change.reason
+
+
 def test_the_reason_is_what_nginx_says_and_not_the_command_that_old_npms_quote_before() -> None:
     said = "nginx: [emerg] unknown directive in /data/nginx/proxy_host/3.conf:9"
     error = f'Command failed: /usr/sbin/nginx -t -g "error_log off;"\n{said}\nmore\n'
