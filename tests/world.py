@@ -1,5 +1,6 @@
 """What end-to-end tests stand on: an NPM, services behind it, and proxysync as a process."""
 
+import http.client
 import io
 import json
 import os
@@ -12,6 +13,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 import yaml
@@ -166,6 +168,28 @@ class Npm:
         )
         return answer.status_code, answer.text
 
+    def ask(self, where: str) -> str:
+        """What a visitor gets from a domain, or from a port as tcp/25565.
+
+        That is a page's text, the status of any other answer and where it leads to, or an error.
+        """
+        protocol, _, port = where.rpartition("/")
+        address = urlsplit(self.sites_url)
+        connection = http.client.HTTPConnection(
+            address.hostname or "", int(port) if protocol else address.port or 80, timeout=10
+        )
+        try:
+            connection.request("GET", "/", headers={"Host": where, "Connection": "close"})
+            answer = connection.getresponse()
+            text = answer.read().decode(errors="replace").strip()
+        except (OSError, http.client.HTTPException) as error:
+            return f"{type(error).__name__}: {error}"
+        finally:
+            connection.close()
+        if answer.status == 200:
+            return text
+        return f"{answer.status} {answer.headers.get('Location', '')}".strip()
+
     def clean(self) -> None:
         """Removes what tests have made."""
         self.log_in()
@@ -241,17 +265,24 @@ class World:
         start = f"{first}\nfrom proxysync.cli.main import main\nraise SystemExit(main())"
         return [sys.executable, "-c", start, *words]
 
-    def run(self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Done:
-        """A command, to its end."""
+    def run(
+        self,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        first: str = "",
+        timeout: float = 120.0,
+    ) -> Done:
+        """A command, to its end; `first` as for `command`."""
         done = subprocess.run(
-            self.command(*words),
+            self.command(*words, first=first),
             env={**self.env, **(env or {})},
             cwd=self.folder,
             input=stdin,
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=timeout,
         )
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)

@@ -9,6 +9,7 @@ that need more of NPM than its API are left out unless the environment says how 
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -16,8 +17,9 @@ from typing import Any
 import pytest
 
 from proxysync.demo.services import DemoService
-from tests.random_history.actors import FOREIGN, Hands
-from tests.random_history.file import DOMAINS, GUARDED, STEADY, File
+from tests.by_kind import WORDS, Surroundings
+from tests.random_history.actors import Hands, Number
+from tests.random_history.file import File
 from tests.random_history.history import History
 from tests.random_history.visitors import Visitors
 from tests.world import SUFFIX, World, domain, eventually
@@ -25,10 +27,15 @@ from tests.world import SUFFIX, World, domain, eventually
 SEED = int(os.environ.get("PROXYSYNC_TEST_SEED", "1"))
 STEPS = int(os.environ.get("PROXYSYNC_TEST_STEPS", "25"))
 
+PORTS = tuple(range(21000, 21000 + len(WORDS)))
+"""Ports that are free on a real NPM's machine."""
+
 CONVERGES_WITHIN = 180.0
 """Seconds after which all must be in sync once nobody does anything any more."""
 
-NOBODYS = re.compile(r"proxy host #(\d+), which proxysync does not manage; free the domain in NPM")
+NOBODYS = re.compile(
+    r"([a-z0-9 ]+?) #(\d+), which proxysync does not manage; free the (?:domain|port) in NPM"
+)
 
 pytestmark = pytest.mark.timeout(600 + 20 * STEPS)
 
@@ -57,17 +64,20 @@ def history(world: World, services: list[DemoService]) -> Iterator[History]:
             "clients": [],
         },
     )
-    urls = [service.url for service in services]
-    file, hands = File(urls, access_list), Hands(world.npm, urls)
-    for name in FOREIGN:
-        hands.add_foreign(name)
-    found = History(world, file, hands, SEED, say)
-    try:
-        yield found
-    finally:
-        found.daemon.kill()
-        found.shells.stop()
-        found.accidents.mend_nginx()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        urls = tuple(service.url for service in services)
+        file = File(Surroundings(urls, PORTS, other.getsockname()[1], access_list))
+        hands = Hands(world.npm, file.kinds)
+        for name, kind in file.kinds.items():
+            for place in kind.of_strangers:
+                hands.add_foreign(name, place)
+        found = History(world, file, hands, SEED, say)
+        try:
+            yield found
+        finally:
+            found.daemon.kill()
+            found.shells.stop()
+            found.accidents.mend_nginx()
 
 
 @pytest.mark.parametrize("npm", [pytest.param("real", marks=pytest.mark.live)], indirect=True)
@@ -76,11 +86,7 @@ def test_whatever_happens_steady_sites_never_fail_and_all_is_in_sync_at_the_end(
 ) -> None:
     say(f"seed {SEED}, {STEPS} steps")
     begin(history)
-    visitors = Visitors(
-        history.world.npm.sites_url,
-        {domain(name): text for name, text in zip(STEADY, ("one", "two"), strict=True)},
-        {domain(GUARDED): "one two three"},
-    )
+    visitors = watching(history)
     with visitors.at_work():
         for _ in range(STEPS):
             history.step(visitors)
@@ -90,27 +96,46 @@ def test_whatever_happens_steady_sites_never_fail_and_all_is_in_sync_at_the_end(
     say(f"all in sync; {visitors.visits} visits, none failed")
 
 
+def watching(history: History) -> Visitors:
+    """Visitors of all that must always be served, or never without a password."""
+    file = history.file
+    steady = {
+        where: answer
+        for key in file.steady
+        for where, answer in file.kind(key).answers(file.entries[key]).items()
+    }
+    assert len(steady) == len(file.steady)
+    texts = file.kind(file.guarded[0]).around.texts.values()
+    closed = {name: texts for key in file.guarded for name in file.entries[key]["domains"]}
+    return Visitors(history.world.npm.ask, steady, closed)
+
+
 def begin(history: History) -> None:
     """Applied twice, so that a rollback of the last run takes no steady site with it."""
     history.save()
     history.world.apply()
-    for name in (domain("d0"), domain("d1"), DOMAINS[-1], domain("d2")):
-        history.file.want(Random(SEED), name)
+    rng = Random(SEED)
+    for kind in history.file.kinds.values():
+        free = [place for place in history.file.unused(kind) if place not in kind.bad_places]
+        for place in (free[0], free[-1]):
+            history.file.want(rng, kind, place)
     history.save()
     history.world.apply()
-    for name in STEADY:
-        eventually(lambda name=name: history.world.npm.visit(domain(name))[0] == 200)  # type: ignore[misc]
-    history.hands.state = history.world.npm.host(STEADY[0])["meta"]["proxysync"]["state"]
+    visitors = watching(history)
+    eventually(lambda: {where: visitors.ask(where) for where in visitors.steady} == visitors.steady)
+    row = history.hands.find(*next(iter(history.file.entries.items())))
+    assert row is not None
+    history.hands.state = row["meta"]["proxysync"]["state"]
     history.daemon.start()
 
 
 def end(history: History, visitors: Visitors) -> None:
     world = history.world
     eventually(lambda: in_sync(history, visitors), patience=CONVERGES_WITHIN)
-    rows = definitions(world)
+    rows = definitions(history)
     done = world.run("apply", "--yes", env={"PROXYSYNC_STATE_DIR": str(history.second)})
     say(f"the second state at the end: {done.code} {done.out.strip()[-200:]}")
-    assert definitions(world) == rows, "the second state folder changed something"
+    assert definitions(history) == rows, "the second state folder changed something"
 
 
 def decide_whose(history: History, status: list[dict[str, Any]]) -> None:
@@ -132,11 +157,13 @@ def decide_whose(history: History, status: list[dict[str, Any]]) -> None:
 
 
 def free(history: History, told: str) -> None:
-    """Deletes in NPM the hosts that are in the way and nobody's, as these words ask for."""
-    for npm_id in {int(found[1]) for found in NOBODYS.finditer(told)}:
-        assert npm_id not in history.hands.foreign, told
-        history.world.npm.call("DELETE", f"/nginx/proxy-hosts/{npm_id}")
-        say(f"free the domain in NPM: delete host #{npm_id}")
+    """Deletes in NPM what is in the way and nobody's, as these words ask for."""
+    labels = {kind.kind.label: name for name, kind in history.file.kinds.items()}
+    for words, number in {found.groups() for found in NOBODYS.finditer(told)}:
+        name = next(name for label, name in labels.items() if words.endswith(label))
+        assert (name, int(number)) not in history.hands.foreign, told
+        history.world.npm.call("DELETE", f"{history.file.kinds[name].path}/{number}")
+        say(f"free it in NPM: delete {name} #{number}")
 
 
 def in_sync(history: History, visitors: Visitors) -> bool:
@@ -149,12 +176,12 @@ def in_sync(history: History, visitors: Visitors) -> bool:
         what.append(f"plan: {plan.err.strip()[-200:]} {' '.join(plan.out.split())[:600]}")
     status = world.call("status", "--format", "json").json["proxies"]
     what += [
-        f"status: {row['name']} is {row['sync']}: {row['detail']}"
+        f"status: {row['kind']}/{row['name']} is {row['sync']}: {row['detail']}"
         for row in status
         if row["sync"] not in ("in sync", "disabled")
     ]
-    if {row["name"] for row in status} != set(wanted):
-        what.append(f"status: {sorted(row['name'] for row in status)}")
+    if {(row["kind"], row["name"]) for row in status} != set(wanted):
+        what.append(f"status: {sorted((row['kind'], row['name']) for row in status)}")
     decide_whose(history, status)
     if what and what != STILL:
         STILL[:] = what
@@ -167,43 +194,50 @@ STILL: list[str] = []
 
 def not_as_wanted(history: History) -> Iterator[str]:
     """What NPM has otherwise than the file says."""
-    rows = [r for r in history.world.npm.hosts() if r["id"] not in history.hands.foreign]
-    names = [str((row["meta"].get("proxysync") or {}).get("name")) for row in rows]
     wanted = history.file.entries
-    if sorted(names) != sorted(wanted):
-        yield f"NPM has {sorted(names)}, the file {sorted(wanted)}"
-    for name, row in zip(names, rows, strict=True):
-        entry = wanted.get(name, {})
-        is_on = bool(entry.get("enabled", True))
-        if entry and (
-            row["domain_names"] != sorted(entry["domains"])
-            or row["forward_port"] != int(entry["upstream"].rpartition(":")[2])
-            or row["advanced_config"] != entry.get("advanced_config", "")
-            or bool(row["access_list_id"]) != ("access_list" in entry)
-            or bool(row["enabled"]) != is_on
-            or (is_on and not row["meta"].get("nginx_online"))
-        ):
-            yield f"host {row['id']} is not as {name}: {row}"
-    for row in history.world.npm.call("GET", "/nginx/proxy-hosts"):
-        if any(name.endswith(".invalid") for name in row["domain_names"]):
-            yield f"a canary is left: {row}"
+    for name, kind in history.file.kinds.items():
+        rows = history.hands.rows(name)
+        entries = {key: entry for key, entry in wanted.items() if key[0] == name}
+        if len(rows) != len(entries):
+            yield f"NPM has {len(rows)} of {kind.kind.section}, the file {sorted(entries)}: {rows}"
+        for key, entry in entries.items():
+            row = history.hands.find(key, entry)
+            is_on = bool(entry.get("enabled", True))
+            if (
+                row is None
+                or kind.differs(entry, row)
+                or bool(row["enabled"]) != is_on
+                or (is_on and not row["meta"].get("nginx_online"))
+            ):
+                yield f"{key} is not as in the file: {row}"
+        for row in history.world.npm.call("GET", kind.path):
+            if any(str(held).endswith(".invalid") for held in row.get("domain_names", ())):
+                yield f"a canary is left: {row}"
 
 
 def not_served(history: History, visitors: Visitors) -> Iterator[str]:
-    """Names that do not answer as the file says, and names that should not answer."""
-    texts = dict(zip(history.urls, ("one", "two", "three"), strict=True))
-    wanted = {
-        name: texts[entry["upstream"]]
-        for entry in history.file.entries.values()
-        if entry.get("enabled", True) and "access_list" not in entry
-        for name in entry["domains"]
+    """Places that do not answer as the file says, and places that should not answer."""
+    wanted, nothing = history.file.answers(), visitors.ask(domain("nobody"))
+    for where in {*everywhere(history.file), *wanted}:
+        got = visitors.ask(where.replace("*", "any"))
+        empty = got == nothing or got.startswith(ConnectionRefusedError.__name__)
+        if not empty if where not in wanted else got != wanted[where]:
+            yield f"{where} answers {got[:40]!r}, not {wanted.get(where)}"
+
+
+def everywhere(file: File) -> set[str]:
+    """Where visitors may ask for something of free entries."""
+    return {
+        kind.where(place)
+        for kind in file.kinds.values()
+        for place in kind.places
+        if place not in kind.bad_places
     }
-    for name in {*DOMAINS, *wanted, domain(GUARDED)}:
-        status, text = visitors.ask(name.replace("*", "any"))
-        served = text.strip() if text.strip() in texts.values() else None
-        if served != wanted.get(name):
-            yield f"{name} answers {status} {text.strip()[:30]!r}, not {wanted.get(name)}"
 
 
-def definitions(world: World) -> dict[int, Any]:
-    return {row["id"]: {**row, "modified_on": None, "meta": None} for row in world.npm.hosts()}
+def definitions(history: History) -> dict[Number, Any]:
+    return {
+        (name, row["id"]): {**row, "modified_on": None, "meta": None}
+        for name, kind in history.file.kinds.items()
+        for row in kind.rows(history.world.npm)
+    }

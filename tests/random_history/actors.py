@@ -13,12 +13,14 @@ from typing import Any
 
 import requests
 
+from tests.by_kind import ByKind, Entry, Key, Row
 from tests.world import Npm, World, domain, eventually
 
 ENDS_WITHIN = 60.0
 """Seconds after SIGTERM in which a daemon must have ended: a write under way may take long."""
 
-Row = dict[str, Any]
+Number = tuple[str, int]
+"""A kind and an id in NPM."""
 
 DROP = "drop the marker of"
 
@@ -43,9 +45,9 @@ class Daemon:
             )
 
     def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def terminate(self) -> None:
         """SIGTERM, which must end it with 0, or at once if it has not come to its first word."""
@@ -123,83 +125,85 @@ class Shells:
 class Hands:
     """Somebody at NPM's web page. While NPM is away, nothing comes of it.
 
-    `state` is the id of the daemon's state folder.
+    `state` is the id of the daemon's state folder; `foreign` are the objects of strangers as they
+    made them, each with its kind.
     """
 
-    def __init__(self, npm: Npm, urls: list[str]) -> None:
+    def __init__(self, npm: Npm, kinds: Mapping[str, ByKind]) -> None:
         self._npm = npm
-        self._ports = [int(url.rpartition(":")[2]) for url in urls]
+        self._kinds = kinds
         self.state: str | None = None
-        self.foreign: dict[int, Row] = {}
+        self.foreign: dict[Number, Row] = {}
 
-    def find(self, name: str, domains: list[str]) -> Row | None:
-        """The host of an entry; never one of a stranger, whatever it holds."""
-        for row in self._npm.hosts():
-            if row["id"] in self.foreign:
-                continue
+    def rows(self, name: str) -> list[Row]:
+        """What the tests have of a kind in NPM, but for what belongs to strangers."""
+        rows = self._kinds[name].rows(self._npm)
+        return [row for row in rows if (name, row["id"]) not in self.foreign]
+
+    def find(self, key: Key, entry: Entry) -> Row | None:
+        """The object of an entry; never one of a stranger, whatever it holds."""
+        kind = self._kinds[key[0]]
+        for row in self.rows(key[0]):
             marker = row["meta"].get("proxysync") or {}
             if marker.get("canary"):
                 continue
-            if marker.get("name") == name or (not marker and set(row["domain_names"]) & {*domains}):
+            # A kind that keeps no marker may carry that of a name it had long ago.
+            known = marker and kind.kind.keeps_marker
+            if marker.get("name") == key[1] if known else kind.has_place_of(row, entry):
                 return row
         return None
 
-    def act(self, rng: Random, deed: str, name: str, domains: list[str]) -> str:
-        """Does it to the host of this entry; how NPM took it."""
+    def act(self, rng: Random, deed: str, key: Key, entry: Entry) -> str:
+        """Does it to the object of this entry; how NPM took it."""
         try:
-            row = self.find(name, domains)
+            row = self.find(key, entry)
             if row is None:
-                return "there is no such host"
+                return "there is no such object"
             if deed == DROP and self._belongs_to_another(row):
                 return "it is another state folder's, and stays"
-            return str(self._do(rng, deed, row).status_code)
+            return str(self._do(rng, deed, self._kinds[key[0]], row).status_code)
         except requests.RequestException as error:
             return f"NPM is away ({type(error).__name__})"
         except AssertionError as error:
             return f"NPM is broken ({str(error)[:60]})"
 
-    def _do(self, rng: Random, deed: str, row: Row) -> requests.Response:
-        path = f"/nginx/proxy-hosts/{row['id']}"
+    def _do(self, rng: Random, deed: str, kind: ByKind, row: Row) -> requests.Response:
+        path = f"{kind.path}/{row['id']}"
         if deed == "delete":
             return self._npm.api("DELETE", path)
         if deed in ("disable", "enable"):
-            return self._npm.api("POST", f"{path}/{deed}")
-        return self._npm.api("PUT", path, self._payload(rng, deed, row))
+            # NPM's page offers only the one that there is to do.
+            return self._npm.api("POST", f"{path}/{'disable' if row['enabled'] else 'enable'}")
+        return self._npm.api("PUT", path, self._payload(rng, deed, kind, row))
 
     def _belongs_to_another(self, row: Row) -> bool:
         """Whether another state folder wrote it: without its marker nobody could know it again."""
         return (row["meta"].get("proxysync") or {}).get("state") != self.state
 
-    def _payload(self, rng: Random, deed: str, row: Row) -> Mapping[str, Any]:
+    def _payload(self, rng: Random, deed: str, kind: ByKind, row: Row) -> Mapping[str, Any]:
         if deed == "edit":
-            return rng.choice(
-                [
-                    {"forward_port": rng.choice(self._ports)},
-                    {"allow_websocket_upgrade": not row["allow_websocket_upgrade"]},
-                    {"advanced_config": "client_max_body_size 7m;"},
-                ]
-            )
-        if deed == DROP:
-            return {"meta": {}}
-        sent = ("domain_names", "forward_scheme", "forward_host", "forward_port", "advanced_config")
-        return {key: row[key] for key in sent}
+            return rng.choice(kind.hand_edits(rng, row))
+        return {"meta": {}} if deed == DROP else kind.form(row)
 
-    def add_foreign(self, *domains: str) -> str:
+    def add_foreign(self, name: str, place: Any) -> str:
+        kind = self._kinds[name]
         try:
-            row = self._npm.add_host(*domains, port=self._ports[0])
+            made = self._npm.call("POST", kind.path, kind.foreign(place))
+            row = dict(self._npm.call("GET", f"{kind.path}/{made['id']}"))
         except requests.RequestException as error:
             return f"NPM is away ({type(error).__name__})"
         except AssertionError as error:
             return f"refused ({str(error)[-80:]})"
-        self.foreign[row["id"]] = row
-        return f"host {row['id']}"
+        self.foreign[name, row["id"]] = row
+        return f"{kind.kind.label} {row['id']}"
 
-    def remove_foreign(self, number: int) -> str | None:
-        """How NPM took it; None if the host is still there."""
+    def remove_foreign(self, number: Number) -> str | None:
+        """How NPM took it; None if the object is still there."""
+        kind = self._kinds[number[0]]
         try:
-            status = self._npm.api("DELETE", f"/nginx/proxy-hosts/{number}").status_code
-            # With a broken nginx NPM answers 500, and the host is gone all the same.
-            if any(row["id"] == number for row in self._npm.hosts()):
+            status = self._npm.api("DELETE", f"{kind.path}/{number[1]}").status_code
+            # With a broken nginx NPM answers 500, and the object is gone all the same.
+            if any(row["id"] == number[1] for row in kind.rows(self._npm)):
                 return None
         except (requests.RequestException, AssertionError):
             return None
@@ -207,15 +211,15 @@ class Hands:
         return str(status)
 
     def assert_foreign_untouched(self) -> None:
-        """Compares the hosts of strangers with what they were; one that was adopted is ours."""
-        rows = {row["id"]: row for row in self._npm.hosts()}
+        """Compares what strangers have with what it was; what was adopted is ours."""
+        rows = {(n, row["id"]): row for n, k in self._kinds.items() for row in k.rows(self._npm)}
         for number, before in list(self.foreign.items()):
             row = rows.get(number)
-            assert row is not None, f"host {number} of a stranger is gone: {before}"
+            assert row is not None, f"{number} of a stranger is gone: {before}"
             if "proxysync" in row["meta"] and "proxysync" not in before["meta"]:
                 del self.foreign[number]
                 continue
-            assert _lasting(row) == _lasting(before), f"host {number} of a stranger was changed"
+            assert _lasting(row) == _lasting(before), f"{number} of a stranger was changed"
 
 
 def _lasting(row: Row) -> Row:
@@ -232,15 +236,19 @@ class Accidents:
     """
 
     npm: Npm
+    kinds: Mapping[str, ByKind]
     data: Path | None
     kill: str | None
     start: str | None
 
     @classmethod
-    def of(cls, npm: Npm, environ: Mapping[str, str] = os.environ) -> "Accidents":
+    def of(
+        cls, npm: Npm, kinds: Mapping[str, ByKind], environ: Mapping[str, str] = os.environ
+    ) -> "Accidents":
         data = environ.get("PROXYSYNC_TEST_NPM_DATA")
         return cls(
             npm,
+            kinds,
             Path(data) if data else None,
             environ.get("PROXYSYNC_TEST_NPM_KILL"),
             environ.get("PROXYSYNC_TEST_NPM_START"),
@@ -273,13 +281,15 @@ class Accidents:
         """
         if self.data is None:
             return []
-        ids = {row["id"] for row in self.npm.call("GET", "/nginx/proxy-hosts")}
-        files = (self.data / "nginx" / "proxy_host").glob("*.conf")
-        ghosts = [path for path in files if int(path.stem) not in ids]
+        ghosts = []
+        for kind in self.kinds.values():
+            ids = {row["id"] for row in self.npm.call("GET", kind.path)}
+            folder = self.data / "nginx" / kind.files
+            ghosts += [p for p in folder.glob("*.conf") if int(p.stem) not in ids]
         for path in ghosts:
             path.unlink()
         eventually(self._reload)
-        return [path.name for path in ghosts]
+        return [f"{path.parent.name}/{path.name}" for path in ghosts]
 
     def _reload(self) -> bool:
         """Has NPM reload nginx by a host that goes again; a write beside it may end in a 500."""
@@ -315,7 +325,3 @@ class Accidents:
         folder = self.data / "nginx" / "custom"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / "http_top.conf"
-
-
-FOREIGN = (domain("foreign"), domain("theirs"))
-"""Hosts of strangers that nobody has a use for."""

@@ -1,76 +1,90 @@
 """The file of a random history: what stands in it, and how somebody edits it."""
 
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
 import yaml
 
-from tests.world import domain
-
-Entry = dict[str, Any]
-
-STEADY = ("steady-1", "steady-2")
-"""Entries that nobody edits and no hand touches: their sites must never fail."""
-
-GUARDED = "guarded"
-"""An entry with an access list: a stranger must never see its site."""
+from tests.by_kind import ByKind, Entries, Key, Surroundings, in_surroundings
 
 NAMES = tuple(f"entry-{number}" for number in range(9))
-DOMAINS = (
-    *(domain(f"d{number}") for number in range(12)),
-    *(f"*.{domain(f'w{number}')}" for number in range(2)),
-)
-MOST = 8
-"""Entries beside the fixed ones; each host more makes each reload of nginx slower."""
+"""Of free entries; two of different kinds may have the same one."""
 
-BAD_CONFIGS = ("no_such_directive on;", "client_max_body_size 10m", "location /x {")
+MOST = 11
+"""Free entries; each host more makes each reload of nginx slower."""
+
+SETTINGS = {"resync_interval": "3s", "max_delete": "100%", "health": {"interval": "2s"}}
 
 
 class File:
     """The entries as the last edit left them; edits draw from a generator and say what they did."""
 
-    def __init__(self, urls: Sequence[str], access_list: str) -> None:
-        self.urls = tuple(urls)
-        self.entries: dict[str, Entry] = {
-            **{
-                name: {"domains": [domain(name)], "upstream": url}
-                for name, url in zip(STEADY, urls, strict=False)
-            },
-            GUARDED: {
-                "domains": [domain(GUARDED)],
-                "upstream": urls[0],
-                "access_list": access_list,
-            },
-        }
+    def __init__(self, around: Surroundings) -> None:
+        self.kinds = in_surroundings(around)
+        self.entries: Entries = {}
+        for name, kind in self.kinds.items():
+            self.entries |= {(name, fixed): entry for fixed, entry in kind.fixed().items()}
+        self._fixed = frozenset(self.entries)
+
+    def kind(self, key: Key) -> ByKind:
+        return self.kinds[key[0]]
 
     @property
-    def free(self) -> list[str]:
+    def steady(self) -> list[Key]:
+        """The entries that nobody edits and no hand touches: what they serve must never fail."""
+        return [key for key in self._fixed if key[1] not in self.kind(key).guarded]
+
+    @property
+    def guarded(self) -> list[Key]:
+        """The entries whose sites no stranger may ever see."""
+        return sorted(key for key in self._fixed if key[1] in self.kind(key).guarded)
+
+    @property
+    def free(self) -> list[Key]:
         """The entries that may be edited in any way."""
-        return [name for name in self.entries if name not in (*STEADY, GUARDED)]
+        return [key for key in self.entries if key not in self._fixed]
 
-    @property
-    def unused(self) -> list[str]:
-        """Domains that no entry wants."""
-        used = {d for entry in self.entries.values() for d in entry["domains"]}
-        return [name for name in DOMAINS if name not in used]
+    def unused(self, kind: ByKind) -> list[Any]:
+        """Places that no entry has."""
+        used = {place for key, e in self.entries.items() for place in self.kind(key).places_of(e)}
+        return [place for place in kind.places if place not in used]
+
+    def answers(self) -> dict[str, str]:
+        """What visitors are to get, by where they ask."""
+        return {
+            where: answer
+            for key, entry in self.entries.items()
+            if entry.get("enabled", True)
+            for where, answer in self.kind(key).answers(entry).items()
+        }
 
     def text(self) -> str:
-        settings = {
-            "resync_interval": "3s",
-            "max_delete": "100%",
-            "health": {"interval": "2s"},
-        }
-        content = {"version": 1, "settings": settings, "proxies": self.entries}
-        return yaml.safe_dump(content, sort_keys=False)
+        return "".join(text for _, text in self._blocks())
+
+    def _blocks(self) -> Iterator[tuple[Key | None, str]]:
+        """The text piece by piece, and whose each one is."""
+        yield None, yaml.safe_dump({"version": 1, "settings": SETTINGS}, sort_keys=False)
+        for name, kind in self.kinds.items():
+            yield None, f"{kind.kind.section}:\n"
+            for key, entry in self.entries.items():
+                if key[0] == name:
+                    text = yaml.safe_dump({key[1]: entry}, sort_keys=False)
+                    yield key, textwrap.indent(text, "  ")
 
     def half(self, rng: Random) -> str:
-        """The first part of it, cut inside a line, but behind the entries that must stay whole."""
-        text = self.text()
-        start = text.index(f"  {GUARDED}:")
-        after = [at for at in range(start, len(text)) if text[at] != "\n" and text[at - 1] != "\n"]
-        last_line_of_guarded = text.index("access_list:", start)
-        return text[: rng.choice([at for at in after if at > last_line_of_guarded] or after[-1:])]
+        """The first part of it, cut inside a line of a free entry.
+
+        Inside a fixed one it might say something else that is valid; one that is missing because
+        the file was cut before it must be kept all the same.
+        """
+        text, places = "", []
+        for key, block in self._blocks():
+            cuts = [at for at in range(1, len(block)) if "\n" not in block[at - 1 : at + 1]]
+            places += [len(text) + at for at in cuts if key is not None and key in self.free]
+            text += block
+        return text[: rng.choice(places)] if places else text.rstrip("\n")
 
     def edit(self, rng: Random) -> str:
         """One edit that is possible now; what it was."""
@@ -78,120 +92,156 @@ class File:
         rng.shuffle(edits)
         return next(filter(None, (edit(self, rng) for edit in edits)))
 
-    def want(self, rng: Random, name: str) -> str | None:
-        """A new entry that wants this domain; None if there are enough."""
-        names = [n for n in NAMES if n not in self.entries]
-        if not names or len(self.free) >= MOST:
+    def want(self, rng: Random, kind: ByKind, place: Any) -> str | None:
+        """A new entry that wants this place; None if there are enough."""
+        name = self._new_name(rng, kind.kind.name)
+        if name is None or len(self.free) >= MOST:
             return None
-        entry = rng.choice(names)
-        self.entries[entry] = {"domains": [name], "upstream": rng.choice(self.urls)}
-        return f"create {entry} for {name}"
+        self.entries[kind.kind.name, name] = kind.new(rng, place)
+        return f"create {kind.kind.name}/{name} at {place}"
 
     def mend(self) -> None:
         """Takes out all that cannot work."""
-        for entry in self.entries.values():
-            entry.pop("locations", None)
-            if entry.get("advanced_config") in BAD_CONFIGS:
-                del entry["advanced_config"]
-            if entry["upstream"] not in self.urls:
-                entry["upstream"] = self.urls[0]
+        for key, entry in self.entries.items():
+            kind = self.kind(key)
+            kind.mend(entry)
+            if kind.bad_places & {*kind.places_of(entry)}:
+                good = [p for p in self.unused(kind) if p not in kind.bad_places]
+                entry.update({kind.place: good[0]} if good else {"enabled": False})
 
     def create(self, rng: Random) -> str | None:
-        free = self.unused
+        kind = rng.choice(list(self.kinds.values()))
+        free = self.unused(kind)
         if not free:
             return None
-        said = self.want(rng, rng.choice(free))
-        if said and len(free) > 3 and rng.random() < 0.5:
-            entry = self.entries[next(reversed(self.entries))]
-            entry["domains"].append(rng.choice(self.unused))
+        said = self.want(rng, kind, rng.choice(free))
+        places = self.entries[next(reversed(self.entries))][kind.place] if said else None
+        if isinstance(places, list) and len(free) > 3 and rng.random() < 0.5:
+            places.append(rng.choice(self.unused(kind)))
         return said
 
-    def upstream(self, rng: Random) -> str | None:
-        name = rng.choice([*self.free, *self.free, GUARDED])
-        entry = self.entries[name]
-        entry["upstream"] = rng.choice([u for u in self.urls if u != entry["upstream"]])
-        return f"upstream of {name}: {entry['upstream']}"
-
-    def dead_upstream(self, rng: Random) -> str | None:
-        if not self.free:
-            return None
-        name = rng.choice(self.free)
-        self.entries[name]["upstream"] = "http://127.0.0.1:1"
-        return f"dead upstream of {name}"
+    def change(self, rng: Random) -> str | None:
+        """What is special about its kind."""
+        key = rng.choice([*self.free, *self.free, *self.guarded])
+        edits = self.kind(key).edits()
+        return f"{_called(key)}: {rng.choice(edits)(rng, self.entries[key])}"
 
     def rename(self, rng: Random) -> str | None:
-        names = [n for n in NAMES if n not in self.entries]
-        if not self.free or not names:
-            return None
-        old, new = rng.choice(self.free), rng.choice(names)
-        self.entries = {new if n == old else n: entry for n, entry in self.entries.items()}
-        return f"rename {old} to {new}"
-
-    def move(self, rng: Random) -> str | None:
-        if len(self.free) < 2:
-            return None
-        giver, taker = rng.sample(self.free, 2)
-        given = self.entries[giver]["domains"]
-        moved = rng.choice(given)
-        if len(given) == 1:
-            if not self.unused:
-                return None
-            given.append(rng.choice(self.unused))
-        given.remove(moved)
-        self.entries[taker]["domains"].append(moved)
-        return f"move {moved} from {giver} to {taker}"
-
-    def swap(self, rng: Random) -> str | None:
-        if len(self.free) < 2:
-            return None
-        names = rng.sample(self.free, 2)
-        left, right = (self.entries[name] for name in names)
-        left["domains"], right["domains"] = right["domains"], left["domains"]
-        return f"swap the domains of {' and '.join(names)}"
-
-    def config(self, rng: Random) -> str | None:
-        name = rng.choice([*self.free, *self.free, GUARDED])
-        good = f"client_max_body_size {rng.randint(1, 99)}m;"
-        config = rng.choice([good, good, *BAD_CONFIGS])
-        self.entries[name]["advanced_config"] = config
-        return f"advanced_config of {name}: {config}"
-
-    def locations(self, rng: Random) -> str | None:
         if not self.free:
             return None
-        name = rng.choice(self.free)
-        entry = self.entries[name]
-        if entry.pop("locations", None):
-            return f"no locations of {name}"
-        bad = {"advanced_config": "bogus 1;"} if rng.random() < 0.4 else {}
-        entry["locations"] = [{"path": "/api", "upstream": rng.choice(self.urls), **bad}]
-        return f"{'bad' if bad else 'good'} location of {name}"
+        old = rng.choice(self.free)
+        name = self._new_name(rng, old[0])
+        if name is None:
+            return None
+        new = old[0], name
+        self.entries = {new if k == old else k: entry for k, entry in self.entries.items()}
+        return f"rename {_called(old)} to {name}"
+
+    def turn(self, rng: Random) -> str | None:
+        """An entry becomes one of another kind, under its name if that is free."""
+        if not self.free:
+            return None
+        old = rng.choice(self.free)
+        now = self.kind(old)
+        others = [k for k in self.kinds.values() if k.place == now.place and k is not now]
+        if not others:
+            return None
+        kind = rng.choice(others)
+        name = old[1] if (kind.kind.name, old[1]) not in self.entries else None
+        name = name or self._new_name(rng, kind.kind.name)
+        if name is None:
+            return None
+        places = self.entries.pop(old)[now.place]
+        self.entries[kind.kind.name, name] = {**kind.new(rng, None), kind.place: places}
+        return f"turn {_called(old)} into {kind.kind.name}/{name}"
+
+    def move(self, rng: Random) -> str | None:
+        """One of several places goes to another entry, of whatever kind."""
+        pair = self._pair(rng)
+        if pair is None:
+            return None
+        giver, taker = pair
+        field = self.kind(giver).place
+        given, taken = self.entries[giver][field], self.entries[taker][field]
+        if not isinstance(given, list):
+            return None
+        moved = rng.choice(given)
+        if len(given) == 1:
+            if not (unused := self.unused(self.kind(giver))):
+                return None
+            given.append(rng.choice(unused))
+        given.remove(moved)
+        taken.append(moved)
+        return f"move {moved} from {_called(giver)} to {_called(taker)}"
+
+    def swap(self, rng: Random) -> str | None:
+        pair = self._pair(rng)
+        if pair is None:
+            return None
+        field = self.kind(pair[0]).place
+        left, right = (self.entries[key] for key in pair)
+        left[field], right[field] = right[field], left[field]
+        return f"swap the {field} of {' and '.join(map(_called, pair))}"
+
+    def replace(self, rng: Random) -> str | None:
+        """An entry goes to another place, which nobody has."""
+        if not self.free:
+            return None
+        key = rng.choice(self.free)
+        kind, entry = self.kind(key), self.entries[key]
+        unused = self.unused(kind)
+        if not unused:
+            return None
+        new = rng.choice(unused)
+        if isinstance(entry[kind.place], list):
+            entry[kind.place][0] = new
+        else:
+            entry[kind.place] = new
+        return f"{_called(key)} is at {new}"
 
     def toggle(self, rng: Random) -> str | None:
-        name = rng.choice([*self.free, *self.free, GUARDED])
-        entry = self.entries[name]
+        key = rng.choice([*self.free, *self.free, *self.guarded])
+        entry = self.entries[key]
         entry["enabled"] = not entry.get("enabled", True)
-        return f"{'enable' if entry['enabled'] else 'disable'} {name}"
+        return f"{'enable' if entry['enabled'] else 'disable'} {_called(key)}"
 
     def delete(self, rng: Random) -> str | None:
         if len(self.free) < 3:
             return None
-        name = rng.choice(self.free)
-        del self.entries[name]
-        return f"delete {name}"
+        key = rng.choice(self.free)
+        del self.entries[key]
+        return f"delete {_called(key)}"
+
+    def _pair(self, rng: Random) -> tuple[Key, Key] | None:
+        """Two entries whose places are of one sort."""
+        if not self.free:
+            return None
+        first = rng.choice(self.free)
+        place = self.kind(first).place
+        others = [k for k in self.free if k != first and self.kind(k).place == place]
+        return (first, rng.choice(others)) if others else None
+
+    def _new_name(self, rng: Random, kind: str) -> str | None:
+        names = [name for name in NAMES if (kind, name) not in self.entries]
+        return rng.choice(names) if names else None
+
+
+def _called(key: Key) -> str:
+    return "/".join(key)
 
 
 EDITS: tuple[Callable[[File, Random], str | None], ...] = (
     File.create,
     File.create,
-    File.upstream,
-    File.dead_upstream,
+    File.change,
+    File.change,
+    File.change,
     File.rename,
+    File.turn,
     File.move,
     File.move,
     File.swap,
-    File.config,
-    File.locations,
+    File.replace,
     File.toggle,
     File.delete,
 )

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from tests.random_history.actors import DROP, Accidents, Daemon, Hands, Shells
-from tests.random_history.file import GUARDED, File
+from tests.random_history.actors import DROP, Accidents, Daemon, Hands, Number, Shells
+from tests.random_history.file import File
 from tests.random_history.visitors import Visitors
 from tests.world import World
 
@@ -20,9 +20,8 @@ class History:
     def __init__(self, world: World, file: File, hands: Hands, seed: int, say: Say) -> None:
         self.world = world
         self.file = file
-        self.urls = file.urls
         self.hands = hands
-        self.accidents = Accidents.of(world.npm)
+        self.accidents = Accidents.of(world.npm, file.kinds)
         self.daemon = Daemon(world)
         self.shells = Shells(world, say)
         self.second: Path = world.folder / "second-state"
@@ -128,28 +127,30 @@ class History:
 
     def _hand(self, rng: Random) -> str:
         deeds = ["edit", "edit", DROP, "delete", "disable", "save", "save"]
-        name = rng.choice([*self.file.free, *self.file.free, GUARDED])
-        if name != GUARDED:
+        key = rng.choice([*self.file.free, *self.file.free, *self.file.guarded])
+        if key not in self.file.guarded:
             deeds.append("enable")  # NPM's own enable forgets the access list
         deed = rng.choice(deeds)
-        domains = self.file.entries[name]["domains"]
-        return f"hand: {deed} {name}: {self.hands.act(rng, deed, name, domains)}"
+        done = self.hands.act(rng, deed, key, self.file.entries[key])
+        return f"hand: {deed} {'/'.join(key)}: {done}"
 
     def _foreign(self, rng: Random) -> str:
-        if not self.file.unused:
-            return "no domain is left for a stranger"
-        name = rng.choice(self.file.unused)
+        name, kind = rng.choice(list(self.file.kinds.items()))
+        places = [p for p in self.file.unused(kind) if p not in kind.bad_places]
+        if not places:
+            return f"no place is left for a stranger's {kind.kind.label}"
+        place = rng.choice(places)
         before = set(self.hands.foreign)
-        said = self.hands.add_foreign(name)
+        said = self.hands.add_foreign(name, place)
         for number in set(self.hands.foreign) - before:
-            what = f"the stranger removes {name}"
+            what = f"the stranger removes {place}"
             self._later(rng, what, partial(self._take_away, what, number), most=8)
         if rng.random() < 0.6:
-            self.file.want(rng, name)
+            self.file.want(rng, kind, place)
             self.save()
-        return f"a stranger takes {name}: {said}"
+        return f"a stranger takes {place}: {said}"
 
-    def _take_away(self, what: str, number: int) -> str:
+    def _take_away(self, what: str, number: Number) -> str:
         if number not in self.hands.foreign:
             return "it was adopted"
         status = self.hands.remove_foreign(number)
