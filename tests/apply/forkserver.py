@@ -45,14 +45,20 @@ class Ended:
 
 
 class ForkServer:
-    """Runs one command at a time; `kill` may be called from any thread while it runs."""
+    """Runs one command at a time; `kill` may be called from any thread while it runs.
 
-    def __init__(self, folder: Path) -> None:
+    `waits` are constants of `apply.site_check`.
+    """
+
+    def __init__(self, folder: Path, waits: Mapping[str, float]) -> None:
         self._output = folder / "output"
         self._pid = 0
         self._started = threading.Event()
         self._parent = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__, json.dumps(waits)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def __enter__(self) -> Self:
@@ -91,6 +97,8 @@ def _serve() -> None:
 
     for name in IMPORTS:
         import_module(name)
+    for name, seconds in json.loads(sys.argv[1]).items():
+        setattr(import_module("proxysync.apply.site_check"), name, seconds)
     build_parser(complete=True)
     gc.freeze()
     for line in sys.stdin:

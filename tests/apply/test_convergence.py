@@ -70,7 +70,7 @@ def _step(name: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[St
 @pytest.fixture(scope="module")
 def harness() -> Iterator[tuple[Harness, Checkpoint]]:
     with open_harness() as harness:
-        for row in harness.foreign():
+        for row in harness.foreign()["proxy"]:
             harness.world.npm.api("DELETE", f"{HOSTS}/{row['id']}")
         yield harness, Checkpoint(harness.sandbox, harness.world.folder)
 

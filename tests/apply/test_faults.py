@@ -1,64 +1,93 @@
 """NPM fails in every way at every kind of write, and is put in sync once it is well again."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import chain, count, product
+from random import Random
 from threading import Event
 from typing import Any
 
 import pytest
 
+from proxysync.kinds import Kind
 from proxysync.npm import session, transport
 from proxysync.sandbox import hosts
 from tests.apply.harness import Checkpoint, Harness, open_harness
+from tests.by_kind import KINDS, ByKind, Entries, Entry
 from tests.faults import Fault
-from tests.world import HOST, HOSTS, Done, domain
+from tests.scene import add_foreign
+from tests.world import HOST, HOSTS, Done
 
-Entries = dict[str, dict[str, Any]]
-
-
-def prepared(harness: Harness) -> Entries:
-    urls = [toy.url for toy in harness.toys]
-    return {
-        "alpha": {"upstream": urls[0]},
-        "beta": {"upstream": urls[1]},
-        "gamma": {"upstream": urls[2]},
-        "delta": {"upstream": urls[0]},
-    }
+Foreign = dict[str, list[dict[str, Any]]]
 
 
-def edit(entries: Entries, kind: str, upstream: str) -> Entries:
-    """The file after an edit that leads to this kind of write."""
-    entries = {name: dict(entry) for name, entry in entries.items()}
-    if kind == "create":
-        entries["new"] = {"upstream": upstream}
-    elif kind == "update":
-        entries["alpha"]["upstream"] = upstream
-    elif kind == "disable":
-        entries["alpha"]["enabled"] = False
-    elif kind == "delete":
-        del entries["delta"]
-    elif kind == "rename":
-        entries["omega"] = {"domains": [domain("alpha")], **entries.pop("alpha")}
-    elif kind == "release":
-        entries["alpha"]["domains"] = [domain("beta")]
-        entries["beta"]["domains"] = [domain("alpha")]
+def prepared(kind: ByKind) -> Entries:
+    words = {"alpha": "steady", "beta": "kept", "gamma": "changed", "delta": "leaving"}
+    entries = {(kind.kind.name, name): entry_at(kind, word) for name, word in words.items()}
+    off = {**entry_at(kind, "disabled"), "enabled": False}
+    return {**entries, (kind.kind.name, "off"): off}
+
+
+def entry_at(kind: ByKind, word: str) -> Entry:
+    return {**kind.new(Random(0), None), kind.place: kind.as_place([kind.place_called(word)])}
+
+
+def edit(entries: Entries, kind: ByKind, write: str) -> Entries:
+    """The file after an edit that leads to this sort of write."""
+    every = {name: dict(entry) for (_, name), entry in entries.items()}
+    if write in ("create", "beacon", "beacon removal"):
+        every["new"] = entry_at(kind, "first")
+    elif write in ("update", "second update"):
+        every["alpha"] = kind.changed(every["alpha"])
+    elif write == "disable":
+        every["alpha"]["enabled"] = False
+    elif write == "enable":
+        every["off"]["enabled"] = True
+    elif write == "delete":
+        del every["delta"]
+    elif write == "rename":
+        every["omega"] = every.pop("alpha")
+    elif write == "release":
+        places = every["alpha"][kind.place], every["beta"][kind.place]
+        every["beta"][kind.place], every["alpha"][kind.place] = places
     else:
-        entries["alpha"]["advanced_config"] = "client_max_body_size 9m;"
-    return entries
+        every["alpha"]["advanced_config"] = "client_max_body_size 9m;"
+    return {(kind.kind.name, name): entry for name, entry in every.items()}
 
 
-REQUESTS = {
-    "create": ("POST", HOSTS),
-    "update": ("PUT", HOST),
-    "disable": ("POST", f"{HOST}/disable"),
-    "delete": ("DELETE", HOST),
-    "rename": ("PUT", HOST),
-    "release": ("PUT", HOST),
-    "canary": ("POST", HOSTS),
-    "canary removal": ("DELETE", HOST),
-}
+@dataclass(frozen=True)
+class Write:
+    """A request that a sort of write makes, of so many like it the first one by default."""
+
+    method: str
+    path: str
+    nth: int = 1
+
+
+def writes(kind: Kind) -> dict[str, Write]:
+    """The sorts of writes that there are of a kind."""
+    many, one = f"/{kind.collection}", rf"/{kind.collection}/\d+"
+    found = {
+        "create": Write("POST", many),
+        "update": Write("PUT", one),
+        "disable": Write("POST", f"{one}/disable"),
+        "delete": Write("DELETE", one),
+        "release": Write("PUT", one),
+    }
+    if kind.keeps_marker:
+        found["rename"] = Write("PUT", one)
+    if not kind.is_switched_by_put:
+        found["enable"] = Write("POST", f"{one}/enable")
+    if kind.is_late:
+        found["second update"] = Write("PUT", one, nth=2)
+    if kind.risky:
+        found |= {"canary": Write("POST", many), "canary removal": Write("DELETE", one)}
+    if "ports" in vars(type(kind)):
+        found |= {"beacon": Write("POST", HOSTS), "beacon removal": Write("DELETE", HOST)}
+    return found
+
 
 FAULTS: dict[str, dict[str, Any]] = {
     "refuse": {"fault": Fault.REFUSE},
@@ -84,20 +113,44 @@ OUTAGES: dict[str, dict[str, Any]] = {
 }
 
 
+def cases(ways: Iterable[str]) -> list[Any]:
+    """Each way to fail at each write; but of most kinds only some of them when time is short."""
+    first, *others = [[(k.kind.name, write) for write in writes(k.kind)] for k in KINDS]
+    rest = product(chain.from_iterable(others), ways)
+    return [
+        *(pytest.param(*where, way) for where, way in product(first, ways)),
+        *(
+            pytest.param(*where, way, marks=[pytest.mark.long] if number % EACH else [])
+            for number, (where, way) in enumerate(rest)
+        ),
+    ]
+
+
+EACH = 16
+"""So many of the others are left to `make test-long` for each one that is not."""
+
+
 @dataclass
 class Prepared:
     harness: Harness
     start: Checkpoint
+    kind: ByKind
     entries: Entries
 
 
 @pytest.fixture(scope="module")
-def prepared_harness() -> Iterator[Prepared]:
+def prepared_harness(request: pytest.FixtureRequest) -> Iterator[Prepared]:
     with open_harness() as harness:
-        entries = prepared(harness)
+        kind = harness.kinds[request.param]
+        if kind is not harness.kinds["proxy"]:
+            add_foreign(harness.world.npm, kind)
+        if "ports" in vars(type(kind.kind)):
+            harness.settings["verify"] = {"url": harness.sandbox.sites_url}
+        entries = prepared(kind)
         harness.write(entries)
         assert harness.call("apply", "--yes").code == 0
-        yield Prepared(harness, Checkpoint(harness.sandbox, harness.world.folder), entries)
+        start = Checkpoint(harness.sandbox, harness.world.folder)
+        yield Prepared(harness, start, kind, entries)
 
 
 @pytest.fixture
@@ -133,7 +186,7 @@ def assert_truthful(harness: Harness, done: Done, entries: Entries) -> None:
         assert "NPM is not in sync with the file." in done.out or done.err.startswith("Error: ")
 
 
-def assert_recovers(harness: Harness, entries: Entries, foreign: object) -> None:
+def assert_recovers(harness: Harness, entries: Entries, foreign: Foreign) -> None:
     """Whether one or two runs bring NPM in sync, without a touch of what is not ours."""
     first = harness.call("apply", "--yes")
     assert_truthful(harness, first, entries)
@@ -142,23 +195,26 @@ def assert_recovers(harness: Harness, entries: Entries, foreign: object) -> None
         assert second.code == 0, second.out + second.err
         harness.assert_in_sync(entries)
     assert harness.foreign() == foreign
-    theirs = tuple(f"{HOSTS}/{row['id']}" for row in harness.foreign())
+    theirs = tuple(
+        f"{harness.kinds[name].path}/{row['id']}" for name, rows in foreign.items() for row in rows
+    )
     assert not [path for _, path in harness.sandbox.writes if path.startswith(theirs)]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", REQUESTS)
+@pytest.mark.parametrize(
+    ("prepared_harness", "write", "fault"), cases(FAULTS), indirect=["prepared_harness"]
+)
 def test_a_fault_at_a_write_is_told_and_mended_by_the_next_run(
     at_start: Prepared,
     impatient: Callable[[], AbstractContextManager[object]],
-    kind: str,
+    write: str,
     fault: str,
 ) -> None:
     harness, foreign = at_start.harness, at_start.harness.foreign()
-    method, path = REQUESTS[kind]
-    entries = edit(at_start.entries, kind, harness.toys[2].url)
+    asked = writes(at_start.kind.kind)[write]
+    entries = edit(at_start.entries, at_start.kind, write)
     harness.write(entries)
-    harness.proxy.inject(**FAULTS[fault], method=method, path=path)
+    harness.proxy.inject(**FAULTS[fault], **vars(asked))
     with impatient() if FAULTS[fault]["fault"] is Fault.HANG else nullcontext():
         done = harness.call("apply", "--yes")
     assert any(seen.fault for seen in harness.proxy.requests), "the fault was never met"
@@ -169,23 +225,25 @@ def test_a_fault_at_a_write_is_told_and_mended_by_the_next_run(
 
 
 @pytest.mark.parametrize("effect", [True, False], ids=["that took effect", "that never came"])
-@pytest.mark.parametrize("outage", OUTAGES)
-@pytest.mark.parametrize("kind", REQUESTS)
+@pytest.mark.parametrize(
+    ("prepared_harness", "write", "outage"), cases(OUTAGES), indirect=["prepared_harness"]
+)
 def test_an_npm_that_goes_away_at_a_write_is_put_in_line_when_it_is_back(
-    at_start: Prepared, kind: str, outage: str, effect: bool
+    at_start: Prepared, write: str, outage: str, effect: bool
 ) -> None:
     harness, foreign = at_start.harness, at_start.harness.foreign()
-    method, path = REQUESTS[kind]
-    entries = edit(at_start.entries, kind, harness.toys[2].url)
+    wanted = writes(at_start.kind.kind)[write]
+    entries = edit(at_start.entries, at_start.kind, write)
     harness.write(entries)
 
-    gone = Event()
+    gone, met = Event(), count(1)
 
-    def go_away(_number: int, asked: str, where: str, phase: str) -> bool:
+    def go_away(_number: int, method: str, path: str, phase: str) -> bool:
         now = (
-            asked == method
-            and re.fullmatch(path, where)
+            method == wanted.method
+            and re.fullmatch(wanted.path, path)
             and phase == ("after" if effect else "before")
+            and next(met) == wanted.nth
         )
         if now:
             gone.set()
@@ -218,15 +276,16 @@ def save_by_hand_after(harness: Harness, method: str, **fields: Any) -> None:
     harness.proxy.on_request = hook
 
 
-@pytest.mark.parametrize("kind", ["create", "update"])
+@pytest.mark.parametrize("prepared_harness", ["proxy"], indirect=True)
+@pytest.mark.parametrize("write", ["create", "update"])
 @pytest.mark.parametrize("fields", [{"forward_port": 9}, {"advanced_config": "# mine"}])
 def test_hand_that_saves_right_after_a_write_is_drift_and_no_refusal(
-    at_start: Prepared, kind: str, fields: dict[str, Any]
+    at_start: Prepared, write: str, fields: dict[str, Any]
 ) -> None:
     harness = at_start.harness
-    entries = edit(at_start.entries, kind, harness.toys[1].url)
+    entries = edit(at_start.entries, at_start.kind, write)
     harness.write(entries)
-    save_by_hand_after(harness, REQUESTS[kind][0], **fields)
+    save_by_hand_after(harness, writes(at_start.kind.kind)[write].method, **fields)
     done = harness.call("apply", "--yes")
     assert done.code == 0, done.out
     assert len(harness.sandbox.proxy_hosts()) == len(entries) + 2
@@ -236,12 +295,13 @@ def test_hand_that_saves_right_after_a_write_is_drift_and_no_refusal(
     harness.assert_in_sync(entries)
 
 
+@pytest.mark.parametrize("prepared_harness", ["proxy"], indirect=True)
 def test_what_npm_itself_stores_otherwise_is_still_a_refusal(
     at_start: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer to the write shows it, too, so that nobody else can have done it."""
     harness = at_start.harness
-    entries = edit(at_start.entries, "create", harness.toys[1].url)
+    entries = edit(at_start.entries, at_start.kind, "create")
     harness.write(entries)
     stored = hosts._stored
     monkeypatch.setattr(hosts, "_stored", lambda data: {**stored(data), "forward_port": 9})

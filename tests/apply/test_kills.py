@@ -1,77 +1,112 @@
 """Killed at every step of an apply, proxysync brings all in sync when it is started again.
 
-`make test` takes each sixth step, `make test-long` all of them.
+`make test` takes some of the steps, `make test-long` all of them.
 """
 
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import pytest
 
 from tests.apply.forkserver import DIED, ForkServer
-from tests.apply.harness import Checkpoint, Harness, open_harness
+from tests.apply.harness import NO_WAIT, Checkpoint, Harness, open_harness
+from tests.by_kind import KINDS, Entries
+from tests.changes_of_kinds import after, answers, before, kept
+from tests.scene import add_foreign
 from tests.world import domain
 
-PARTS = 6
-"""The steps are dealt out to so many tests, so that they run beside each other."""
+TEN_CHANGES = "ten changes of proxies"
+ALL_KINDS = "all kinds"
 
-EACH_PART = [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, PARTS))]
+
+@dataclass(frozen=True)
+class Steps:
+    """Into how many tests the steps are dealt out, so that they run beside each other; and how many
+    requests, writes and commits such an apply takes at least.
+    """
+
+    parts: int
+    requests: int
+    writes: int
+    commits: int
+
+
+STEPS = {
+    TEN_CHANGES: Steps(6, 30, 12, 40),
+    **{kind.kind.name: Steps(16, 20, 8, 60) for kind in KINDS[1:]},
+    ALL_KINDS: Steps(40, 60, 30, 200),
+}
+
+EACH_PART = [
+    pytest.param(scene, part, marks=[pytest.mark.long] if part or scene == ALL_KINDS else [])
+    for scene, steps in STEPS.items()
+    # All kinds at once differ from each by itself in their order alone: not each step is needed.
+    for part in range(steps.parts if scene != ALL_KINDS else 1)
+]
+each_part = pytest.mark.parametrize(("rounds", "part"), EACH_PART, indirect=["rounds"])
 
 pytestmark = pytest.mark.timeout(120)
 
-Entries = dict[str, dict[str, Any]]
 
-
-def before(urls: list[str]) -> Entries:
+def proxies_before(urls: Sequence[str]) -> Entries:
     one, two, three = urls
-    return {
-        "steady": {"upstream": one},
-        "port": {"upstream": one},
-        "flags": {"upstream": two},
-        "old": {"domains": [domain("renamed")], "upstream": two},
-        "leaving": {"upstream": three},
-        "disabled": {"upstream": three},
-        "left": {"domains": [domain("left")], "upstream": one},
-        "right": {"domains": [domain("right")], "upstream": two},
-        "config": {"upstream": three},
-    }
+    return of_proxies(
+        {
+            "steady": {"upstream": one},
+            "port": {"upstream": one},
+            "flags": {"upstream": two},
+            "old": {"domains": [domain("renamed")], "upstream": two},
+            "leaving": {"upstream": three},
+            "disabled": {"upstream": three},
+            "left": {"domains": [domain("left")], "upstream": one},
+            "right": {"domains": [domain("right")], "upstream": two},
+            "config": {"upstream": three},
+        }
+    )
 
 
-def ten_changes(urls: list[str]) -> Entries:
+def ten_changes(urls: Sequence[str]) -> Entries:
     """Two creations, two updates, a rename, a deletion, a disabling, a swap and free text."""
     one, two, three = urls
+    return of_proxies(
+        {
+            "steady": {"upstream": one},
+            "first": {"upstream": one},
+            "second": {"upstream": two},
+            "port": {"upstream": three},
+            "flags": {"upstream": two, "websockets": True, "block_exploits": True},
+            "new": {"domains": [domain("renamed")], "upstream": two},
+            "disabled": {"upstream": three, "enabled": False},
+            "left": {"domains": [domain("right")], "upstream": one},
+            "right": {"domains": [domain("left")], "upstream": two},
+            "config": {"upstream": three, "advanced_config": "client_max_body_size 9m;"},
+        }
+    )
+
+
+def of_proxies(proxies: Mapping[str, dict[str, Any]]) -> Entries:
     return {
-        "steady": {"upstream": one},
-        "first": {"upstream": one},
-        "second": {"upstream": two},
-        "port": {"upstream": three},
-        "flags": {"upstream": two, "websockets": True, "block_exploits": True},
-        "new": {"domains": [domain("renamed")], "upstream": two},
-        "disabled": {"upstream": three, "enabled": False},
-        "left": {"domains": [domain("right")], "upstream": one},
-        "right": {"domains": [domain("left")], "upstream": two},
-        "config": {"upstream": three, "advanced_config": "client_max_body_size 9m;"},
+        ("proxy", name): {"domains": [domain(name)], **entry} for name, entry in proxies.items()
     }
-
-
-KEPT = ("steady", "port", "flags", "renamed", "config", "left", "right")
-"""Sites that work before and after: whatever happens, and whenever, they are served."""
-
-TEXTS = {"one", "two", "three"}
 
 
 @dataclass
 class Rounds:
-    """One apply after the other, each from the same start and each dying at another step."""
+    """One apply after the other, each from the same start and each dying at another step.
+
+    `kept` is what works before and after: whatever happens, and whenever, it is served.
+    """
 
     harness: Harness
     forks: ForkServer
     start: Checkpoint
+    steps: Steps
     entries: Entries
-    foreign: list[dict[str, Any]] = field(default_factory=list)
+    kept: Mapping[str, frozenset[str]]
+    foreign: dict[str, list[dict[str, Any]]]
 
     @property
     def env(self) -> dict[str, str]:
@@ -117,9 +152,8 @@ class Rounds:
     def assert_heals(self) -> None:
         """Whether every site that worked still does, and at most two runs do the rest."""
         self.harness.proxy.on_request = None
-        assert {
-            name: self.harness.visit(name) for name in KEPT if "HTTP" in self.harness.visit(name)
-        } == {}
+        got = {where: self.harness.world.npm.ask(where) for where in self.kept}
+        assert {where: text for where, text in got.items() if text not in self.kept[where]} == {}
         if self.harness.call("apply", "--yes").code != 0:
             assert self.harness.call("apply", "--yes").code == 0
         self.harness.assert_in_sync(self.entries)
@@ -127,40 +161,56 @@ class Rounds:
 
 
 @pytest.fixture(scope="module")
-def rounds() -> Iterator[Rounds]:
-    with open_harness() as harness, ForkServer(harness.world.folder.parent) as forks:
-        urls = [toy.url for toy in harness.toys]
-        harness.write(before(urls))
+def rounds(request: pytest.FixtureRequest) -> Iterator[Rounds]:
+    """For ten changes of proxies, or for all that can be done to one kind or to all of them."""
+    with open_harness() as harness, ForkServer(harness.world.folder.parent, NO_WAIT) as forks:
+        kinds = [k for name, k in harness.kinds.items() if request.param in (name, "all kinds")]
+        if kinds:
+            old, new, must_answer = before(kinds), after(kinds), kept(kinds)
+            # What opens ports is written with a look at the edge.
+            harness.settings |= {
+                "verify": {"url": harness.sandbox.sites_url},
+                "max_delete": "100%",
+            }
+        else:
+            old, new = proxies_before(harness.urls), ten_changes(harness.urls)
+            was, then = (answers(harness.kinds.values(), entries) for entries in (old, new))
+            must_answer = {w: frozenset({was[w], then[w]}) for w in was.keys() & then.keys()}
+        for kind in kinds:
+            if kind is not harness.kinds["proxy"]:
+                add_foreign(harness.world.npm, kind)
+        harness.write(old)
         assert harness.call("apply", "--yes").code == 0
-        harness.write(ten_changes(urls))
+        harness.write(new)
         start = Checkpoint(harness.sandbox, harness.world.folder)
-        yield Rounds(harness, forks, start, ten_changes(urls), harness.foreign())
+        steps = STEPS[request.param]
+        yield Rounds(harness, forks, start, steps, new, must_answer, harness.foreign())
 
 
-@pytest.mark.parametrize("part", EACH_PART)
+@each_part
 def test_killed_before_any_request(rounds: Rounds, part: int) -> None:
-    for number in count(1 + part, PARTS):
+    for number in count(1 + part, rounds.steps.parts):
         if not rounds.dies_at_request(number, "before"):
             break
         rounds.assert_heals()
-    assert number > 30, "such an apply should take more requests"
+    assert number > rounds.steps.requests, "such an apply should take more requests"
 
 
-@pytest.mark.parametrize("part", EACH_PART)
+@each_part
 def test_killed_after_any_write_and_before_its_answer(rounds: Rounds, part: int) -> None:
     """A read has no effect: to be killed after it is the same as before it."""
-    for number in count(1 + part, PARTS):
+    for number in count(1 + part, rounds.steps.parts):
         if not rounds.dies_at_request(number, "after"):
             break
         rounds.assert_heals()
-    assert number > 12, "such an apply should take more writes"
+    assert number > rounds.steps.writes, "such an apply should take more writes"
 
 
-@pytest.mark.parametrize("part", EACH_PART)
+@each_part
 def test_dead_before_any_commit(rounds: Rounds, part: int) -> None:
     """Of the state or the journal; right after one, nothing is left to lose before the next."""
-    for number in count(1 + part, PARTS):
+    for number in count(1 + part, rounds.steps.parts):
         if not rounds.dies_at_commit(number):
             break
         rounds.assert_heals()
-    assert number > 40, "such an apply should take more commits"
+    assert number > rounds.steps.commits, "such an apply should take more commits"
