@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -149,6 +150,16 @@ def upstream() -> Iterator[int]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def ports() -> list[int]:
+    """Ports that are free."""
+    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    numbers = [one.getsockname()[1] for one in holders]
+    for one in holders:
+        one.close()
+    return numbers
 
 
 @pytest.fixture

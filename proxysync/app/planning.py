@@ -174,7 +174,7 @@ def replan(probed: Probed) -> Planned:
 def final_failures(remembered: Remembered, snapshot: Snapshot) -> Sequence[Failure]:
     """Definitions that are not to be tried again as they are, and as NPM is."""
     return [
-        Failure(entry.key, entry.fields, entry.live, entry.reason)
+        Failure(entry.key, entry.fields, entry.live, entry.reason, as_found=entry.as_found)
         for entry in remembered.failures
         if not entry.retry and entry.surroundings == reference_fingerprint(entry.fields, snapshot)
     ]

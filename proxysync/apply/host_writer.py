@@ -204,15 +204,16 @@ def needs_no_write(change: Change) -> bool:
     all that it takes.
 
     A write would reload nginx, or worse: NPM since 2.13 loses the certificate of a 404 host by a
-    PUT that changes nothing. A marker that names another proxysync has to go, and a host that
-    nginx may not have has to be written.
+    PUT that changes nothing. A marker that names another proxysync has to go, and a host of which
+    NPM does not say whether nginx has it has to be written. One that
+    nginx refuses would be refused again.
     """
     live = change.live
     if change.action != "adopt" or live is None or change.fields:
         return False
     kind = KINDS[change.kind]
     is_marked = kind.keeps_marker and live.marker is not None
-    return not is_marked and (live.online is True or not kind.is_enabled(live.fields))
+    return not is_marked and (live.online is not None or not kind.is_enabled(live.fields))
 
 
 def _may_linger(target: Fields, live: Live, last: Applied | None) -> bool:

@@ -7,6 +7,7 @@ from proxysync.apply.checked import Checked, sites_seen
 from proxysync.apply.outcome import ApplyError, WriteOutcome
 from proxysync.apply.promise import Findings
 from proxysync.apply.report import ChangeOutcome, ChangeResult
+from proxysync.kinds import KINDS
 from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Applied, Key, Live, Snapshot
 from proxysync.model.errors import ProxysyncError
@@ -101,14 +102,7 @@ class Ledger:
 
     def refused(self, change: Change, error: ApplyError) -> tuple[ChangeOutcome, bool]:
         """Remembers the refusal; whether it is new comes second."""
-        entry = FailedEntry(
-            key=change.key,
-            fields=change.desired or {},
-            live=error.live.fields if error.live else None,
-            reason=error.message,
-            retry=error.retry,
-            surroundings=reference_fingerprint(change.desired or {}, self._snapshot),
-        )
+        entry = self._refusal(change, error.message, error.live, retry=error.retry)
         is_new = entry not in self._state.failures()
         if is_new:
             self._state.add_failure(entry)
@@ -169,6 +163,28 @@ class Ledger:
         )
         self._state.record(row, replaces=old_name(change))
         self._state.clear_failure(change.key)
+        if live.online is False and KINDS[live.kind].is_enabled(live.fields):
+            self._state.add_failure(self._refusal(change, live.refusal, live, as_found=True))
+
+    def _refusal(
+        self,
+        change: Change,
+        reason: str,
+        live: Live | None,
+        *,
+        retry: bool = False,
+        as_found: bool = False,
+    ) -> FailedEntry:
+        fields = change.desired or {}
+        return FailedEntry(
+            key=change.key,
+            fields=fields,
+            live=live.fields if live else None,
+            reason=reason,
+            retry=retry,
+            surroundings=reference_fingerprint(fields, self._snapshot),
+            as_found=as_found,
+        )
 
 
 def outcome_of(change: Change, result: ChangeResult, error: ProxysyncError) -> ChangeOutcome:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from proxysync.kinds import KINDS, RESERVED_SUFFIX
 from proxysync.model import Key, Snapshot
 from proxysync.plan.model import Change
+from proxysync.plan.references import unresolved
 
 Names = frozenset[str]
 NO_NAMES: Names = frozenset()
@@ -65,7 +66,8 @@ def in_order(changes: Sequence[Change], in_use: AbstractSet[str] = NO_NAMES) -> 
 def _rank(group: Sequence[Change]) -> int:
     if not KINDS[group[0].kind].is_host:
         return 3 if group[0].target is None else 1
-    return 0 if all(map(takes_down, group)) else 2
+    waits = any(unresolved(change.target) for change in group)
+    return 0 if all(map(takes_down, group)) and not waits else 2
 
 
 def names_in_use(snapshot: Snapshot) -> Names:

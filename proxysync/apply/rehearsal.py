@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from proxysync.apply.after_refusal import after_rehearsal
 from proxysync.apply.canary import try_out
 from proxysync.apply.domain_move import DomainMove
-from proxysync.apply.host_writer import HostWriter
+from proxysync.apply.host_writer import HostWriter, needs_no_write
 from proxysync.apply.ledger import Ledger
 from proxysync.apply.order import held, wanted
 from proxysync.apply.outcome import ApplyError
@@ -42,6 +42,8 @@ def rehearse(plan: Plan, npm: NpmClient, hosts: HostWriter, ledger: Ledger) -> R
     """
     rehearsal = Rehearsal()
     for change in plan.to_make:
+        if needs_no_write(change):
+            continue
         if change.live is None and not _takes_from_another(change, plan.to_make):
             continue  # a new host that takes nothing away is its own canary
         error = _try(change, npm, hosts, ledger.last(change))

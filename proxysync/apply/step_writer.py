@@ -45,7 +45,10 @@ class StepWriter:
         """
         change = step.change
         if needs_no_write(change):
-            return WriteOutcome(change, self._hosts.refetch(change, move))
+            now = self._hosts.refetch(change, move)
+            off = now.online is False and KINDS[now.kind].is_enabled(now.fields)
+            note = f"nginx does not serve it, as before: {now.refusal}" if off else None
+            return WriteOutcome(change, now, note=note)
         if step.part is Part.DETACH:
             return self._detach(change, step.names, move)
         elsewhere = NO_NAMES

@@ -122,7 +122,7 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
     )
     draft = replace(draft, undoes=_undoes(draft, last, lost=lost))
     draft = replace(draft, reason=_reason(draft, match, last))
-    draft = _resend(draft, row, live, unserved=draft.key in policy.unserved)
+    draft = _resend(draft, row, live, policy)
     draft = _with_secrets(draft, differing(match.entry, row, live, policy.secret_key))
     if draft.stop is not None:
         return draft
@@ -222,9 +222,13 @@ def _renamed(match: Match) -> bool:
     return match.owned is not None and match.owned.name != match.entry.name
 
 
-def _resend(draft: Draft, row: Applied | None, live: Live, *, unserved: bool) -> Draft:
+def _resend(draft: Draft, row: Applied | None, live: Live, policy: Policy) -> Draft:
     """A host that NPM shows as it should be, though nginx may not, or does not, serve it so."""
-    why = why_resend(row, live, as_asked=draft.have == draft.want, unserved=unserved)
+    as_asked, unserved = draft.have == draft.want, draft.key in policy.unserved
+    if draft.key in policy.as_found and as_asked and live.online is False:
+        refused = f"nginx does not serve it, as before it was taken over: {live.refusal}"
+        return replace(draft, notes=(*draft.notes, refused))
+    why = why_resend(row, live, as_asked=as_asked, unserved=unserved)
     if why is None:
         return draft
     return replace(draft, resend=True, reason=draft.reason if draft.writes else why)

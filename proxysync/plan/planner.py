@@ -1,6 +1,7 @@
 """From the file, NPM and the state to a plan: a pure function, made of the rules beside it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from proxysync.model import Applied, Desired, Key, Live, Snapshot
@@ -34,6 +35,7 @@ def make_plan(
     long as neither the file nor NPM has changed. Raises nothing of its own.
     """
     applied = [row for row in applied if _can_be_told(row, snapshot)]
+    policy = replace(policy, as_found=frozenset(f.key for f in failures if f.as_found))
     matching = with_known_ids(
         match(desired, snapshot, applied, instance=policy.instance, adopting=policy.adopting)
     )

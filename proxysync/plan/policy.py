@@ -22,7 +22,7 @@ class Policy:
     it is to be. The entries `unserved` are not served at the edge, whatever NPM says of their
     hosts. `contested` are the fields that somebody else has put back too often. `unknown_texts`
     may hold secrets that the state does not know (see `unknown_past`). `secret_key` is what the
-    state tells secrets apart by (see `secrets`).
+    state tells secrets apart by (see `secrets`). What nginx refused `as_found` is left as it is.
     """
 
     instance: str = "default"
@@ -40,6 +40,7 @@ class Policy:
     contested: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     unknown_texts: frozenset[str] = frozenset()
     secret_key: bytes = field(default=b"", repr=False)
+    as_found: frozenset[Key] = frozenset()
 
     @property
     def command(self) -> str:
@@ -51,10 +52,12 @@ class Policy:
 class Failure:
     """A definition that was written, did not work and was rolled back.
 
-    `live` is what NPM had after the roll back, None if nothing was left.
+    `live` is what NPM had after the roll back, None if nothing was left. One that is `as_found`
+    was taken over so, and never written by us.
     """
 
     key: Key
     fields: Fields
     live: Fields | None
     reason: str
+    as_found: bool = False

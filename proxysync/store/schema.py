@@ -206,5 +206,6 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE identity ADD COLUMN secret_key TEXT NOT NULL DEFAULT '';
     UPDATE identity SET secret_key = lower(hex(randomblob(32)));
     ALTER TABLE applied ADD COLUMN digests TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE failure ADD COLUMN as_found INTEGER NOT NULL DEFAULT 0;
     """,
 )

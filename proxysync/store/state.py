@@ -20,7 +20,8 @@ RETRY = Backoff(first=15.0, longest=600.0)
 class FailedEntry:
     """A definition that nginx or NPM refused, and what NPM had once it was put right again.
 
-    With `retry` it may work later without an edit (a domain that is taken, say).
+    With `retry` it may work later without an edit (a domain that is taken, say). One that is
+    `as_found` was refused by nginx already when it was taken over, and was not written by us.
     `surroundings` is what it referred to in NPM, for it may work once that is another.
     """
 
@@ -30,6 +31,7 @@ class FailedEntry:
     reason: str
     retry: bool
     surroundings: str = ""
+    as_found: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class State:
                 reason=row["reason"],
                 retry=bool(row["retry"]),
                 surroundings=row["surroundings"],
+                as_found=bool(row["as_found"]),
             )
             for row in rows
         )
@@ -172,7 +175,7 @@ class State:
     def add_failure(self, failure: FailedEntry) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._target,
                     failure.key.kind,
@@ -183,6 +186,7 @@ class State:
                     int(failure.retry),
                     clock.to_text(clock.now()),
                     failure.surroundings,
+                    int(failure.as_found),
                 ),
             )
 

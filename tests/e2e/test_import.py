@@ -6,9 +6,12 @@ On the sandbox and, marked `live`, on a real NPM.
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from tests.world import World, domain
+from proxysync.sandbox import Sandbox
+from tests.conftest import in_sandbox
+from tests.world import BAD, World, domain
 
 COLLECTIONS = (
     "proxy-hosts",
@@ -29,7 +32,7 @@ def add(world: World, collection: str, *domains: str, **fields: Any) -> dict[str
     return dict(made)
 
 
-def add_list(world: World, name: str) -> int:
+def add_list(world: World, name: str, *clients: str, **fields: Any) -> int:
     row = world.npm.call(
         "POST",
         "/nginx/access-lists",
@@ -38,7 +41,8 @@ def add_list(world: World, name: str) -> int:
             "satisfy_any": False,
             "pass_auth": False,
             "items": [{"username": "mum", "password": "not-to-be-seen"}],
-            "clients": [],
+            "clients": [{"directive": how, "address": who} for how, who in map(str.split, clients)],
+            **fields,
         },
     )
     return int(row["id"])
@@ -53,20 +57,31 @@ def add_proxy(world: World, *domains: str, **fields: Any) -> dict[str, Any]:
     return world.npm.add_host(*map(domain, domains), **{"locations": [], **fields})
 
 
-def populate(world: World, port: int) -> None:
-    """Hosts of all sorts, as people have them."""
+def add_certificates(world: World) -> tuple[int, list[int]]:
+    """One for all names, and two of one name."""
     wild = world.npm.add_certificate(domain("wild"), "*.proxysync-test.example")
     # A real NPM reads no domain from certificates like those of the tests.
     twins = [
         world.npm.add_certificate(domain("twin" if world.npm.sandbox else f"twin-{n}"), domain(n))
         for n in ("first", "second")
     ]
+    return wild, twins
+
+
+def populate(world: World, ports: list[int]) -> None:
+    """Some 60 objects of all sorts, as people have them."""
+    wild, twins = add_certificates(world)
     family = add_list(world, "family")
-    for _ in range(2):
-        add_list(world, "same")
+    rules = ("allow 192.168.0.0/16", "allow fd00::/8", "deny all")
+    lan = add_list(world, "Home & LAN", *rules, satisfy_any=True, pass_auth=True, items=[])
+    same = [add_list(world, "same"), add_list(world, "same", "allow 10.0.0.1")]
     tls = {"certificate_id": wild, "ssl_forced": True, "http2_support": True}
+    for index in range(20):
+        lists = {"access_list_id": (0, lan, *same)[index % 4]}
+        add_proxy(world, f"app{index}", port=8000 + index, **tls, block_exploits=True, **lists)
     for index in range(6):
-        add_proxy(world, f"app{index}", port=8000 + index, **tls, block_exploits=True)
+        add_proxy(world, f"plain{index}", forward_host=f"container-{index}", port=80)
+    add_proxy(world, "refused", advanced_config=BAD)
     for name, fields in _proxies(family, twins).items():
         add_proxy(world, name, **fields)
     add_proxy(world, "*.apps", "apps", "apps2")
@@ -79,8 +94,15 @@ def populate(world: World, port: int) -> None:
     redirection = add(world, "redirection-hosts", "away", forward_http_code=302, **secure)
     disable(world, "redirection-hosts", redirection)
     stream = {"forwarding_host": "127.0.0.1", "forwarding_port": 9, "certificate_id": 0}
-    both = {"tcp_forwarding": True, "udp_forwarding": True}
-    world.npm.call("POST", "/nginx/streams", {"incoming_port": port, **stream, **both})
+    protocols: list[dict[str, Any]] = [
+        {"tcp_forwarding": True, "udp_forwarding": True},
+        {"tcp_forwarding": True},
+        {"udp_forwarding": True},
+    ]
+    for port, fields in zip(ports, protocols, strict=True):
+        world.npm.call("POST", "/nginx/streams", {"incoming_port": port, **stream, **fields})
+    for index in range(5):
+        add(world, "redirection-hosts", f"moved{index}", forward_http_code=301 + index % 2, **to)
     add(world, "dead-hosts", "gone", **tls, hsts_enabled=True, hsts_subdomains=True)
     add(world, "dead-hosts", "parked", advanced_config="add_header X-Parked '$host ${host}';")
 
@@ -137,15 +159,16 @@ def use(world: World, path: Path) -> None:
 
 
 def test_what_was_made_by_hand_is_imported_and_adopted_without_a_change(
-    world: World, closed_port: int
+    world: World, ports: list[int]
 ) -> None:
-    populate(world, closed_port)
+    populate(world, ports)
     before = everything(world)
     path = world.folder / "imported.yaml"
     done = world.run("import", "-o", str(path))
     assert done.code == 0, done.err
     assert "Adopting these changes nothing." in done.err
     assert "Left out" not in done.err
+    assert "nginx does not serve" in done.err, "the one that nginx refuses"
     assert changed(world, before) == {}
     assert "not-to-be-seen" not in path.read_text() + done.out + done.err
 
@@ -157,6 +180,49 @@ def test_what_was_made_by_hand_is_imported_and_adopted_without_a_change(
     assert changed(world, before) == {}
     world.assert_in_sync()
     assert world.run("import").out == path.read_text(), "names stay"
+
+
+def in_words(world: World) -> dict[Any, Any]:
+    """All that NPM serves or is off, by what it claims, with names in place of ids."""
+    lists = {
+        row["id"]: (row["name"], [(c["directive"], c["address"]) for c in row["clients"]])
+        for row in world.npm.call("GET", "/nginx/access-lists?expand=clients,items")
+    }
+    rows = world.npm.call("GET", "/nginx/certificates")
+    certificates = {row["id"]: row["nice_name"] for row in rows}
+    ids = {"certificate_id": certificates, "access_list_id": lists}
+    return {
+        (collection, str(row.get("domain_names") or row["incoming_port"])): {
+            field: ids[field].get(value) if field in ids else value
+            for field, value in row.items()
+            if field not in MOVING | {"id", "created_on", "owner_user_id"}
+        }
+        for collection in COLLECTIONS[:4]
+        for row in world.npm.call("GET", f"/nginx/{collection}")
+    } | {("access-lists", str(value)): value for value in lists.values()}
+
+
+def test_another_npm_is_filled_from_the_file_of_the_first(
+    small_world: World, tmp_path_factory: pytest.TempPathFactory, ports: list[int]
+) -> None:
+    populate(small_world, ports)
+    text = yaml.safe_load(small_world.run("import").out)
+    for entry in text["access_lists"].values():
+        if "users" in entry:
+            entry["users"] = dict.fromkeys(entry["users"], "${MUM_PASSWORD}")
+    text["settings"] = {"verify": "off", "validation": {"mode": "off"}}
+    with Sandbox() as sandbox:
+        other = World(tmp_path_factory.mktemp("other"), in_sandbox(sandbox))
+        add_certificates(other)
+        other.file.write_text(yaml.safe_dump(text))
+        other.env["PROXYSYNC_SECRET_MUM_PASSWORD"] = "not-to-be-seen"
+        done = other.call("apply", "--yes")
+        assert [line for line in done.out.splitlines() if line.startswith("failed")] == [
+            line for line in done.out.splitlines() if "create refused: nginx refuses it" in line
+        ]
+        was, now = in_words(small_world), in_words(other)
+    assert {key for key in was if key not in now} == {("proxy-hosts", str([domain("refused")]))}
+    assert {k: v for k, v in now.items() if v != was.get(k)} == {}
 
 
 def test_what_a_person_would_not_write_is_left_out(small_world: World) -> None:

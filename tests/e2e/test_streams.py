@@ -25,16 +25,6 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-def ports() -> list[int]:
-    """Ports that are free."""
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    numbers = [one.getsockname()[1] for one in holders]
-    for one in holders:
-        one.close()
-    return numbers
-
-
-@pytest.fixture
 def busy(impatient: None) -> Iterator[int]:
     """A port that something else on NPM's machine has."""
     with socket.create_server(("127.0.0.1", 0)) as other:
