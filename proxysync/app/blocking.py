@@ -36,7 +36,7 @@ def remember_blocked(state: State, emit: Emit, probed: Probed, plan: Plan) -> No
             message = f"{verdict.name} passes validation now"
             emit(NewEvent("proxy.unblocked", message, verdict.key))
     unblocked = set(known)
-    if read.options.adopting:
+    if read.options.is_partial:
         unblocked &= {change.key for change in plan.changes}
     state.unblock(unblocked - set(probed.blocked))
 

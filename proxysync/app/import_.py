@@ -8,6 +8,7 @@ from typing import Any
 from proxysync.app.entry_names import new_name
 from proxysync.app.imported_file import ImportedEntry, to_text
 from proxysync.app.plan import PlanResult
+from proxysync.app.remembered import remember
 from proxysync.app.state_folder import StateReader
 from proxysync.config.errors import ConfigError
 from proxysync.config.load import load_text
@@ -84,7 +85,7 @@ def import_(
     `config` is the file in use, if there is one: it says which instance we are. `environ` is what
     `${NAME}` may read. Raises NpmError, and ProxysyncError where something wanted is not there.
     """
-    snapshot = npm.snapshot()
+    snapshot = remember(stored.state, "").seen(npm.snapshot())
     secrets = handed_over(environ) | dict(config.secrets if config else {})
     source = _Source(
         snapshot,

@@ -16,9 +16,11 @@ from proxysync.kinds.entry import Resource
 from proxysync.kinds.references import reference_fingerprint
 from proxysync.model import Key, Snapshot
 from proxysync.plan.adoption import only_adoptions
+from proxysync.plan.match import Owned
 from proxysync.plan.model import MARKER_FIELD, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
+from proxysync.plan.release import managed, release_plan
 from proxysync.store.state import BlockedEntry, State
 from proxysync.values.limits import DeleteLimit
 
@@ -38,18 +40,25 @@ class Options:
     """What a single run may ask for beyond the file.
 
     With `adopting`, only these entries are looked at, to take over the foreign hosts that
-    hold their domains. With `keep_drift`, a way back leaves alone what was changed in NPM.
-    Those in `ignore_unserved` are not written again just because nginx does not serve them.
-    `trigger` is why there is a run at all, for the history.
+    hold their domains; with `releasing`, only these managed hosts, to give them back. With
+    `keep_drift`, a way back leaves alone what was changed in NPM. Those in `ignore_unserved` are
+    not written again just because nginx does not serve them. `trigger` is why there is a run at
+    all, for the history.
     """
 
     max_delete: DeleteLimit | None = None
     recreate: bool = False
     delete_orphans: bool = False
     adopting: frozenset[Key] = frozenset()
+    releasing: frozenset[Key] = frozenset()
     keep_drift: bool = False
     ignore_unserved: frozenset[Key] = frozenset()
     trigger: str = "apply"
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the plan is for some entries only."""
+        return bool(self.adopting or self.releasing)
 
 
 @dataclass(frozen=True)
@@ -108,12 +117,23 @@ class Probed:
 
 def read(config: Config, options: Options, snapshot: Snapshot, state: State | None) -> Read:
     """What a plan for this file is made from; `state` is None where there is none."""
-    return Read(config, options, snapshot, remember(state, config.fingerprint))
+    remembered = remember(state, config.fingerprint)
+    return Read(config, options, remembered.seen(snapshot), remembered)
+
+
+def managed_hosts(read: Read) -> dict[Key, Owned]:
+    """The hosts that are ours, by their entries and by the names that they go by in NPM."""
+    instance = read.config.settings.instance
+    desired = read.config.desired(read.snapshot)
+    return managed(desired, read.snapshot, read.remembered.applied, instance)
 
 
 def plan_from(read: Read, blocked: Mapping[Key, str] = NOT_BLOCKED) -> Planned:
     """What has to change in NPM so that it is as the file asks."""
     config, options, remembered = read.config, read.options, read.remembered
+    if options.releasing:
+        plan = release_plan(options.releasing, managed_hosts(read), read.snapshot)
+        return Planned(read, plan, blocked)
     settings = config.settings
     unserved = remembered.unserved - options.ignore_unserved
     policy = Policy(

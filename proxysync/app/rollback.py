@@ -11,7 +11,7 @@ from proxysync.app.planning import Options, final_failures
 from proxysync.app.remembered import remember
 from proxysync.app.result import ReconcileResult
 from proxysync.app.state_folder import StateFolder, earlier_secrets, opened
-from proxysync.app.way_back import plan_back, rollback_trigger
+from proxysync.app.way_back import ours_after, plan_back, rollback_trigger
 from proxysync.app.workspace import Workspace
 from proxysync.apply.lock import write_lock
 from proxysync.config.environment import Environment
@@ -51,7 +51,8 @@ class WayBack:
     options: Options
 
     def plan(self, snapshot: Snapshot) -> Plan:
-        remembered = remember(self.work.state, "")
+        remembered, journal = remember(self.work.state, ""), self.work.journal
+        snapshot = remembered.seen(snapshot)
         policy = Policy(
             instance=self.settings.instance,
             state=remembered.state_id,
@@ -64,11 +65,12 @@ class WayBack:
         )
         return plan_back(
             self.run_id,
-            self.work.journal.entries(since=self.run_id),
+            journal.entries(since=self.run_id),
             remembered.applied,
             snapshot,
             policy,
             final_failures(remembered, snapshot),
+            ours_after(journal.entries(since=0, until=self.run_id - 1)),
         )
 
     def recover(self) -> Recovered:

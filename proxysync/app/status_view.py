@@ -10,6 +10,7 @@ from typing import Any
 from proxysync.app import hold, planning
 from proxysync.app.choose import choose
 from proxysync.app.planning import Options
+from proxysync.app.remembered import remember
 from proxysync.app.state_folder import StateReader, read_folder
 from proxysync.app.status import EntryStatus, collect, foreign, with_health
 from proxysync.config.models import Config
@@ -136,7 +137,7 @@ class StatusView:
         try:
             self._npm = self._npm or self._connect()
             if self._snapshot is None or time.monotonic() - self._asked > ASK_NPM:
-                self._snapshot = self._npm.snapshot()
+                self._snapshot = remember(self._stored.state, "").seen(self._npm.snapshot())
                 self._asked = time.monotonic()
             plan = self._planned(config, self._snapshot)
             visibility = self._npm.visibility_warning()

@@ -10,6 +10,8 @@ from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
+from proxysync.plan.release import release
+from proxysync.plan.unknown_past import hide_unknown_past
 from proxysync.store.journal import JournalEntry
 
 CARRIED_OUT = frozenset({"done", "released", "unconfirmed", "half done", None})
@@ -31,15 +33,19 @@ def plan_back(
     snapshot: Snapshot,
     policy: Policy,
     failures: Sequence[Failure] = (),
+    ours: frozenset[Host] = frozenset(),
 ) -> Plan:
     """The plan that undoes these writes (oldest first), all from the run `run_id` on.
 
     Hosts that neither the state nor these writes know of are foreign to it, whatever marker
-    they carry; so it deletes only what these writes made. A definition whose certificate or
-    access list is gone by now is a conflict, for without them the site would be open, or not
-    be served as it was. `failures` as for any plan.
+    they carry; so it deletes only what these writes made, gives back what they took over, and takes
+    over what they gave back. A definition whose certificate or access list is gone by now is a
+    conflict, for without them the site would be open, or not be served as it was. `failures` as
+    for any plan; `ours` were written before that run.
     """
-    names = names_before(entries, applied, snapshot)
+    theirs = adopted(entries, ours, snapshot)
+    names = names_before([e for e in entries if _host(e) not in theirs], applied, snapshot)
+    names = {key: found for key, found in names.items() if found[1] not in theirs}
     written = {_host(entry) for entry in entries if entry.outcome in CARRIED_OUT}
     made_again = _gone(names, snapshot)
     found = [
@@ -47,16 +53,40 @@ def plan_back(
         for key, (fields, host) in names.items()
         if host in written or _can_be_seen(host, snapshot)
     ]
-    rows = [*applied, *_renamed(names, applied)]
-    known = {host_of(row) for row in rows} | {_host(entry) for entry in entries}
+    known = {host_of(row) for row in applied} | {_host(entry) for entry in entries}
+    objects = tuple(_if_known(o, known) for o in snapshot.objects)
+    releases = _releases(theirs, applied, replace(snapshot, objects=objects), policy)
     plan = make_plan(
         found,
-        replace(snapshot, objects=tuple(_if_known(o, known) for o in snapshot.objects)),
-        rows,
-        policy,
+        replace(snapshot, objects=tuple(_given_back(o, releases) for o in objects)),
+        [row for row in [*applied, *_renamed(names, applied)] if host_of(row) not in theirs],
+        replace(policy, adopting=_released(entries, names)),
         failures=failures,
     )
-    return replace(plan, changes=tuple(_because(change, run_id) for change in plan.changes))
+    changes = (*plan.changes, *releases.values())
+    return replace(plan, changes=tuple(_because(change, run_id) for change in changes))
+
+
+def adopted(
+    entries: Sequence[JournalEntry], ours: frozenset[Host], snapshot: Snapshot
+) -> dict[Host, Fields]:
+    """The hosts that were somebody else's before these writes and are still there, as they were."""
+    there = {host_of(live) for live in snapshot.objects}
+    first: dict[Host, JournalEntry] = {}
+    for entry in entries:
+        if entry.outcome in CARRIED_OUT:
+            first.setdefault(_host(entry), entry)
+    return {
+        host: KINDS[entry.kind].normalise(entry.before)
+        for host, entry in first.items()
+        if entry.action == "adopt" and entry.before is not None and host in there - ours
+    }
+
+
+def ours_after(entries: Sequence[JournalEntry]) -> frozenset[Host]:
+    """The hosts that these writes (oldest first) left as ours."""
+    last = {_host(entry): entry for entry in entries if entry.outcome in CARRIED_OUT}
+    return frozenset(host for host, e in last.items() if e.action not in ("delete", "release"))
 
 
 def names_before(
@@ -76,6 +106,46 @@ def names_before(
         for host, (name, fields) in sorted(known.items(), key=lambda item: item[1][0])
         if fields is not None
     }
+
+
+def _releases(
+    theirs: Mapping[Host, Fields], applied: Sequence[Applied], snapshot: Snapshot, policy: Policy
+) -> dict[Host, Change]:
+    """What gives these hosts back as they were; those that are nobody's of ours already are."""
+    rows = {host_of(row): row for row in applied}
+    releases = {}
+    for live in snapshot.objects:
+        host, row = host_of(live), rows.get(host_of(live))
+        marker = live.marker if live.marker and live.marker.instance == policy.instance else None
+        name = row.name if row else marker.name if marker else None
+        if host not in theirs or name is None:
+            continue
+        # What somebody has changed since stays, as in any plan that reports drift.
+        is_changed = row is not None and row.fields != live.fields and not row.unconfirmed
+        kept = policy.drift == "report" and is_changed
+        change = release(live, Key(live.kind, name), live.fields if kept else theirs[host])
+        problem = _possible(Desired(change.key, change.target or {}), host, snapshot).problem
+        if problem is not None:
+            change = replace(change, action="conflict", reason=problem, target=None)
+        releases[host] = hide_unknown_past(change, applied, policy)
+    return releases
+
+
+def _given_back(live: Live, releases: Mapping[Host, Change]) -> Live:
+    """The host as somebody else's, who has only what it is to have then."""
+    change = releases.get(host_of(live))
+    if change is None:
+        return live
+    return replace(live, marker=None, fields=change.target or live.fields)
+
+
+def _released(
+    entries: Sequence[JournalEntry], names: Mapping[Key, tuple[Fields, Host]]
+) -> frozenset[Key]:
+    """The entries whose hosts these writes gave back."""
+    done = [e for e in entries if e.outcome in CARRIED_OUT and e.action == "release"]
+    hosts = {_host(entry) for entry in done}
+    return frozenset(key for key, (_, host) in names.items() if host in hosts)
 
 
 def host_of(row: Applied | Live) -> Host:

@@ -69,7 +69,7 @@ class DomainMove:
         """The change's host as it should be: as it was planned for, or as this run left it."""
         return self.now(change) or change.live
 
-    def is_finished(self, change: Change, marker: Marker) -> bool:
+    def is_finished(self, change: Change, marker: Marker | None) -> bool:
         """Whether the host already has all that it is to have."""
         now = self.now(change)
         return now is not None and (now.fields, now.marker) == (change.target, marker)

@@ -49,8 +49,9 @@ class HostWriter:
         self._state = state
         self._disable_first = disable_first
 
-    def marker(self, change: Change) -> Marker:
-        return Marker(change.name, self.instance, state=self._state)
+    def marker(self, change: Change) -> Marker | None:
+        """The marker that the host has once the change is made: none where it is given back."""
+        return None if change.action == "release" else self._own_marker(change)
 
     def refetch(self, change: Change, move: DomainMove) -> Live:
         """The host as it is now; raises ApplyError if it is no longer as the run expects it."""
@@ -85,14 +86,14 @@ class HostWriter:
         elif before is None:
             live = self._create(change, target, on_created)
             trouble = trouble_of(live, target)
-        elif _may_linger(target, before, prepared.last):
+        elif change.action != "release" and _may_linger(target, before, prepared.last):
             live = self._disable_anew(change, target, before)
         else:
             before = self._disable_before(target, before)
             live = self._npm.update(
                 KINDS[change.kind], before, target, self.marker(change), change.secrets
             )
-            trouble = trouble_of(live, target)
+            trouble = None if _is_refused_as_before(change, before) else trouble_of(live, target)
         outcome = WriteOutcome(change, live, None, prepared.promise, before, prepared.last)
         if trouble is not None:
             raise self.take_back(outcome, move, trouble)
@@ -132,9 +133,12 @@ class HostWriter:
             told = "nginx now refuses what was there before, too, so the site is down"
         return ApplyError(trouble, _hint(told), live=restored, retry=False, restored=True)
 
+    def _own_marker(self, change: Change) -> Marker:
+        return Marker(change.name, self.instance, state=self._state)
+
     def _create(self, change: Change, target: Fields, on_created: OnCreated) -> Live:
         """A new host. Where NPM would serve a disabled one, it leads nowhere until it is off."""
-        kind, marker = KINDS[change.kind], self.marker(change)
+        kind, marker = KINDS[change.kind], self._own_marker(change)
         created_off = kind.is_switched_by_put and not self._npm.server().serves_disabled
         if kind.is_enabled(target) or created_off:
             return self._npm.create(kind, target, marker, on_created, change.secrets)
@@ -154,12 +158,12 @@ class HostWriter:
         self, change: Change, target: Fields, before: Live | None, on_created: OnCreated
     ) -> Live:
         """The host as it is to be, served for a moment and then off."""
-        kind, marker = KINDS[change.kind], self.marker(change)
+        kind = KINDS[change.kind]
         on = {**target, kind.switch: True}
         if before is None:
-            live = self._npm.create(kind, on, marker, on_created)
+            live = self._npm.create(kind, on, self._own_marker(change), on_created)
         else:
-            live = self._npm.update(kind, before, on, marker)
+            live = self._npm.update(kind, before, on, self.marker(change))
         return self._npm.disable(kind, live.npm_id)
 
     def _disable_before(self, target: Fields, before: Live) -> Live:
@@ -200,20 +204,28 @@ def trouble_of(live: Live, target: Fields) -> str | None:
 
 
 def needs_no_write(change: Change) -> bool:
-    """Whether a host is taken over that is as the file says already, so that the state's row is
-    all that it takes.
+    """Whether the state's row is all that it takes: a host that is as the file says already is
+    taken over, or one without a marker of ours is given back.
 
     A write would reload nginx, or worse: NPM since 2.13 loses the certificate of a 404 host by a
     PUT that changes nothing. A marker that names another proxysync has to go, and a host of which
-    NPM does not say whether nginx has it has to be written. One that
-    nginx refuses would be refused again.
+    NPM does not say whether nginx has it has to be written. One that nginx refuses would be
+    refused again.
     """
     live = change.live
-    if change.action != "adopt" or live is None or change.fields:
+    if live is None or change.fields or change.action not in ("adopt", "release"):
         return False
+    if change.action == "release":
+        return True
     kind = KINDS[change.kind]
     is_marked = kind.keeps_marker and live.marker is not None
-    return not is_marked and (live.online is not None or not kind.is_enabled(live.fields))
+    is_tested = live.online is not None or not (kind.is_host and kind.is_enabled(live.fields))
+    return is_tested and not is_marked and not change.secrets
+
+
+def _is_refused_as_before(change: Change, before: Live) -> bool:
+    """Whether a host is given back as it is, which nginx has not served before either."""
+    return change.action == "release" and before.online is False and change.target == before.fields
 
 
 def _may_linger(target: Fields, live: Live, last: Applied | None) -> bool:
@@ -229,11 +241,10 @@ def _may_linger(target: Fields, live: Live, last: Applied | None) -> bool:
 
 
 def _same(live: Live, planned: Live) -> bool:
-    return (live.fields, live.marker, live.created_on) == (
-        planned.fields,
-        planned.marker,
-        planned.created_on,
-    )
+    """Whether it is as planned, but for a marker that says nothing since no write takes it away."""
+    if KINDS[live.kind].keeps_marker and live.marker != planned.marker:
+        return False
+    return (live.fields, live.created_on) == (planned.fields, planned.created_on)
 
 
 def _hint(what: str) -> str:

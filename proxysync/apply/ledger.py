@@ -23,6 +23,7 @@ DONE_EVENTS = {
     "update": "proxy.updated",
     "delete": "proxy.deleted",
     "adopt": "proxy.adopted",
+    "release": "proxy.released",
 }
 
 
@@ -152,6 +153,9 @@ class Ledger:
         if live is None:
             self._state.forget([change.key])
             return
+        if change.action == "release":
+            give_back(self._state, live)
+            return
         assert change.desired is not None
         row = Applied(
             change.key,
@@ -185,6 +189,13 @@ class Ledger:
             surroundings=reference_fingerprint(fields, self._snapshot),
             as_found=as_found,
         )
+
+
+def give_back(state: State, live: Live) -> None:
+    """Makes the host nobody's of ours: without a row, and whatever else we know it by."""
+    if live.marker is not None or not KINDS[live.kind].keeps_marker:
+        state.give_back(live.kind, live.npm_id, live.created_on)
+    state.forget([row.key for row in state.applied() if same_host(row, live)])
 
 
 def outcome_of(change: Change, result: ChangeResult, error: ProxysyncError) -> ChangeOutcome:

@@ -234,8 +234,9 @@ def open_row(journal: Journal, run_id: int, change: Change) -> Row:
 def _is_recorded(outcome: WriteOutcome) -> bool:
     """Whether the state knows of a write in doubt, so that the next plan repeats it.
 
-    It knows of no host that is gone but still served, and of none that is new and was not seen.
+    It knows of no host that is gone but still served, of none that is new and was not seen, and of
+    none that is given back: there is nothing that we want of it.
     """
     change = outcome.change
     seen = isinstance(outcome.error, NpmUnconfirmedError) and outcome.live is not None
-    return change.target is not None and (change.live is not None or seen)
+    return change.desired is not None and (change.live is not None or seen)

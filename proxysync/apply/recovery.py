@@ -3,7 +3,12 @@
 from dataclasses import dataclass, replace
 
 from proxysync.apply.canary import reload_nginx
+from proxysync.apply.domain_move import DomainMove
+from proxysync.apply.host_writer import HostWriter, PreparedWrite, needs_no_write
+from proxysync.apply.ledger import give_back
+from proxysync.apply.outcome import ApplyError
 from proxysync.apply.promise import Trouble
+from proxysync.apply.protection import check_protection
 from proxysync.apply.recovery_table import (
     RecoveryAction,
     after_site_check,
@@ -15,10 +20,12 @@ from proxysync.apply.recovery_table import (
 from proxysync.apply.site_check import SiteCheck
 from proxysync.kinds import KINDS
 from proxysync.kinds.references import reference_fingerprint
-from proxysync.model import Applied, Key, Live, Marker, Snapshot
+from proxysync.model import Applied, Fields, Key, Live, Marker, Snapshot
 from proxysync.model.event import Emit, NewEvent
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmRejectedError
+from proxysync.plan.match import same_host
+from proxysync.plan.release import release
 from proxysync.store.journal import Journal, JournalEntry
 from proxysync.store.state import FailedEntry, State
 
@@ -97,6 +104,8 @@ class Recovery:
         if action is RecoveryAction.WRITE_AGAIN:
             self._record(entry, live, confirmed=False)
             return "unconfirmed"
+        if action is RecoveryAction.RELEASE:
+            return self._release(entry, live)
         if action is RecoveryAction.DELETE_NEW:
             self._npm.delete(KINDS[entry.kind], live.npm_id)
             return f"undone, for {trouble.message}" if trouble else "refused by nginx, and removed"
@@ -117,6 +126,45 @@ class Recovery:
             writer=live.writer,
         )
         self._state.record(row, replaces=entry.old_name)
+
+    def _release(self, entry: JournalEntry, live: Live) -> str:
+        """Gives the host back as it is now, as far as that is still to do."""
+        kind = KINDS[entry.kind]
+        change = release(live, entry.key, self._as_it_was(entry, live))
+        target = change.target
+        assert target is not None
+        try:
+            if not needs_no_write(change) or self._may_be_half_done(live):
+                check_protection(self._npm, kind, target, live)
+                hosts = HostWriter(self._npm, entry.instance, self._state.id)
+                prepared = PreparedWrite(change, target, live)
+                live = hosts.write(prepared, DomainMove(), lambda *_: None).live or live
+        except (ApplyError, NpmRejectedError) as error:
+            return f"undone, for {error.message}"
+        give_back(self._state, live)
+        return "done"
+
+    def _as_it_was(self, entry: JournalEntry, live: Live) -> Fields:
+        """The host without what our own write alone may have left: for a moment it is enabled."""
+        assert entry.before is not None
+        on = {**entry.before, KINDS[live.kind].switch: True}
+        left = self._serves_what_is_off(live) and live.fields == on
+        return entry.before if left else live.fields
+
+    def _may_be_half_done(self, live: Live) -> bool:
+        """Whether our marker was taken out of the host, and nobody knows what nginx has of it."""
+        kind = KINDS[live.kind]
+        rows = [row for row in self._state.applied() if same_host(row, live)]
+        never_had_one = bool(rows) and rows[0].writer is None
+        if never_had_one or not kind.keeps_marker:
+            return False
+        if not kind.is_enabled(live.fields):
+            return self._serves_what_is_off(live)
+        return live.online is not True
+
+    def _serves_what_is_off(self, live: Live) -> bool:
+        """Whether NPM serves such a host after a PUT until it is disabled again."""
+        return not KINDS[live.kind].is_switched_by_put and self._npm.server().serves_disabled
 
     def _trouble(self, entry: JournalEntry, live: Live) -> Trouble | None:
         """What visitors lost by a write of which nobody has seen what it did for them."""

@@ -4,6 +4,7 @@
 |------------------------------------------------|--------------------------------|---------------|
 | not at all, and it was to be deleted           | is done, but for nginx         | RELOAD_NGINX  |
 | not at all                                     | never arrived, or was undone   | LEAVE         |
+| at all, and it was to be given back as it is   | may or may not have an effect  | RELEASE       |
 | as written, or new, and nginx refuses it       | has to be undone               | DELETE_NEW or |
 |                                                |                                | RESTORE       |
 | as it was before, and enabled                  | never arrived, or was undone   | LEAVE         |
@@ -30,6 +31,8 @@ class RecoveryAction(Enum):
     nothing to do. DELETE_NEW, RESTORE: what did not work goes, and what worked before comes
     back. CHECK_SITE: NPM and nginx have taken it; nobody has seen what visitors got. RECORD: it
     is done. WRITE_AGAIN: it stays unconfirmed until the next plan has written it once more.
+    RELEASE: the rest of it is done, for whoever gave the host back may have taken its entry out of
+    the file, by which it would be deleted.
     """
 
     RELOAD_NGINX = auto()
@@ -39,12 +42,15 @@ class RecoveryAction(Enum):
     CHECK_SITE = auto()
     RECORD = auto()
     WRITE_AGAIN = auto()
+    RELEASE = auto()
 
 
 def decide(entry: JournalEntry, live: Live | None, marker: Marker) -> RecoveryAction:
     """The table above; `marker` is the one that the write gave the host."""
     if live is None:
         return RecoveryAction.RELOAD_NGINX if entry.action == "delete" else RecoveryAction.LEAVE
+    if entry.action == "release" and entry.after == entry.before:
+        return RecoveryAction.RELEASE
     kind = KINDS[entry.kind]
     enabled = kind.is_enabled(live.fields)
     as_written = live.fields == entry.after

@@ -87,7 +87,7 @@ def _is_risky(change: Change, before: Live | None) -> bool:
     if not (kind.is_enabled(now) and kind.is_enabled(change.target)):
         return False
     same = all(change.target.get(name) == now.get(name) for name in kind.risky)
-    works = before is None or before.online
+    works = before is None or before.online or change.action == "release"
     return bool(kind.risky) and not (same and works)
 
 

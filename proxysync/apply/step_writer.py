@@ -44,7 +44,7 @@ class StepWriter:
         The row of the journal gets what must be known of the write should we be killed in it.
         """
         change = step.change
-        if needs_no_write(change):
+        if needs_no_write(change) and not (last and last.unconfirmed):
             now = self._hosts.refetch(change, move)
             off = now.online is False and KINDS[now.kind].is_enabled(now.fields)
             note = f"nginx does not serve it, as before: {now.refusal}" if off else None

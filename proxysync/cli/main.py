@@ -22,6 +22,7 @@ COMMANDS = {
     "apply": "make the changes, once",
     "import": "write what NPM has as a file; changes nothing in NPM",
     "adopt": "take over the foreign host that holds an entry's domains",
+    "release": "give hosts back: proxysync no longer manages them",
     "run": "the daemon: keep NPM in sync from now on",
     "status": "show every entry and how it is",
     "events": "show what happened, and follow what happens",

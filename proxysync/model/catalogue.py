@@ -125,18 +125,19 @@ _TYPES = (
             ("proxy.updated", "The host was changed in NPM."),
             ("proxy.deleted", "The host was deleted from NPM."),
             ("proxy.adopted", "A host that was there already is managed from now on."),
+            ("proxy.released", "A host was given back as it is, and is no longer managed."),
         )
     ),
     EventType(
         "proxy.failed", "apply", ("error",),
         "NPM or nginx refused the change, or visitors got worse by it: what worked is put back.",
-        {"action": "create, update, delete or adopt", "npm_id": NPM_ID, "hint": HINT},
+        {"action": "create, update, delete, adopt or release", "npm_id": NPM_ID, "hint": HINT},
     ),
     EventType(
         "apply.recovered", "apply", ("warn",),
         "A write that an earlier run was killed at was finished or undone.",
         {
-            "action": "create, update, delete or adopt",
+            "action": "create, update, delete, adopt or release",
             "npm_id": NPM_ID,
             "outcome": "what has become of it",
         },

@@ -80,6 +80,7 @@ class Live:
     `online` is None where nginx has not judged the host; `created_on` is NPM's own text.
     `overwritten` are the fields that NPM had stored as we sent them, and that somebody else had
     changed by the time the host was read again. `hints` are what NPM tells of each of its secrets.
+    What was `given_back` is ours by nothing but a person's word.
     """
 
     kind: str
@@ -91,6 +92,7 @@ class Live:
     online: bool | None = None
     nginx_error: str | None = None
     overwritten: frozenset[str] = frozenset()
+    given_back: bool = False
     hints: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property

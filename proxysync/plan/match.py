@@ -228,6 +228,7 @@ def _by_content(missing: Iterable[Desired], foreign: Sequence[Live]) -> list[Own
     found: list[Owned] = []
     for entry in missing:
         free = _without(_namesakes(entry, foreign), (owned.live for owned in found))
+        free = [live for live in free if not live.given_back]
         alike = next((live for live in free if _has_content_of(entry, live)), None)
         if alike is not None:
             found.append(Owned(alike, entry.key))

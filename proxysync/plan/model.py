@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from proxysync.model import Applied, Fields, Key, Keyed, Live, label_among
 
-Action = Literal["create", "update", "delete", "adopt", "conflict"]
+Action = Literal["create", "update", "delete", "adopt", "release", "conflict"]
 
 MARKER_FIELD = "meta.proxysync"
 """Where a change of our marker stands among the fields of a change."""
@@ -61,10 +61,10 @@ class Change(Keyed):
 
     `fields` says what differs, by NPM's field names. `target` is the definition to write
     (None for a delete or a conflict); `desired` the one to record as last applied when it
-    has been written (None for a delete). `live` is the host as NPM has it, the foreign one
-    for an adopt. `undoes` are the fields that somebody changed in NPM and that get back what was
-    last applied. A change with a `hold` is shown but must not be made. `secrets` are written
-    beside the target, and are known by their `digests` from then on.
+    has been written (None for a delete or a release). `live` is the host as NPM has it, the
+    foreign one for an adopt. `undoes` are the fields that somebody changed in NPM and that get
+    back what was last applied. A change with a `hold` is shown but must not be made. `secrets` are
+    written beside the target, and are known by their `digests` from then on.
     """
 
     action: Action
@@ -127,9 +127,11 @@ class Plan:
     def summary(self) -> dict[str, int]:
         """Counts as `plan --format json` shows them; a held change is not under its action.
 
-        `held` are those that wait for something else than their validation.
+        `held` are those that wait for something else than their validation. `release` is only
+        there where something is: no file asks for it.
         """
         ready = [change.action for change in self.changes if change.is_open]
+        released = ready.count("release")
         return {
             "create": ready.count("create"),
             "update": ready.count("update"),
@@ -140,6 +142,7 @@ class Plan:
             "blocked": len(self.held(HoldKind.BLOCKED)),
             "drift": sum(change.drift for change in self.changes),
             "held": len(self.held(*HoldKind)) - len(self.held(HoldKind.BLOCKED)),
+            **({"release": released} if released else {}),
         }
 
     @property

@@ -149,7 +149,7 @@ class Journal:
 
     def entries(self, *, since: int, until: int | None = None) -> list[JournalEntry]:
         """The writes of the runs from `since` to `until`, oldest first."""
-        return self._entries("run_id BETWEEN ? AND ?", since, until or 2**62)
+        return self._entries("run_id BETWEEN ? AND ?", since, 2**62 if until is None else until)
 
     def runs(self, limit: int = 50) -> list[Run]:
         """The newest runs, newest first."""

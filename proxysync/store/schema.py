@@ -207,5 +207,13 @@ MIGRATIONS: tuple[str, ...] = (
     UPDATE identity SET secret_key = lower(hex(randomblob(32)));
     ALTER TABLE applied ADD COLUMN digests TEXT NOT NULL DEFAULT '{}';
     ALTER TABLE failure ADD COLUMN as_found INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE given_back (
+        target TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        npm_id INTEGER NOT NULL,
+        created_on TEXT,
+        PRIMARY KEY (target, kind, npm_id)
+    ) STRICT;
     """,
 )

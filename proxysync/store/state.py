@@ -118,6 +118,10 @@ class State:
                 (self._target, applied.kind, applied.npm_id, applied.created_on, replaces),
             )
             connection.execute(
+                "DELETE FROM given_back WHERE target = ? AND kind = ? AND npm_id = ?",
+                (self._target, applied.kind, applied.npm_id),
+            )
+            connection.execute(
                 "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self._target,
@@ -132,6 +136,19 @@ class State:
                     _json(applied.digests),
                 ),
             )
+
+    def give_back(self, kind: str, npm_id: int, created_on: str | None) -> None:
+        """Remembers a host that is none of ours any more, though NPM keeps our marker in it."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO given_back VALUES (?, ?, ?, ?)",
+                (self._target, kind, npm_id, created_on),
+            )
+
+    def given_back(self) -> frozenset[tuple[str, int, str | None]]:
+        """Kind, id and creation date of these hosts."""
+        rows = self._database.query("SELECT * FROM given_back WHERE target = ?", self._target)
+        return frozenset((row["kind"], row["npm_id"], row["created_on"]) for row in rows)
 
     def forget(self, keys: Collection[Key]) -> None:
         """Drops all that is remembered of these."""

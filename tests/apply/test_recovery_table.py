@@ -47,6 +47,7 @@ DELETE = replace(UPDATE, action="delete", after=None)
 ADOPT = replace(UPDATE, action="adopt")
 TURN_OFF = replace(UPDATE, after=OLD_OFF)
 CHANGE_OFF = replace(UPDATE, before=OLD_OFF, after=NEW_OFF)
+RELEASE = replace(UPDATE, action="release", after=OLD)
 ADOPT_OFF = replace(ADOPT, before=OLD_OFF, after=NEW_OFF)
 
 
@@ -111,6 +112,14 @@ def live(
         ),
         pytest.param(
             ADOPT_OFF, live(OLD_OFF), RecoveryAction.WRITE_AGAIN, id="off and marked as ours"
+        ),
+        pytest.param(RELEASE, live(OLD), RecoveryAction.RELEASE, id="not given back yet"),
+        pytest.param(
+            RELEASE, live(OTHER, marker=None), RecoveryAction.RELEASE, id="given back and changed"
+        ),
+        pytest.param(RELEASE, None, RecoveryAction.LEAVE, id="to be given back, and gone"),
+        pytest.param(
+            replace(RELEASE, after=NEW), live(OLD), RecoveryAction.LEAVE, id="not as it was yet"
         ),
     ],
 )

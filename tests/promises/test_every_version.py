@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from proxysync.apply import under_way
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
+from tests.signals import signal_at
 from tests.world import Npm, World, domain, eventually
 
 VERSIONS = ("2.10.4", "2.11.3", "2.12.6", "2.13.7", "2.14.0", "2.15.1")
@@ -49,6 +52,36 @@ def test_commands_apply_never_serves_what_is_disabled_from_the_start(
     old_world.write({"one": {"upstream": services[0].url}})
     old_world.apply()
     assert "one" in old_world.npm.visit(domain("one"))[1]
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["at once", "after a kill"])
+def test_commands_release_leaves_what_is_off_off_and_what_is_on_on(
+    old_world: World, services: list[DemoService], *, killed: bool
+) -> None:
+    moved = {"domains": [domain("moved")], "to": "https://elsewhere.example"}
+    entries = {
+        "on": {"upstream": services[0].url},
+        "off": {"upstream": services[0].url, "enabled": False},
+    }
+    old_world.write(entries, redirections={"moved": {**moved, "enabled": False}})
+    old_world.apply()
+    nobody = old_world.npm.visit(domain("nobody"))
+    words = "release", "on", "off", "moved", "--yes"
+    if killed:
+        path = r"/nginx/redirection-hosts/\d+(/disable)?"
+        signal_at(old_world, *words, method="PUT", path=path)
+        with patch.object(under_way, "LONGEST_WRITE", 0.0):
+            old_world.call("apply", "--yes")
+        old_world.call(*words)
+    else:
+        done = old_world.call(*words)
+        assert done.code == 0, done.out + done.err
+    for name in ("off", "moved"):
+        assert old_world.npm.visit(domain(name)) == nobody
+    assert old_world.npm.visit(domain("on"))[1].strip() == services[0].text
+    rows = [*old_world.npm.hosts(), *old_world.npm.call("GET", "/nginx/redirection-hosts")]
+    assert [row["meta"].get("proxysync") for row in rows] == [None] * 3
+    assert sorted(bool(row["enabled"]) for row in rows) == [False, False, True]
 
 
 def test_commands_run_makes_again_what_a_hand_has_deleted(

@@ -34,6 +34,7 @@ def theirs(world: World) -> list[dict[str, object]]:
         ["apply", "--yes"],
         ["apply", "--yes", "--max-delete", "100%", "--recreate", "--delete-orphans"],
         ["adopt", "one", "--yes"],
+        ["release", "theirs", "--yes"],
         ["rollback", "--yes"],
         ["resume"],
     ],

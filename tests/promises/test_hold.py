@@ -71,13 +71,13 @@ SPELLINGS: dict[str, Callable[[World], str]] = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("command", ["apply", "adopt"])
+@pytest.mark.parametrize("command", ["apply", "adopt", "release"])
 def test_commands_that_write_are_refused_however_the_file_is_called(
     held: World, services: list[DemoService], command: str, spelling: str
 ) -> None:
     if command == "adopt":
         held.npm.add_host(domain("d"))
-    words = ["--all"] if command == "adopt" else []
+    words = {"adopt": ["--all"], "release": ["a"]}.get(command, [])
     done = held.call(command, *words, "--yes", "-f", SPELLINGS[spelling](held))
     assert done.code == 1
     assert "`proxysync resume`" in done.err

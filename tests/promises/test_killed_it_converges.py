@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from proxysync.demo.services import DemoService
 from proxysync.model import clock
 from proxysync.sandbox import Sandbox
 from proxysync.sandbox.rows import PROXY_HOST
+from tests.apply.forkserver import DIED, ForkServer
 from tests.faults import Fault, FaultProxy
 from tests.signals import signal_at
 from tests.world import HOST, HOSTS, PATIENCE, World, domain, eventually
@@ -75,6 +77,72 @@ def test_stop_before_an_adoption_has_begun_makes_nothing_ours(
     for _ in range(2):
         world.apply()
     assert [row for row in world.npm.hosts() if row in before] == before
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_stop_while_a_host_is_given_back_it_is_never_deleted_for_that(
+    world: World, services: list[DemoService], phase: str
+) -> None:
+    """Its entry is gone already, by which it would be."""
+    one, two, _ = services
+    world.write({"one": {"upstream": one.url}, "two": {"upstream": two.url}})
+    world.apply()
+    npm_id = world.npm.host("one")["id"]
+    world.write({"two": {"upstream": two.url}})
+    signal_at(world, "release", "one", "--yes", method="PUT", path=HOST, phase=phase)
+    world.apply()
+    row = world.npm.call("GET", f"{HOSTS}/{npm_id}")
+    assert "proxysync" not in row["meta"]
+    assert world.npm.visit(domain("one"))[1].strip() == one.text
+    world.assert_in_sync()
+    (recovered,) = (e for e in world.events() if e["event"] == "apply.recovered")
+    assert recovered["data"]["action"] == "release"
+    runs = world.call("history", "--format", "json").json["runs"]
+    assert [(c["action"], c["outcome"]) for run in runs[:1] for c in run["changes"]] == [
+        ("release", "done")
+    ]
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_stop_at_each_commit_of_a_release_leaves_the_host_to_one_of_both(
+    small_world: World, services: list[DemoService], *, marked: bool
+) -> None:
+    with ForkServer(small_world.folder.parent, {}) as forks:
+        for number in count(1):
+            one = {"upstream": services[number % 2 if marked else 0].url}
+            two = {"upstream": services[2].url}
+            small_world.write({"one": one, "two": two})
+            small_world.call("adopt", "one", "--yes")
+            small_world.apply()
+            words = "release", "one", "--yes"
+            code = forks.run(*words, env=small_world.env, die_at=number).code
+            if code == 0:
+                break
+            assert code == DIED
+            assert small_world.call(*words).code == 0
+            small_world.write({"two": two})
+            small_world.apply()
+            markers = ["proxysync" in row["meta"] for row in small_world.npm.hosts()]
+            assert sorted(markers) == [False, True]
+    assert number > 4
+
+
+def test_stop_of_a_release_by_a_500_is_finished_by_the_next_run(
+    small_world: World, services: list[DemoService]
+) -> None:
+    one, two, _ = services
+    small_world.write({"one": {"upstream": one.url}, "two": {"upstream": two.url}})
+    small_world.apply()
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    sandbox.break_nginx("somebody else's file is broken")
+    assert small_world.call("release", "one", "--yes").code == 1
+    sandbox.mend_nginx()
+    small_world.write({"two": {"upstream": two.url}})
+    small_world.apply()
+    assert len(small_world.npm.hosts()) == 2
+    assert small_world.npm.visit(domain("one"))[1].strip() == one.text
+    small_world.assert_in_sync()
 
 
 def test_commands_an_adopted_host_behind_a_500_keeps_what_npm_had(

@@ -38,8 +38,13 @@ def second_shell(world: World) -> World:
 
 @pytest.mark.parametrize(
     "words",
-    [("apply", "--yes"), ("adopt", "one", "--yes"), ("rollback", "--yes")],
-    ids=["apply", "adopt", "rollback"],
+    [
+        ("apply", "--yes"),
+        ("adopt", "one", "--yes"),
+        ("release", "one", "--yes"),
+        ("rollback", "--yes"),
+    ],
+    ids=["apply", "adopt", "release", "rollback"],
 )
 def test_commands_wait_for_a_writer_with_another_state_folder(
     small_world: World, services: list[DemoService], words: tuple[str, ...]

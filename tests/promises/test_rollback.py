@@ -4,9 +4,11 @@ import io
 import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from proxysync.apply import under_way
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
 from tests.signals import signal_at
@@ -172,6 +174,99 @@ def test_commands_an_adopted_host_is_not_deleted_for_a_creation_that_never_was(
     assert small_world.call("adopt", "site", "--yes").code == 0
     small_world.call("rollback", "1", "--yes", "--max-delete", "100%")
     assert [row["id"] for row in small_world.npm.hosts()] == [theirs["id"]]
+
+
+def test_commands_what_was_taken_over_is_given_back_as_it_was(
+    world: World, services: list[DemoService]
+) -> None:
+    one, two, three = services
+    a, b, c = (domain(name) for name in "abc")
+    world.write({"first": {"domains": [b, c], "upstream": one.url}})
+    world.apply()
+    theirs = {
+        name: world.npm.add_host(domain(name), port=three.port, meta={"note": name})
+        for name in ("a", "as-it-is")
+    }
+    as_it_is = {"upstream": f"http://127.0.0.1:{three.port}"}
+    world.write(
+        {
+            "first": {"domains": [c], "upstream": one.url},
+            "second": {"domains": [a, b], "upstream": two.url},
+            "as-it-is": as_it_is,
+        }
+    )
+    assert world.call("adopt", "--all", "--yes").code == 0
+    assert (
+        "release second" in world.call("history").out or "adopt second" in world.call("history").out
+    )
+    shown = world.call("rollback")
+    assert "< second #" in shown.out
+    assert "< as-it-is #" in shown.out
+    done = world.call("rollback", "--yes")
+    assert done.code == 0, done.out + done.err
+    for name, before in theirs.items():
+        row = world.npm.call("GET", f"{HOSTS}/{before['id']}")
+        assert [row[k] for k in ("domain_names", "forward_port", "enabled")] == [
+            [domain(name)],
+            three.port,
+            before["enabled"],
+        ]
+        assert (row["meta"]["note"], "proxysync" in row["meta"]) == (name, False)
+    assert world.npm.host("first")["domain_names"] == sorted([b, c])
+    assert world.npm.visit(b)[1].strip() == one.text
+
+    assert world.call("resume").code == 0
+    assert {c["action"] for c in world.plan()["changes"] if c["name"] != "first"} == {"conflict"}
+    world.write({"first": {"domains": [b, c], "upstream": one.url}})
+    world.apply()
+    assert len(world.npm.hosts()) == 3, "they are nobody's to delete"
+
+
+def test_commands_what_was_ours_before_it_was_taken_back_is_still_ours(
+    small_world: World, services: list[DemoService]
+) -> None:
+    one, two, _ = services
+    small_world.write({"site": {"upstream": one.url}})
+    small_world.apply()
+    row = small_world.npm.host("site")
+    marker = {**row["meta"]["proxysync"], "instance": "another"}
+    small_world.npm.call("PUT", f"{HOSTS}/{row['id']}", {"meta": {"proxysync": marker}})
+    small_world.write({"site": {"upstream": two.url}})
+    assert small_world.call("adopt", "site", "--yes").code == 0
+    assert small_world.call("rollback", "--yes").code == 0
+    assert small_world.npm.host("site")["forward_port"] == one.port
+
+
+def test_commands_what_was_given_back_is_taken_over_again(
+    small_world: World, services: list[DemoService]
+) -> None:
+    one, *_ = services
+    small_world.write({"site": {"upstream": one.url}, "more": {"upstream": one.url}})
+    small_world.apply()
+    assert small_world.call("release", "site", "--yes").code == 0
+    done = small_world.call("rollback", "--yes")
+    assert done.code == 0, done.out + done.err
+    assert small_world.call("resume").code == 0
+    small_world.assert_in_sync()
+
+
+def test_stop_between_the_writes_of_a_rollback_that_gives_back(
+    small_world: World, services: list[DemoService]
+) -> None:
+    one, two, three = services
+    small_world.write({"first": {"upstream": one.url}})
+    small_world.apply()
+    theirs = [small_world.npm.add_host(domain(name), port=three.port) for name in ("a", "b")]
+    entries = {name: {"upstream": two.url} for name in ("a", "b")}
+    small_world.write({"first": {"upstream": one.url}, **entries})
+    assert small_world.call("adopt", "--all", "--yes").code == 0
+    with patch.object(under_way, "LONGEST_WRITE", 0.0):
+        signal_at(small_world, "rollback", "--yes", method="PUT", path=HOST, phase="after", nth=1)
+        done = small_world.call("rollback", "--yes")
+    assert done.code == 0, done.out + done.err
+    for before in theirs:
+        row = small_world.npm.call("GET", f"{HOSTS}/{before['id']}")
+        assert (row["forward_port"], "proxysync" in row["meta"]) == (three.port, False)
 
 
 def test_npm_set_up_anew_nothing_that_was_not_made_here_goes(

@@ -62,7 +62,7 @@ def _change(change: Change, label: str, mask: Mask, names: IdNames) -> str:
     where = domains(change, mask)
     held = f", held ({change.hold.kind})" if change.hold else ""
     head = (
-        f"<code>{SYMBOLS[change.action].replace('>', '&gt;')}</code> {change.action} "
+        f"<code>{html.escape(SYMBOLS[change.action])}</code> {change.action} "
         f"{_code(label + number)}{f' {_code(where)}' if where else ''}{held}"
     )
     parts = [f"<details><summary>{head}</summary>", f"<p>{_code(change.reason, mask)}</p>"]

@@ -26,9 +26,10 @@ SYMBOLS: dict[Action, str] = {
     "update": "~",
     "delete": "-",
     "adopt": ">",
+    "release": "<",
     "conflict": "!",
 }
-COLOURS = {"+": "green", "~": "yellow", "-": "red", ">": "cyan", "!": "magenta"}
+COLOURS = {"+": "green", "~": "yellow", "-": "red", ">": "cyan", "<": "cyan", "!": "magenta"}
 
 
 def to_text(
@@ -52,6 +53,7 @@ def total(plan: Plan) -> str:
     """The last line: what will be done, and what will not."""
     summary = plan.summary
     adopt = f", {summary['adopt']} to adopt" if summary["adopt"] else ""
+    release = f", {summary['release']} to release" if "release" in summary else ""
     others = [
         f"{summary['unchanged']} unchanged",
         *([f"{_count(summary['conflict'], 'conflict')}"] if summary["conflict"] else []),
@@ -60,7 +62,7 @@ def total(plan: Plan) -> str:
     ]
     return (
         f"Plan: {summary['create']} to create, {summary['update']} to update, "
-        f"{summary['delete']} to delete{adopt}; {', '.join(others)}."
+        f"{summary['delete']} to delete{adopt}{release}; {', '.join(others)}."
     )
 
 
