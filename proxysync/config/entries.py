@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from proxysync.config.attachments import Attachments
 from proxysync.config.document import Value
 from proxysync.config.errors import Path, Problems, to_text
 from proxysync.config.expansion import Budget
@@ -16,12 +18,13 @@ from proxysync.config.snippets import Snippets
 from proxysync.config.variables import SECRET
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.base import NONE_OWN
-from proxysync.kinds.entry import MERGED, NEVER_BLANK, Resource
+from proxysync.kinds.entry import MERGED, NEVER_BLANK, Entry, Resource
 from proxysync.kinds.request import MAX_REQUEST, request_size
 from proxysync.model import Key, Snapshot
 from proxysync.model.position import Position
+from proxysync.model.text import visible
 from proxysync.values.access import KEEP
-from proxysync.values.invalid import InvalidValue, describe
+from proxysync.values.invalid import InvalidField, InvalidValue, describe
 from proxysync.values.names import entry_name, variable_name
 
 VERSION = 1
@@ -37,10 +40,17 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 class Reader:
     """Reads the top-level mapping of each file, then puts all together."""
 
-    def __init__(self, interpolation: Interpolation, budget: Budget, problems: Problems) -> None:
+    def __init__(
+        self,
+        interpolation: Interpolation,
+        budget: Budget,
+        problems: Problems,
+        attachments: Attachments,
+    ) -> None:
         self._interpolate = interpolation
         self._budget = budget
         self._problems = problems
+        self._attachments = attachments
         self._named: dict[str, dict[str, Value]] = {key: {} for key in NAMES}
         self._snippets = Snippets({}, budget, problems)
         self._once: dict[str, Value] = {}
@@ -213,6 +223,7 @@ class Reader:
         self._check_blanks(value, path, defaults)
         value = with_defaults(value, defaults)
         entry = self._validate(kind.entry_model, value, path)
+        entry = entry and self._with_files(entry, value, path)
         self._check_flaws(kind, value, path)
         self._check_literals(kind, value, path)
         self._check_holders(kind, value, path)
@@ -222,6 +233,28 @@ class Reader:
         resource = Resource(Key(kind.name, name), complete, value.at)
         self._check_size(kind, resource, path)
         return resource
+
+    def _with_files(self, entry: Entry, value: Value, path: Path) -> Entry | None:
+        """The entry with what is in the files that it names; None if that is not good."""
+        contents = {}
+        for field, name in entry.files.items():
+            try:
+                contents[field] = self._attachments.read(_beside(value, field, name))
+            except InvalidValue as error:
+                self._add_of_file(InvalidField(field, error), entry, value, path)
+        if contents.keys() != entry.files.keys():
+            return None
+        try:
+            return entry.with_files(contents) if contents else entry
+        except InvalidField as error:
+            self._add_of_file(error, entry, value, path)
+            return None
+
+    def _add_of_file(self, error: InvalidField, entry: Entry, value: Value, path: Path) -> None:
+        field, cause = error.field, error.cause
+        found = locate(value, (field,))
+        name = found.shown or str(_beside(value, field, entry.files[field]))
+        self._problems.add(found.at, (*path, field), f"{visible(name)} {cause.message}", cause.hint)
 
     def _check_size(self, kind: Kind, resource: Resource, path: Path) -> None:
         size = request_size(kind.desired(resource, Snapshot(objects=()), NONE_OWN).fields)
@@ -295,6 +328,11 @@ class Reader:
         except ValidationError as error:
             explain(error, model, value, path, self._problems)
             return None
+
+
+def _beside(value: Value, field: str, name: str) -> FilePath:
+    """The path of a file that a field names."""
+    return FilePath(locate(value, (field,)).at.file).parent / name
 
 
 def with_defaults(value: Value, defaults: Mapping[str, Value]) -> Value:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path as FilePath
 from typing import Any
 
 from proxysync.model.errors import ProxysyncError
@@ -36,11 +37,17 @@ class Problem:
 
 
 class ConfigError(ProxysyncError):
-    """Everything that is wrong with the file, in the order of the file."""
+    """Everything that is wrong with the file, in the order of the file.
+
+    `attachments` are the files that its entries name, as they were: another content may help.
+    """
 
     code = "config.invalid"
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(
+        self, problems: Iterable[Problem], attachments: Mapping[FilePath, str] | None = None
+    ) -> None:
+        self.attachments = attachments or {}
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.path)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
@@ -88,9 +95,9 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._found)
 
-    def error(self, secrets: Mapping[str, str]) -> ConfigError:
+    def error(self, secrets: Mapping[str, str], attachments: Mapping[FilePath, str]) -> ConfigError:
         """The error with all of them, free of `secrets` (value to `${NAME}`)."""
-        return ConfigError(
+        found = (
             replace(
                 problem,
                 message=redact(problem.message, secrets),
@@ -98,6 +105,7 @@ class Problems:
             )
             for problem in self._found
         )
+        return ConfigError(found, attachments)
 
 
 def to_text(path: Path) -> str:

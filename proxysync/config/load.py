@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from proxysync.config import source
+from proxysync.config.attachments import Attachments
 from proxysync.config.document import Document, parse
 from proxysync.config.entries import Reader
 from proxysync.config.errors import ConfigError, Problem, Problems
@@ -58,9 +59,9 @@ def _load(
 ) -> Config:
     problems = Problems()
     variables = Variables(environ)
-    budget = Budget()
+    budget, attachments = Budget(), Attachments()
     interpolation = Interpolation(variables, budget, problems)
-    reader = Reader(interpolation, budget, problems)
+    reader = Reader(interpolation, budget, problems, attachments)
     documents = [_document(each, problems) for each in sources]
     for document in documents:
         if document and document.root:
@@ -69,7 +70,7 @@ def _load(
     # A file that cannot be read may hold what seems to be missing.
     settings, resources = reader.finish(first, complete=all(documents))
     if problems:
-        raise problems.error(interpolation.secrets)
+        raise problems.error(interpolation.secrets, attachments.digests)
     return Config(
         settings=settings,
         resources=resources,
@@ -80,6 +81,7 @@ def _load(
         ),
         fingerprint=source.digest(sources),
         files=files,
+        attachments=attachments.digests,
         secrets=interpolation.secrets,
         variables=variables.found,
     )

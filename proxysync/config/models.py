@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, create_model
 
+from proxysync.config.attachments import Digests
 from proxysync.config.variables import Variable
 from proxysync.kinds import KINDS
 from proxysync.kinds.entry import Defaults, HealthSettings, Resource, ValidationSettings
@@ -114,7 +115,8 @@ class Config:
     """A file that is good as a whole.
 
     `maybe_truncated` tells that it may have been read while it was being written.
-    `fingerprint` changes with its content; `files` is empty for a text from memory. `secrets`
+    `fingerprint` changes with its content; `files` is empty for a text from memory, and
+    `attachments` are the files that its entries name, as they were when it was read. `secrets`
     maps the values of secret variables to their `${NAME}`, and `variables` are all that were
     looked up.
     """
@@ -124,6 +126,7 @@ class Config:
     maybe_truncated: bool = False
     fingerprint: str = ""
     files: tuple[Path, ...] = ()
+    attachments: Digests = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, Variable | None] = field(default_factory=dict, repr=False)
 

@@ -39,6 +39,35 @@ def read(path: Path) -> tuple[Source, ...]:
     return tuple(sources)
 
 
+class UnreadableError(Exception):
+    """Why nothing can be had from a path, and what to do about it; it does not say which."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class MissingError(UnreadableError):
+    """There is no such file."""
+
+
+def beginning(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of a file. Raises UnreadableError."""
+    try:
+        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UnreadableError("is no regular file", "give the file itself")
+            return file.read(limit)
+    except FileNotFoundError as error:
+        raise MissingError("does not exist", "check the path") from error
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UnreadableError(f"cannot be read: {reason}", "check its owner and mode") from error
+
+
 def is_detached(path: Path) -> bool:
     """Whether this is a file that has no name any more, though we still see it.
 
@@ -80,17 +109,10 @@ def _listed(folder: Path) -> list[Path]:
 def _content(path: Path, limit: int) -> bytes:
     name = str(path)
     try:
-        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise failure(name, "is no regular file", "give a file, or a folder of *.yaml")
-            content = file.read(limit + 1)
-    except FileNotFoundError as error:
-        raise failure(name, "does not exist", _CREATE) from error
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise failure(name, f"cannot be read: {reason}", "check its owner and mode") from error
+        content = beginning(path, limit + 1)
+    except UnreadableError as error:
+        hint = _CREATE if isinstance(error, MissingError) else error.hint
+        raise failure(name, error.message, hint) from error
     if len(content) > limit:
         size = f"{MAX_BYTES // 1024 // 1024} MiB"
         raise failure(name, f"is too large: proxysync reads {size} in all", "is it the right file?")

@@ -1,7 +1,8 @@
 """The daemon's main loop: waits for a reason to work, and works on one thing at a time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 from queue import Empty
 from typing import Protocol
 
@@ -32,6 +33,10 @@ class Work(Protocol):
 
     @property
     def resync_interval(self) -> float: ...
+
+    @property
+    def attachments(self) -> Collection[Path]:
+        """The files that entries of the file name, as it was when it was last looked at."""
 
     def load(self, *, asked: bool = False) -> bool:
         """Looks at the file; True if there is something new to bring NPM in sync with.
@@ -69,7 +74,7 @@ class Loop:
     def run(self) -> None:
         """Works until it is to stop."""
         self._try(self._watcher.arm)
-        self._try(self._work.load)
+        self._try(self._load)
         self._scheduler.every(POLL).seconds.do(self._try, self._poll)
         self._scheduler.every(TICK).seconds.do(self._try, self._work.tick)
         notify.ready("watching")
@@ -85,16 +90,26 @@ class Loop:
         trigger = self._next()
         if trigger is Trigger.FILE:
             self._debounce()
-            self._watcher.arm()
-            if self._work.load():
+            self._arm()
+            if self._load():
                 self._reconcile()
         elif trigger is Trigger.RELOAD:
             notify.reloading()
-            self._try(lambda: self._work.load(asked=True))
+            self._try(lambda: self._load(asked=True))
             notify.ready("watching")
             self._reconcile()
         elif trigger is Trigger.RESYNC:
             self._reconcile()
+
+    def _load(self, *, asked: bool = False) -> bool:
+        """Whether there is something new; from then on what it names is watched, too."""
+        try:
+            return self._work.load(asked=asked)
+        finally:
+            self._arm()
+
+    def _arm(self) -> None:
+        self._watcher.arm(self._work.attachments)
 
     def _poll(self) -> None:
         self._work.tend()

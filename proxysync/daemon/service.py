@@ -1,7 +1,7 @@
 """What the daemon does each time it is woken, and what it says about it: each thing once."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from proxysync.app import hold as holding
@@ -11,6 +11,8 @@ from proxysync.app.result import ReconcileResult
 from proxysync.app.rollback import continue_rollback
 from proxysync.app.workspace import Workspace
 from proxysync.apply.lock import LockedError, write_lock
+from proxysync.config import attachments
+from proxysync.config.attachments import Digests
 from proxysync.config.load import ConfigError, load
 from proxysync.config.load import fingerprint as fingerprint_of
 from proxysync.config.models import Config, Settings
@@ -79,6 +81,7 @@ class Service:
         self._relock = relock
         self._config: Config | None = None
         self._seen: str | None = None
+        self._attachments: Digests = {}
         self._vanished = Vanished()
         self._alerts = Alerts(events.emit)
         self._retries = Retries()
@@ -90,10 +93,14 @@ class Service:
     def resync_interval(self) -> float:
         return self._config.settings.resync_interval if self._config else DEFAULT_RESYNC
 
+    @property
+    def attachments(self) -> Collection[Path]:
+        return self._attachments.keys()
+
     def load(self, *, asked: bool = False) -> bool:
         """Loads the file if it is valid and new; says so if it is not."""
         seen = fingerprint_of(self._path)
-        rotated = self._secrets_rotated()
+        rotated = self._beside_changed()
         if seen is not None and seen == self._seen and not asked and not rotated:
             return False
         self._seen = seen
@@ -102,10 +109,12 @@ class Service:
         try:
             config = load(self._path, self._environ)
         except ConfigError as error:
+            self._attachments = error.attachments
             kept = "\nThe last valid file is kept." if self._config else ""
             data = {"problems": error.to_json()}
             self._alerts.fire("config", NewEvent("config.invalid", f"{error}{kept}", data=data))
             return False
+        self._attachments = config.attachments
         self._alerts.end("config")
         if waits := self._vanished.waits(self._config, config):
             self._wait_for(waits)
@@ -138,7 +147,7 @@ class Service:
         """One reconcile; NPM or the state being away or broken is no end, only a later try."""
         try:
             self._see_to_state()
-            if self._secrets_rotated() or self._vanished.left is not None:
+            if self._beside_changed() or self._vanished.left is not None:
                 self.load()
             pauses = (self._reconcile(), self._vanished.left)
         except STATE_ERRORS as error:
@@ -270,8 +279,12 @@ class Service:
         self._alerts.fire("state", NewEvent("state.unusable", message), cause="unusable")
         return self._state_retries.next()
 
-    def _secrets_rotated(self) -> bool:
-        """Whether files with secrets hold others now than when the file was read."""
+    def _beside_changed(self) -> bool:
+        """Whether files with secrets, or those that entries name, are others than when the file
+        was read.
+        """
+        if attachments.have_changed(self._attachments):
+            return True
         return self._config is not None and have_changed(self._config.variables, self._environ)
 
     @property

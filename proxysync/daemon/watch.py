@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -23,7 +23,8 @@ class FileWatcher:
 
     The folders of the path and of every symlink on the way to the file are watched, so that
     an atomic rename, a git checkout and a swapped symlink are seen as well as a plain save.
-    `arm` is to be called again after each change, for the symlinks may point elsewhere.
+    `arm` is to be called again after each change, for the symlinks may point elsewhere; it hears
+    of the files that entries name, which are watched likewise.
 
     Where the system has no watches left, `poll` alone sees changes: `on_blind` hears why, and of
     None once all is watched again.
@@ -36,6 +37,7 @@ class FileWatcher:
         on_blind: Callable[[str | None], object] = lambda _reason: None,
     ) -> None:
         self._path = _absolute(path)
+        self._paths: tuple[Path, ...] = (self._path,)
         self._on_change = on_change
         self._on_blind = on_blind
         self._observer: BaseObserver | None = None
@@ -44,10 +46,12 @@ class FileWatcher:
         self._blind: str | None = None
         self._again_at = 0.0
 
-    def arm(self) -> None:
+    def arm(self, attachments: Iterable[Path] = ()) -> None:
         """Watches the folders that matter now."""
-        self._stamp = _stamp(self._path)
-        folders = frozenset(folder for folder in _folders(self._path) if folder.is_dir())
+        self._paths = (self._path, *map(_absolute, attachments))
+        self._stamp = _stamps(self._paths)
+        found = frozenset[Path]().union(*map(_folders, self._paths))
+        folders = frozenset(folder for folder in found if folder.is_dir())
         if folders == self._watched and self._is_alive():
             return
         self.close()
@@ -59,12 +63,12 @@ class FileWatcher:
 
     def poll(self) -> None:
         """Looks by itself, for file systems that report nothing (NFS, some bind mounts)."""
-        changed = _stamp(self._path) != self._stamp
+        changed = _stamps(self._paths) != self._stamp
         lost = self._blind is not None or not self._is_alive()
         if changed:
             self._on_change()
         if changed or (lost and time.monotonic() >= self._again_at):
-            self.arm()
+            self.arm(self._paths[1:])
 
     def close(self) -> None:
         if self._observer is not None:
@@ -137,6 +141,10 @@ def _target(path: Path) -> str | None:
         return os.readlink(path)  # noqa: PTH115 - a Path would cost a second look at it
     except (OSError, ValueError):
         return None
+
+
+def _stamps(paths: Iterable[Path]) -> Stamp:
+    return tuple(look for path in paths for look in _stamp(path))
 
 
 def _stamp(path: Path) -> Stamp:

@@ -149,6 +149,19 @@ class Entry(Model):
         """Whether nginx is asked for it while it is live."""
         return self.is_on
 
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The files that its fields name; a relative path starts where the entry's file is."""
+        return {}
+
+    def with_files(self, contents: Mapping[str, bytes]) -> Self:
+        """The entry with what is in these files, by the fields that name them.
+
+        Raises InvalidField.
+        """
+        del contents
+        return self
+
     def with_settings(self, health: HealthSettings) -> Self:
         """The entry with what it leaves to `settings.health`."""
         del health

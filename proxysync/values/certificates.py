@@ -32,9 +32,6 @@ from cryptography.x509 import (
 from proxysync.values import pem
 from proxysync.values.invalid import InvalidValue
 
-MAX_BYTES = 64 * 1024
-"""Of one file. A chain of four certificates with RSA keys of 4096 bits has 9 KiB."""
-
 MAX_CHAIN = 10
 """Certificates in one chain, the leaf among them: OpenSSL's clients go no deeper."""
 

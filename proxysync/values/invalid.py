@@ -1,6 +1,7 @@
 """A value that is not what it should be, and how it is quoted to a person."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from proxysync.model.text import visible
 
@@ -19,6 +20,24 @@ class InvalidValue(ValueError):  # noqa: N818
         self.message = message
         self.found = found
         self.hint = hint
+
+
+class InvalidField(Exception):  # noqa: N818
+    """What is wrong with one `field` of an entry, though it could be read by itself."""
+
+    def __init__(self, field: str, cause: InvalidValue) -> None:
+        super().__init__(f"{field}: {cause}")
+        self.field = field
+        self.cause = cause
+
+
+@contextmanager
+def of_field(field: str) -> Iterator[None]:
+    """In here, an InvalidValue is one of this field, and raised as an InvalidField."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise InvalidField(field, error) from error
 
 
 def quote(text: str) -> str:
