@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from proxysync.kinds.covering import expires_at
 from proxysync.model import Certificate
 from proxysync.model.event import NewEvent, Severity
 
@@ -36,15 +37,6 @@ def expiry_warnings(
 def keys_of(certificate: Certificate) -> tuple[str, ...]:
     """What may have been said of the certificate as it is now."""
     return tuple(_key(certificate, days) for days, _ in STAGES)
-
-
-def expires_at(certificate: Certificate) -> datetime | None:
-    """The moment it expires. NPM writes local time without a zone, or ISO with Z."""
-    try:
-        return datetime.fromisoformat(certificate.expires_on or "").astimezone()
-    except (ValueError, OverflowError, OSError):
-        # Year 9999 has an end, too: east of UTC it comes before that of datetime.
-        return None
 
 
 def _warning(
