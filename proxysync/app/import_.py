@@ -85,7 +85,7 @@ def import_(
     `config` is the file in use, if there is one: it says which instance we are. `environ` is what
     `${NAME}` may read. Raises NpmError, and ProxysyncError where something wanted is not there.
     """
-    snapshot = remember(stored.state, "").seen(npm.snapshot())
+    snapshot = _importable(remember(stored.state, "").seen(npm.snapshot()))
     secrets = handed_over(environ) | dict(config.secrets if config else {})
     source = _Source(
         snapshot,
@@ -116,6 +116,13 @@ def import_(
             *(f"Warning: {e.warning}" for e in entries if e.warning and not e.problems),
             *([f"Warning: {warning}"] if warning else []),
         ),
+    )
+
+
+def _importable(snapshot: Snapshot) -> Snapshot:
+    """NPM without what no file could be made from; hosts go by the names that it has in NPM."""
+    return replace(
+        snapshot, objects=tuple(o for o in snapshot.objects if KINDS[o.kind].can_be_imported)
     )
 
 

@@ -1,6 +1,6 @@
 """Whether the file is valid, and whether what its entries lead to works; NPM is not asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +10,9 @@ from proxysync.app.verdict import Verdict, count_upstreams, not_probed, probe_en
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config
 from proxysync.kinds.entry import Resource
-from proxysync.model import Key
+from proxysync.model import Key, Snapshot
 from proxysync.model.redact import redact
+from proxysync.plan.model import Note
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class ValidationResult:
 
     verdicts: tuple[Verdict, ...]
     secrets: Mapping[str, str] = field(repr=False)
+    notes: tuple[Note, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -28,7 +30,8 @@ class ValidationResult:
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `validate --format json`, without secrets."""
-        value = {"results": [verdict.to_json() for verdict in self.verdicts]}
+        results = [verdict.to_json() for verdict in self.verdicts]
+        value = {"results": results, **_warnings(self.notes)}
         masked: dict[str, Any] = redact(value, self.secrets)
         return masked
 
@@ -39,14 +42,15 @@ class FileResult:
 
     keys: tuple[Key, ...]
     total: int
+    secrets: Mapping[str, str] = field(repr=False)
+    notes: tuple[Note, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `validate --no-probe --format json`."""
-        return {
-            "results": [
-                {"kind": key.kind, "name": key.name, "ok": True, "steps": []} for key in self.keys
-            ]
-        }
+        results = [
+            {"kind": key.kind, "name": key.name, "ok": True, "steps": []} for key in self.keys
+        ]
+        return {"results": results, **redact(_warnings(self.notes), self.secrets)}
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,30 @@ def validate(
     return ValidationResult(
         tuple(verdicts.get(e.key) or not_probed(e, "enabled is false") for e in entries),
         config.secrets,
+        _notes(config, {entry.key for entry in entries}),
     )
 
 
 def check_file(config: Config, names: Sequence[str] = ()) -> FileResult:
     """The same without a probe. Raises ProxysyncError."""
     keys = tuple(entry.key for entry in _chosen(config, names))
-    return FileResult(keys, len(config.resources))
+    return FileResult(keys, len(config.resources), config.secrets, _notes(config, set(keys)))
+
+
+def _notes(config: Config, keys: Collection[Key]) -> tuple[Note, ...]:
+    """What a person should know of these entries, as far as the file alone tells."""
+    return tuple(
+        Note(desired.key, text)
+        for desired in config.desired(Snapshot(objects=()))
+        if desired.key in keys
+        for text in desired.warnings
+    )
+
+
+def _warnings(notes: Sequence[Note]) -> dict[str, Any]:
+    """As `plan --format json` shows them, if there are any."""
+    shown = [{"kind": note.kind, "name": note.name, "message": note.message} for note in notes]
+    return {"warnings": shown} if shown else {}
 
 
 def _chosen(config: Config, names: Sequence[str]) -> list[Resource]:

@@ -12,8 +12,9 @@ from proxysync.apply.outcome import WriteOutcome, attempt
 from proxysync.apply.promise import Before, Trouble
 from proxysync.apply.report import STOPPED, ChangeOutcome, ChangeResult, Report
 from proxysync.apply.site_check import SiteCheck
-from proxysync.apply.step_writer import StepWriter, served_before
-from proxysync.model import Key, Snapshot
+from proxysync.apply.step_writer import StepWriter, served_before, users_among
+from proxysync.kinds import KINDS
+from proxysync.model import Applied, Key, Snapshot
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 from proxysync.plan.model import Change
 from proxysync.plan.references import resolved
@@ -58,6 +59,7 @@ class PlanRun:
         self._ended: dict[int, tuple[WriteStep, ChangeOutcome]] = {}
         self._unseen: str | None = None
         self._made: dict[Key, int] = {}
+        self._changes: Sequence[Change] = ()
 
     def carry_out(self, steps: Sequence[WriteStep]) -> Report:
         """A 5xx, a lost answer or an NPM that is away ends the run: NPM itself is then broken,
@@ -65,6 +67,7 @@ class PlanRun:
         """
         stopped: str | None = None
         fatal: NpmError | None = None
+        self._changes = [step.change for step in steps]
         for index, step in enumerate(steps):
             if step.begins and self._hooks.stop():
                 stopped = STOPPED
@@ -94,10 +97,7 @@ class PlanRun:
         last = self._ledger.last(step.change)
         if step.key in self._failed():
             return self._clean_up(step, row)
-        outcome = attempt(
-            step.change,
-            lambda: self._writer.write(step, last, self._move, self._before, row),
-        )
+        outcome = attempt(step.change, lambda: self._write(step, last, row))
         if step.part is Part.DETACH and outcome.live is not None and outcome.error is None:
             self._move = self._move.detach(outcome.live)
             self._ledger.doubt(step.change, last, outcome.live)
@@ -114,6 +114,17 @@ class PlanRun:
         else:
             self._done(step, row, outcome)
         return None
+
+    def _write(self, step: WriteStep, last: Applied | None, row: Row) -> WriteOutcome:
+        if not KINDS[step.change.kind].is_uploaded or step.change.target is None:
+            return self._writer.write(step, last, self._move, self._before, row)
+        # Killed from here on, nobody could tell that nginx has not loaded it for these hosts.
+        for change in users_among(self._changes, step.change):
+            assert change.live is not None
+            self._ledger.doubt(change, self._ledger.last(change), change.live)
+        outcome = self._writer.write(step, last, self._move, self._before, row)
+        self._writer.load_upload(outcome, self._changes)
+        return outcome
 
     def _clean_up(self, step: WriteStep, row: Row) -> NpmError | None:
         """What is left to do for a change that has failed: its host gets its names back."""

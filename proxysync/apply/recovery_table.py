@@ -92,17 +92,20 @@ def promise_of(entry: JournalEntry, live: Live) -> Promise | None:
 
 
 def find_host(entry: JournalEntry, snapshot: Snapshot, marker: Marker) -> Live | None:
-    """The host that the row speaks of: by its id, or a new one by its marker.
+    """The host that the row speaks of: by its id, or a new one by its marker, or by what was
+    there of it when its creation was cut off.
 
     An NPM that was restored or set up anew may have given the id to somebody else's host.
     """
     host = entry.npm_id, entry.created_on
+    kind = KINDS[entry.kind]
+    begun = kind.begun(entry.after) if kind.is_uploaded and entry.after else None
     for live in snapshot.objects:
         if live.kind != entry.kind:
             continue
         if host == (live.npm_id, live.created_on):
             return live
-        if entry.npm_id is None and live.marker == marker:
+        if entry.npm_id is None and (live.marker == marker or live.fields == begun):
             return live
     return None
 

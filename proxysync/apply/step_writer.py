@@ -1,14 +1,15 @@
 """The steps of a plan, written: a change as a whole, or its parts in a domain move."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from proxysync.apply.canary import reload_nginx
 from proxysync.apply.domain_move import DomainMove
 from proxysync.apply.host_writer import HostWriter, PreparedWrite, needs_no_write
 from proxysync.apply.order import NO_NAMES, Names, Part, WriteStep, held, placeholder
 from proxysync.apply.outcome import ApplyError, WriteOutcome
 from proxysync.apply.port_writer import PortWriter
-from proxysync.apply.promise import Before, Promise
+from proxysync.apply.promise import NOTHING_PROMISED, Before, Promise
 from proxysync.apply.protection import check_protection
 from proxysync.apply.site_check import SiteCheck
 from proxysync.kinds import KINDS
@@ -16,7 +17,7 @@ from proxysync.kinds.domains import is_served
 from proxysync.kinds.references import certificate_in
 from proxysync.model import Applied, Fields, Live, Snapshot
 from proxysync.npm.client import NpmClient
-from proxysync.npm.errors import NpmRejectedError
+from proxysync.npm.errors import NpmError, NpmRejectedError, NpmUnconfirmedError
 from proxysync.plan.match import call
 from proxysync.plan.model import Change
 from proxysync.plan.references import unresolved
@@ -149,6 +150,8 @@ class StepWriter:
         protected: bool,
     ) -> Promise:
         kind = KINDS[change.kind]
+        if kind.is_uploaded:  # visitors see nothing of it before the hosts are written
+            return NOTHING_PROMISED
         served = kind.served(target)
         names = (
             visited(change, target, move, self._snapshot)
@@ -170,6 +173,24 @@ class StepWriter:
         certificate = self._npm.certificate(certificate_in(target))
         return certificate.leaf if certificate else ""
 
+    def load_upload(self, outcome: WriteOutcome, others: Sequence[Change]) -> None:
+        """Has nginx load what was uploaded, if none of the other changes writes a host with it.
+
+        Raises NpmUnconfirmedError where that fails.
+        """
+        written = {(other.kind, other.npm_id) for other in others if other.target is not None}
+        users = [live for live in users_of(self._snapshot, outcome.change) if _is_up(live)]
+        if not users or any((live.kind, live.npm_id) in written for live in users):
+            return
+        try:
+            reload_nginx(self._npm, self._hosts.instance)
+        except NpmError as error:
+            raise NpmUnconfirmedError(
+                f"{error.message}, so that nginx has not loaded it yet",
+                hint=error.hint,
+                live=outcome.live,
+            ) from error
+
 
 def users_of(snapshot: Snapshot, change: Change) -> list[Live]:
     """The hosts in NPM that refer to the change's object."""
@@ -178,6 +199,20 @@ def users_of(snapshot: Snapshot, change: Change) -> list[Live]:
         for live in snapshot.objects
         for field, kind in KINDS[live.kind].refers_to.items()
         if (kind, live.fields.get(field)) == (change.kind, change.npm_id)
+    ]
+
+
+def users_among(changes: Iterable[Change], used: Change) -> list[Change]:
+    """Those of hosts that NPM has, and that are to go on referring to the object of this one."""
+    return [
+        change
+        for change in changes
+        if change.live is not None
+        and change.target is not None
+        and any(
+            (kind, change.target.get(field)) == (used.kind, used.npm_id)
+            for field, kind in KINDS[change.kind].refers_to.items()
+        )
     ]
 
 

@@ -15,10 +15,12 @@ from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
 from proxysync.cli.terminal import safe
 from proxysync.config.errors import ConfigError
+from proxysync.config.models import Config
 from proxysync.model import label_among
 from proxysync.model.palette import paint
 from proxysync.model.redact import redact
 from proxysync.model.text import entries
+from proxysync.plan.model import Note
 from proxysync.probe.model import Result
 
 NOTHING = "–"
@@ -43,14 +45,21 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.format == "json":
             terminal.print_json(checked.to_json())
         else:
+            print(redact(_notes(checked.notes, config), checked.secrets), end="")
             print(f"{env.file} is valid: {entries(checked.total)}")
         return 0
     found = validate(config, arguments.names, on_probe=terminal.progress("probing"))
     if arguments.format == "json":
         terminal.print_json(found.to_json())
     else:
-        print(redact(_text(found.verdicts), found.secrets))
+        print(redact(_notes(found.notes, config) + _text(found.verdicts), found.secrets))
     return 0 if found.ok else 1
+
+
+def _notes(notes: Sequence[Note], config: Config) -> str:
+    """A line for each thing that a person should know of an entry, though it hinders nothing."""
+    label = label_among(resource.key for resource in config.resources)
+    return "".join(f"Warning: {label(note.key)}: {safe(note.message)}\n" for note in notes)
 
 
 def _text(verdicts: Sequence[Verdict]) -> str:

@@ -1,6 +1,7 @@
 """From the tree of one or several files to settings and entries, every problem on the way."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from proxysync.config.models import AllDefaults, Settings
 from proxysync.config.snippets import Snippets
 from proxysync.config.variables import SECRET
 from proxysync.kinds import KINDS, Kind
-from proxysync.kinds.base import NONE_OWN
+from proxysync.kinds.base import NONE_OWN, Flaw
 from proxysync.kinds.entry import MERGED, NEVER_BLANK, Entry, Resource
 from proxysync.kinds.request import MAX_REQUEST, request_size
 from proxysync.model import Key, Snapshot
@@ -58,6 +59,7 @@ class Reader:
         self._folded: dict[tuple[str, str], Value] = {}
         self._holders: dict[str, tuple[Path, Position]] = {}
         self._has_entries = False
+        self._values: dict[Key, Value] = {}
 
     def add(self, root: Value) -> None:
         """Takes in one file's top-level mapping."""
@@ -102,7 +104,21 @@ class Reader:
         settings = self._settings()
         defaults = self._defaults()
         read = [self._resource(*entry, defaults, settings) for entry in self._entries]
-        return settings, tuple(resource for resource in read if resource is not None)
+        resources = [resource for resource in read if resource is not None]
+        self._check_among(resources)
+        return settings, tuple(resources)
+
+    def _check_among(self, resources: Sequence[Resource]) -> None:
+        """What is wrong with entries given those that refer to them."""
+        users: dict[Key, list[Entry]] = defaultdict(list)
+        for resource in resources:
+            for other, name in resource.entry.named.items():
+                if name is not None:
+                    users[Key(other, name)].append(resource.entry)
+        for resource in resources:
+            kind, value = KINDS[resource.key.kind], self._values[resource.key]
+            for flaw in kind.flaws_among(resource.entry, users[resource.key]):
+                self._add_flaw(flaw, value, (kind.section, resource.name))
 
     def _version(self, value: Value) -> None:
         if value.data is not None and (value.data is True or value.data != VERSION):
@@ -232,6 +248,7 @@ class Reader:
         complete = entry.with_settings(settings.health)
         resource = Resource(Key(kind.name, name), complete, value.at)
         self._check_size(kind, resource, path)
+        self._values[resource.key] = value
         return resource
 
     def _with_files(self, entry: Entry, value: Value, path: Path) -> Entry | None:
@@ -291,8 +308,11 @@ class Reader:
 
     def _check_flaws(self, kind: Kind, value: Value, path: Path) -> None:
         for flaw in kind.flaws(_plain(value)):
-            at = locate(value, flaw.path).at
-            self._problems.add(at, (*path, *flaw.path), flaw.message, flaw.hint)
+            self._add_flaw(flaw, value, path)
+
+    def _add_flaw(self, flaw: Flaw, value: Value, path: Path) -> None:
+        at = locate(value, flaw.path).at
+        self._problems.add(at, (*path, *flaw.path), flaw.message, flaw.hint)
 
     def _check_literals(self, kind: Kind, value: Value, path: Path) -> None:
         """Texts that must be secret, and stand in a file that is in git."""

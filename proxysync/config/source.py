@@ -63,6 +63,8 @@ def beginning(path: Path, limit: int) -> bytes:
             return file.read(limit)
     except FileNotFoundError as error:
         raise MissingError("does not exist", "check the path") from error
+    except IsADirectoryError as error:
+        raise UnreadableError("is a directory", "give the file itself") from error
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise UnreadableError(f"cannot be read: {reason}", "check its owner and mode") from error

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from proxysync.kinds.entry import Defaults, Entry, Resource, ValidationSettings
 from proxysync.kinds.references import Named, References
-from proxysync.model import Desired, Fields, Key, Snapshot, Upstream
+from proxysync.model import Desired, Fields, Key, Live, Snapshot, Upstream
 from proxysync.probe.model import Probe
 
 RESERVED_SUFFIX = ".proxysync.invalid"
@@ -184,6 +184,44 @@ class Kind(ABC):
         del want, have
         return None
 
+    derived: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are worked out of what NPM shows, and sent to it in another form."""
+
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    """Fields that NPM takes with a creation only."""
+
+    together: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are right only together, so that all of them are the file's or NPM's."""
+
+    shows_secrets: ClassVar[bool] = False
+    """Whether NPM shows them, so that the fields can tell what they were."""
+
+    is_uploaded: ClassVar[bool] = False
+    """Whether its secrets are uploaded to what was made without, and reach visitors only once
+    nginx is reloaded; see `upload`."""
+
+    can_be_imported: ClassVar[bool] = True
+    """Whether NPM has all that an entry of the file is made from."""
+
+    def manages(self, row: Mapping[str, Any]) -> bool:
+        """Whether it is an object of this kind: NPM may keep others in the same collection."""
+        del row
+        return True
+
+    def begun(self, fields: Fields) -> Fields:
+        """What an object has of these fields as long as its creation is not complete."""
+        return fields
+
+    def upload(self, secrets: Mapping[str, str], live: Live) -> Mapping[str, str]:
+        """What is sent as files to an object that is there, by the names of the form."""
+        del secrets, live
+        return {}
+
+    def flaws_among(self, entry: Entry, users: Sequence[Entry]) -> Iterable[Flaw]:
+        """What is wrong with an entry given those that refer to it by name."""
+        del entry, users
+        return ()
+
     def lets_everybody_in(self, fields: Fields) -> bool:
         """Whether it keeps nobody out of the hosts that refer to it."""
         del fields
@@ -334,7 +372,13 @@ def as_desired(
         return Desired(resource.key, fields, problem, {**missing, **lacking}, secrets)
     of_lists = [*references.advice, *references.open_lists(fields)]
     found = denied or [*missing.values(), *of_lists, *lacking.values()]
-    return Desired(resource.key, fields, "; ".join(found) or None, secrets=secrets)
+    return Desired(
+        resource.key,
+        fields,
+        "; ".join(found) or None,
+        secrets=secrets,
+        warnings=tuple(references.warnings),
+    )
 
 
 def as_entry(

@@ -1,27 +1,53 @@
 """Which certificate is for which names: `certificate: auto`, and what a named one leaves out."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from proxysync.model import Certificate
+from proxysync.model import Certificate, Reference
+from proxysync.values import pem
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A certificate that a host could have, and by what it is referred to.
+    """A certificate that a host could have, be it in NPM or in the file.
 
-    `is_own` says that it is the file's, `label` what messages call it; two with one `content`
-    are the same. `expires` is None where it is not known.
+    `npm_id` is what stands for it among a host's fields. `expires` is None where it is not known;
+    two with one `leaf` are the same.
     """
 
-    target: int
-    label: str
-    names: tuple[str, ...]
-    expires: datetime | None
-    content: str = ""
-    is_own: bool = False
+    npm_id: int | Reference
+    nice_name: str
+    domains: tuple[str, ...]
+    expires: datetime | None = None
+    leaf: str = ""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the file's."""
+        return isinstance(self.npm_id, Reference)
+
+    def __str__(self) -> str:
+        return described(self.nice_name, self.domains)
+
+
+def described(nice_name: str, domains: Iterable[str]) -> str:
+    """What messages call a certificate."""
+    others = [domain for domain in domains if domain != nice_name]
+    return f'"{nice_name}"' + (f" (covers {', '.join(others)})" if others else "")
+
+
+def in_npm(certificate: Certificate) -> Candidate:
+    """One of NPM's."""
+    return Candidate(
+        certificate.npm_id,
+        certificate.nice_name,
+        certificate.domains,
+        expires_at(certificate),
+        certificate.leaf,
+    )
 
 
 class NoChoiceError(LookupError):
@@ -37,16 +63,16 @@ def choose(domains: Sequence[str], candidates: Iterable[Candidate], now: datetim
     """
     everything = list(candidates)
     usable = [one for one in everything if one.expires is None or one.expires > now]
-    fitting = [one for one in usable if one.names and not uncovered(domains, one.names)]
+    fitting = [one for one in usable if one.domains and not uncovered(domains, one.domains)]
     own = [one for one in fitting if one.is_own] or fitting
     found = own
     if domains:
-        found = _best(found, lambda one: sum(name in one.names for name in domains))
+        found = _best(found, lambda one: sum(name in one.domains for name in domains))
         found = _best(found, _expiry)
     if not found:
         raise NoChoiceError(_none_fits(domains, everything))
     if len(found) > 1 and not _all_alike(found):
-        labels = " and ".join(one.label for one in found)
+        labels = " and ".join(map(str, found))
         raise NoChoiceError(f"certificate auto is ambiguous: {labels} would do; name one of them")
     return found[0]
 
@@ -58,6 +84,34 @@ def uncovered(domains: Iterable[str], names: Collection[str]) -> list[str]:
         for domain in domains
         if domain not in names and f"*.{domain.partition('.')[2]}" not in names
     ]
+
+
+def as_certificate(npm_id: int, row: Mapping[str, Any]) -> Certificate:
+    """A row of NPM as those see it that refer to it; what else is in there may be a key.
+
+    NPM itself takes the first word of the subject of an uploaded one for its only name.
+    """
+    meta, listed, expires_on = row.get("meta"), row.get("domain_names"), row.get("expires_on")
+    shown = meta.get("certificate") if isinstance(meta, dict) else None
+    text = shown if isinstance(shown, str) else ""
+    words = [n for n in listed if isinstance(n, str)] if isinstance(listed, list) else []
+    names = (word.lower().strip().rstrip(",") for word in words)
+    return Certificate(
+        npm_id=npm_id,
+        nice_name=str(row.get("nice_name") or ""),
+        domains=_names_in(text) or tuple(name for name in names if name),
+        expires_on=None if expires_on is None else str(expires_on),
+        leaf=pem.digests(text, "", "")["leaf"],
+    )
+
+
+@lru_cache(maxsize=256)
+def _names_in(text: str) -> tuple[str, ...]:
+    if not text:
+        return ()
+    from proxysync.values.certificates import names_in  # noqa: PLC0415 - `cryptography` is slow
+
+    return names_in(text)
 
 
 def expires_at(certificate: Certificate) -> datetime | None:
@@ -79,10 +133,10 @@ def _expiry(candidate: Candidate) -> float:
 
 
 def _all_alike(found: Sequence[Candidate]) -> bool:
-    return bool(found[0].content) and len({one.content for one in found}) == 1
+    return bool(found[0].leaf) and len({one.leaf for one in found}) == 1
 
 
 def _none_fits(domains: Sequence[str], candidates: Sequence[Candidate]) -> str:
-    there = ", ".join(dict.fromkeys(one.label for one in candidates)) or "none"
+    there = ", ".join(dict.fromkeys(map(str, candidates))) or "none"
     what = f"all of {', '.join(domains)}" if domains else "anything"
     return f"certificate auto finds none that is valid and covers {what}; there is: {there}"

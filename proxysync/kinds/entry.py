@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, field_serializer
@@ -148,6 +149,36 @@ class Entry(Model):
     def site_is_watched(self) -> bool:
         """Whether nginx is asked for it while it is live."""
         return self.is_on
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The domains by which browsers come."""
+        return ()
+
+    @property
+    def named(self) -> Mapping[str, str | None]:
+        """What it refers to by name, by kind."""
+        return {}
+
+    @property
+    def title(self) -> str | None:
+        """What it is called in NPM, if that is not its name in the file."""
+        return None
+
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """The names that it is a certificate for."""
+        return ()
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it is no certificate any more."""
+        return None
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the certificate that it is."""
+        return ""
 
     @property
     def files(self) -> Mapping[str, str]:

@@ -24,12 +24,19 @@ WIRE_NAMES = {
 }
 
 
+NO_TLS = (
+    "force_ssl does nothing without a certificate; name one, such as `certificate: auto`, or leave "
+    "force_ssl out"
+)
+
+
 class HostDefaults(Defaults):
     """The fields of a host that may be set for all of them."""
 
     certificate: CertificateName = Field(
         default=None,
-        description="A certificate in NPM, by its nice name or a domain that it covers; or none.",
+        description="One of `certificates`; or one in NPM, by its nice name or a domain that it "
+        "covers; auto for the one that covers all domains; or none.",
     )
     force_ssl: Bool = Field(default=False, description="Redirect HTTP to HTTPS.")
     http2: Bool = Field(default=False, description="Serve HTTP/2.")
@@ -57,6 +64,14 @@ class HostEntry(HostDefaults, Entry):
     @property
     def names(self) -> tuple[str, ...]:
         return self.domains
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        return self.domains
+
+    @property
+    def named(self) -> Mapping[str, str | None]:
+        return {KIND_OF[CERTIFICATE]: self.certificate}
 
 
 class HostKind(Kind):
@@ -97,7 +112,7 @@ class HostKind(Kind):
         fields = self.normalise(
             {
                 "domain_names": entry.domains,
-                "certificate_id": references.certificate(entry.certificate),
+                "certificate_id": references.certificate(entry.certificate, entry.domains),
                 "ssl_forced": entry.force_ssl,
                 "http2_support": entry.http2,
                 "hsts_enabled": entry.hsts,
@@ -107,6 +122,8 @@ class HostKind(Kind):
                 **self.wire(entry, references),
             }
         )
+        if entry.force_ssl and entry.certificate is None:
+            references.warnings.append(NO_TLS)
         return as_desired(self, resource, fields, references, snapshot)
 
     def entry_of(self, fields: Fields, snapshot: Snapshot, named: Named) -> AsEntry:

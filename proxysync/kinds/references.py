@@ -1,11 +1,21 @@
 """Certificates and access lists by name: NPM's ids never appear in the file."""
 
 import json
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from proxysync.model import AccessList, Certificate, Fields, Key, Live, Reference, Snapshot
-from proxysync.values.scalars import NONE
+from proxysync.kinds.covering import (
+    Candidate,
+    NoChoiceError,
+    choose,
+    described,
+    in_npm,
+    uncovered,
+)
+from proxysync.kinds.entry import Entry
+from proxysync.model import AccessList, Certificate, Fields, Key, Live, Reference, Snapshot, clock
+from proxysync.values.scalars import AUTO, NONE
 
 CERTIFICATE = "certificate_id"
 ACCESS_LIST = "access_list_id"
@@ -29,11 +39,12 @@ class UnknownReferenceError(LookupError):
     """A name that NPM does not have, or has more than once; the text lists what there is."""
 
 
-def find_certificate(name: str, certificates: Sequence[Certificate]) -> int:
+def find_certificate(name: str, certificates: Sequence[Certificate | Candidate]) -> int | Reference:
     """The id of the certificate with this nice name, or covering this domain.
 
-    A nice name wins over a domain that is listed, and that over one a wildcard covers.
-    Raises UnknownReferenceError where the best of these is missing or ambiguous.
+    A nice name wins over a domain that is listed, and that over one a wildcard covers; the file's
+    own win over NPM's. Raises UnknownReferenceError where the best of these is missing or
+    ambiguous.
     """
     wanted = name.lower()
     rules = (
@@ -43,18 +54,19 @@ def find_certificate(name: str, certificates: Sequence[Certificate]) -> int:
         [c for c in certificates if _wildcard(wanted) in c.domains],
     )
     found = next((matches for matches in rules if matches), [])
-    known = {certificate.npm_id: _describe(certificate) for certificate in certificates}
+    found = [c for c in found if isinstance(c.npm_id, Reference)] or found
+    known = {c.npm_id: described(c.nice_name, c.domains) for c in certificates}
     advice = "give a nice name or a domain that only one of them has"
     return _only("certificate", name, [c.npm_id for c in found], known, advice)
 
 
-def find_access_list(name: str, access_lists: Sequence[AccessList]) -> int:
+def find_access_list(name: str, access_lists: Sequence[AccessList]) -> int | Reference:
     """The id of the access list with this name.
 
     Raises UnknownReferenceError where there is none, or more than one.
     """
     found = [a.npm_id for a in access_lists if a.name == name]
-    known = {a.npm_id: f'"{a.name}"' for a in access_lists}
+    known: dict[int | Reference, str] = {a.npm_id: f'"{a.name}"' for a in access_lists}
     return _only("access list", name, found, known, "give each its own name in NPM")
 
 
@@ -69,21 +81,69 @@ def as_access_list(live: Live) -> AccessList:
     )
 
 
+def candidates(snapshot: Snapshot, own: Mapping[Key, Entry]) -> list[Candidate]:
+    """The certificates that a host could have: the file's, and what NPM has besides."""
+    kind = KIND_OF[CERTIFICATE]
+    entries = {key: entry for key, entry in own.items() if key.kind == kind}
+    ours = [
+        Candidate(
+            Reference.to(key),
+            entry.title or key.name,
+            entry.covers,
+            entry.expires,
+            entry.fingerprint,
+        )
+        for key, entry in entries.items()
+    ]
+    titles, leaves = {c.nice_name for c in ours}, {c.leaf for c in ours} - {""}
+    others = [
+        in_npm(certificate)
+        for certificate in snapshot.certificates
+        if certificate.nice_name not in titles and certificate.leaf not in leaves
+    ]
+    return ours + others
+
+
+def _choose(
+    domains: Sequence[str], _name: str, certificates: Sequence[Candidate]
+) -> int | Reference:
+    try:
+        return choose(domains, certificates, clock.now()).npm_id
+    except NoChoiceError as error:
+        raise UnknownReferenceError(str(error)) from error
+
+
 class References:
     """Finds what entries refer to in one reading of NPM, and keeps what is `missing`, and why.
 
     `advice` says what to do about it where a site would stand open meanwhile.
     """
 
-    def __init__(self, snapshot: Snapshot, own: Container[Key]) -> None:
+    def __init__(self, snapshot: Snapshot, own: Mapping[Key, Entry]) -> None:
         self._snapshot = snapshot
         self._own = own
         self.missing: dict[str, str] = {}
+        self.warnings: list[str] = []
         self._list_name: str | None = None
 
-    def certificate(self, name: str | None) -> int | Reference:
-        """The id of a certificate; 0 for none, UNKNOWN where it cannot be told."""
-        return self._id(find_certificate, name, self._snapshot.certificates, CERTIFICATE)
+    def certificate(self, name: str | None, domains: Sequence[str] = ()) -> int | Reference:
+        """The id of a certificate for these domains; 0 for none, UNKNOWN where it cannot be told.
+
+        One that is named and leaves some of them out is told of in `warnings`.
+        """
+        if name is None:
+            return 0
+        known = candidates(self._snapshot, self._own)
+        if name == AUTO:
+            return self._id(partial(_choose, domains), name, known, CERTIFICATE)
+        found = self._id(find_certificate, name, known, CERTIFICATE)
+        names = next((c.domains for c in known if c.npm_id == found), ())
+        if names and (left_out := uncovered(domains, names)):
+            self.warnings.append(
+                f'certificate "{name}" is for {", ".join(names)}, and not for '
+                f"{', '.join(left_out)}: browsers refuse it there"
+            )
+        return found
 
     def access_list(self, name: str | None) -> int | Reference:
         """The id of an access list; 0 for none, UNKNOWN where it cannot be told."""
@@ -107,7 +167,7 @@ class References:
 
     def _id(
         self,
-        find: Callable[[str, Sequence[Any]], int],
+        find: Callable[[str, Sequence[Any]], int | Reference],
         name: str | None,
         known: Sequence[Any],
         field: str,
@@ -155,7 +215,7 @@ class ReferenceNames:
 
     def _name(
         self,
-        find: Callable[[str, Sequence[Any]], int],
+        find: Callable[[str, Sequence[Any]], int | Reference],
         what: str,
         npm_id: int,
         names: Sequence[str],
@@ -166,7 +226,8 @@ class ReferenceNames:
             return None
         for name in names:
             try:
-                if name.strip() and name.casefold() != NONE and find(name, known) == npm_id:
+                usable = name.strip() and name.casefold() not in (NONE, AUTO)
+                if usable and find(name, known) == npm_id:
                     return name
             except UnknownReferenceError:
                 continue
@@ -182,7 +243,7 @@ def reference_fingerprint(fields: Fields, snapshot: Snapshot) -> str:
     """What a definition refers to, as NPM has it: another text means that it may fare otherwise."""
     certificates = [c for c in snapshot.certificates if c.npm_id == fields.get(CERTIFICATE)]
     lists = [a for a in snapshot.access_lists if a.npm_id == fields.get(ACCESS_LIST)]
-    parts = [[c.domains, c.expires_on] for c in certificates], [a.clients for a in lists]
+    parts = [[c.domains, c.expires_on, c.leaf] for c in certificates], [a.clients for a in lists]
     return json.dumps(parts)
 
 
@@ -215,7 +276,8 @@ def certificates_in_use(definitions: Iterable[Fields]) -> frozenset[int]:
 
 def certificate_in(fields: Fields) -> int:
     """The id of the certificate with which a host is served; 0 where it has none."""
-    return int(fields.get(CERTIFICATE) or 0)
+    npm_id = fields.get(CERTIFICATE) or 0
+    return 0 if isinstance(npm_id, Reference) else int(npm_id)
 
 
 def access_list_in(fields: Fields) -> int:
@@ -223,7 +285,13 @@ def access_list_in(fields: Fields) -> int:
     return int(fields.get(ACCESS_LIST) or 0)
 
 
-def _only(what: str, name: str, ids: Sequence[int], known: Mapping[int, str], advice: str) -> int:
+def _only(
+    what: str,
+    name: str,
+    ids: Sequence[int | Reference],
+    known: Mapping[int | Reference, str],
+    advice: str,
+) -> int | Reference:
     if len(ids) == 1:
         return ids[0]
     others = ", ".join(dict.fromkeys(text for key, text in known.items() if key not in ids))
@@ -239,8 +307,3 @@ def _only(what: str, name: str, ids: Sequence[int], known: Mapping[int, str], ad
 
 def _wildcard(domain: str) -> str:
     return "*." + domain.partition(".")[2]
-
-
-def _describe(certificate: Certificate) -> str:
-    others = [domain for domain in certificate.domains if domain != certificate.nice_name]
-    return f'"{certificate.nice_name}"' + (f" (covers {', '.join(others)})" if others else "")

@@ -29,6 +29,10 @@ class ReferredEntry(Entry):
     )
 
     @property
+    def title(self) -> str | None:
+        return self.name
+
+    @property
     def site_is_watched(self) -> bool:
         return False
 

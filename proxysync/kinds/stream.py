@@ -56,8 +56,9 @@ class StreamEntry(StreamDefaults, WatchedEntry):
     )
     certificate: CertificateName = Field(
         default=None,
-        description="A certificate in NPM, by its nice name or a domain that it covers, with which "
-        "NPM speaks TLS to those who come by TCP; or none.",
+        description="One of `certificates`; or one in NPM, by its nice name or a domain that it "
+        "covers; auto for the only one that there is; with it NPM speaks TLS to those who come by "
+        "TCP; or none.",
     )
 
     @property
@@ -67,6 +68,10 @@ class StreamEntry(StreamDefaults, WatchedEntry):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(f"{protocol}/{self.listen}" for protocol in self.protocols)
+
+    @property
+    def named(self) -> Mapping[str, str | None]:
+        return {KIND_OF[CERTIFICATE]: self.certificate}
 
     @property
     def site_is_watched(self) -> bool:

@@ -62,7 +62,8 @@ class Desired(Keyed):
     there, say); such an entry is a conflict and its `fields` are not to be written. `unknown`
     are the fields of an entry that is off whose value this server does not tell, or does not take,
     and why: they stay as NPM has them, and without a host there is nothing to make. `secrets` are
-    written beside the fields, and stand nowhere else: the password of each user, say.
+    written beside the fields, and stand nowhere else: the password of each user, say. `warnings`
+    are what a person should know, though nothing keeps it from being written.
     """
 
     key: Key
@@ -70,6 +71,7 @@ class Desired(Keyed):
     problem: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from proxysync.kinds import GATE, KINDS, RESERVED_SUFFIX, Kind
+from proxysync.kinds import CERTIFICATES, GATE, KINDS, Kind
+from proxysync.kinds.covering import as_certificate
 from proxysync.kinds.references import as_access_list
 from proxysync.model import Certificate, Fields, Live, Marker, Snapshot
 from proxysync.model.flight import Flight
@@ -15,13 +16,14 @@ from proxysync.npm import wire
 from proxysync.npm.errors import (
     Fate,
     NpmAddressError,
-    NpmAnswerError,
     NpmError,
     NpmNotFoundError,
+    NpmRejectedError,
     NpmRightsError,
     NpmUnconfirmedError,
 )
 from proxysync.npm.flight import Recorder, changes, recorded
+from proxysync.npm.form import Form, Payload
 from proxysync.npm.server import Server, lost_right, read_server, read_version
 from proxysync.npm.session import Session
 from proxysync.values.upstreams import port_of
@@ -100,34 +102,31 @@ class NpmClient:
             kind.name: self._rows(f"{kind.collection}{kind.query}", required=kind.is_essential)
             for kind in KINDS.values()
         }
-        lives = [wire.read_live(KINDS[name], row) for name in rows for row in rows[name]]
+        lives = [
+            wire.read_live(KINDS[name], row)
+            for name in rows
+            for row in rows[name]
+            if KINDS[name].manages(row)
+        ]
         self._last_snapshot = Snapshot(
-            objects=tuple(live for live in lives if not _is_canary(live)),
-            certificates=self.certificates(),
+            objects=tuple(live for live in lives if not wire.is_canary(live)),
+            certificates=wire.read_certificates(rows[CERTIFICATES.name]),
             access_lists=tuple(map(as_access_list, (o for o in lives if o.kind == GATE.name))),
             accepted=server.accepted,
             version=server.version,
-            canaries=tuple(live for live in lives if _is_canary(live)),
+            canaries=tuple(live for live in lives if wire.is_canary(live)),
             denied={name: f"{e.message}. {e.hint}" for name, e in server.denied.items()},
             admin_port=port_of(self.url),
         )
         return self._last_snapshot
 
-    def certificates(self) -> tuple[Certificate, ...]:
-        rows = self._list_if_allowed("nginx/certificates")
-        return tuple(
-            wire.read_certificate(row, npm_id)
-            for row in rows
-            if (npm_id := wire.read_id(row)) is not None
-        )
-
     def certificate(self, npm_id: int) -> Certificate | None:
         """The certificate as it is now; None if it is gone, or this account may not see it."""
         try:
-            row = self._session.get(f"/nginx/certificates/{npm_id}")
+            row = self._session.get(f"/{CERTIFICATES.collection}/{npm_id}")
         except (NpmNotFoundError, NpmRightsError):
             return None
-        return wire.read_certificate(row, npm_id) if wire.read_id(row) == npm_id else None
+        return as_certificate(npm_id, row) if wire.read_id(row) == npm_id else None
 
     def get(self, kind: Kind, npm_id: int) -> Live | None:
         """The object as it is now; None if it is gone."""
@@ -135,7 +134,7 @@ class NpmClient:
             row = self._session.get(f"/{kind.collection}/{npm_id}{kind.query}")
         except NpmNotFoundError:
             return None
-        _expect_row(row)
+        wire.require_row(row)
         # Before 2.12, NPM answers 200 and `{}` for what is gone.
         return wire.read_live(kind, row) if row.get("id") is not None else None
 
@@ -192,7 +191,7 @@ class NpmClient:
         payload = self._payload(kind, fields, marker, {}, secrets)
         if not kind.is_switched_by_put:
             payload.pop(kind.switch, None)
-        flight = Flight(kind.name, None, _sent(payload, fields))
+        flight = Flight(kind.name, None, wire.shown_by(payload, fields))
         try:
             with recorded(self.recorder, flight):
                 row = self._session.write("POST", f"/{kind.collection}", payload)
@@ -202,9 +201,32 @@ class NpmClient:
                 self.forget_server()
                 raise lost_right(self._session, kind) or found from error
             raise found from error
-        npm_id = _id_of(row)
+        npm_id = wire.require_id(row)
         on_created(npm_id, row.get("created_on"))
+        if kind.is_uploaded:
+            return self._complete(kind, npm_id, fields, secrets)
         return self._read_again(kind, npm_id, fields, row)
+
+    def _complete(
+        self, kind: Kind, npm_id: int, fields: Fields, secrets: Mapping[str, str]
+    ) -> Live:
+        """A new object with its files; where NPM takes them not, it is gone again."""
+        live = self._read_again(kind, npm_id, None)
+        try:
+            return self._upload(kind, live, fields, secrets)
+        except NpmRejectedError:
+            self.delete(kind, npm_id)
+            raise
+
+    def _upload(self, kind: Kind, live: Live, fields: Fields, secrets: Mapping[str, str]) -> Live:
+        flight = Flight(kind.name, live.npm_id, changes(live, fields))
+        path = f"/{kind.collection}/{live.npm_id}/upload"
+        form = Form(kind.upload(secrets, live))
+        written = self._act(kind, flight, "POST", path, form, fields)
+        if self._last_snapshot is not None:
+            fresh = wire.read_certificates(self._list_if_allowed(kind.collection))
+            self._last_snapshot = replace(self._last_snapshot, certificates=fresh)
+        return written
 
     def update(
         self,
@@ -218,11 +240,13 @@ class NpmClient:
 
         It never disables: NPM goes on serving a host that is disabled by a PUT.
         """
+        if kind.is_uploaded:
+            return self._upload(kind, live, fields, secrets)
         payload = self._payload(kind, fields, marker, live.meta, secrets)
         on = kind.is_enabled(fields)
         if not on or not kind.is_switched_by_put:
             payload.pop(kind.switch, None)
-        flight = Flight(kind.name, live.npm_id, changes(live, _sent(payload, fields)))
+        flight = Flight(kind.name, live.npm_id, changes(live, wire.shown_by(payload, fields)))
         path = f"/{kind.collection}/{live.npm_id}"
         written = self._act(kind, flight, "PUT", path, payload, fields)
         if kind.is_late and kind.is_enabled(written.fields):
@@ -243,7 +267,7 @@ class NpmClient:
         try:
             if kind.served(fields).https:
                 return self.disable(kind, written.npm_id)  # and the caller enables it again
-            shows = changes(written, _sent(payload, fields))
+            shows = changes(written, wire.shown_by(payload, fields))
             flight = Flight(kind.name, written.npm_id, shows)
             return self._act(kind, flight, "PUT", path, payload, fields)
         except NpmUnconfirmedError:
@@ -293,9 +317,10 @@ class NpmClient:
         meta: Mapping[str, Any],
         secrets: Mapping[str, str],
     ) -> dict[str, Any]:
-        sent = kind.with_secrets(kind.for_server(fields, self.server().version), secrets)
+        sent = kind.for_server(fields, self.server().version)
+        payload = kind.with_secrets(wire.write_payload(sent, self._accepted_by(kind)), secrets)
         stored = wire.meta_with(marker, meta) if kind.is_host else {}
-        return {**wire.write_payload(sent, self._accepted_by(kind)), **stored}
+        return {**payload, **stored}
 
     def _act(
         self,
@@ -303,7 +328,7 @@ class NpmClient:
         flight: Flight,
         method: str,
         path: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         fields: Fields | None = None,
     ) -> Live:
         npm_id = flight.npm_id
@@ -371,29 +396,3 @@ class NpmClient:
             return wire.rows_of(self._list(collection))
         except NpmRightsError:
             return ()
-
-
-def _sent(payload: Mapping[str, Any], fields: Fields) -> Fields:
-    """What a reading shows once NPM has taken the payload."""
-    return {name: value for name, value in fields.items() if name in payload}
-
-
-def _expect_row(row: Any) -> None:
-    if not isinstance(row, dict):
-        raise NpmAnswerError(
-            "NPM answered with something else than the object that was asked for",
-            hint="This does not look like NPM's API; check PROXYSYNC_NPM_URL.",
-        )
-
-
-def _is_canary(live: Live) -> bool:
-    names = KINDS[live.kind].claims(live.fields)
-    marked = live.marker is not None and live.marker.canary
-    return marked and all(name.endswith(RESERVED_SUFFIX) for name in names)
-
-
-def _id_of(row: Any) -> int:
-    npm_id = wire.read_id(row)
-    if npm_id is not None:
-        return npm_id
-    raise NpmUnconfirmedError("NPM answered a creation without an id")

@@ -94,7 +94,7 @@ def _accepted(kind: Kind, schema: Any, version: tuple[int, int, int] | None) -> 
     try:
         body = schema["paths"][f"/{kind.collection}"]["post"]["requestBody"]
         names = body["content"]["application/json"]["schema"]["properties"]
-        return frozenset(kind.defaults) & {*names, kind.switch}
+        return frozenset(kind.defaults) & {*names, kind.switch, *kind.derived}
     except (KeyError, TypeError):
         newer = {
             name

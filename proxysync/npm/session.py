@@ -4,7 +4,7 @@ import base64
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from proxysync.model.backoff import Backoff
@@ -22,6 +22,7 @@ from proxysync.npm.errors import (
     NpmUnconfirmedError,
     address_hint,
 )
+from proxysync.npm.form import Payload
 from proxysync.npm.transport import Reply, Transport
 
 READ_TRIES = 3
@@ -71,7 +72,7 @@ class Session:
                 self._pause(RETRY.pause(attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
         raise AssertionError("unreachable")
 
-    def write(self, method: str, path: str, payload: Mapping[str, Any] | None = None) -> Any:
+    def write(self, method: str, path: str, payload: Payload | None = None) -> Any:
         """The JSON of a write, which is sent once.
 
         Raises NpmUnconfirmedError where its effect is unknown, other subclasses of NpmError
@@ -91,7 +92,7 @@ class Session:
         self,
         method: str,
         path: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         *,
         public: bool = False,
     ) -> Any:
@@ -104,7 +105,7 @@ class Session:
             reply = self._send(method, path, payload)
         return self._body_of(reply, method, path, public=public)
 
-    def _send(self, method: str, path: str, payload: Mapping[str, Any] | None) -> Reply:
+    def _send(self, method: str, path: str, payload: Payload | None) -> Reply:
         return self._transport.exchange(method, path, payload=payload, token=self._token)
 
     def _body_of(self, reply: Reply, method: str, path: str, *, public: bool = False) -> Any:

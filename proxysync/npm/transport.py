@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +25,7 @@ from proxysync.npm.errors import (
     NpmUnavailableError,
     address_hint,
 )
+from proxysync.npm.form import Form, Payload
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
@@ -100,7 +101,7 @@ class Transport:
         method: str,
         path: str,
         *,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         token: str | None = None,
     ) -> Reply:
         """One request, sent once.
@@ -121,14 +122,17 @@ class Transport:
         self,
         method: str,
         path: str,
-        payload: Mapping[str, Any] | None,
+        payload: Payload | None,
         token: str | None,
         limit: float,
     ) -> Reply:
+        form = payload if isinstance(payload, Form) else None
+        body = None if isinstance(payload, Form) or payload is None else encode(payload)
         with self._session.request(
             method,
             f"{self.url}/api{path}",
-            data=None if payload is None else encode(payload),
+            data=body,
+            files=form.files if form else None,
             headers=_headers(payload, token),
             timeout=(CONNECT_TIMEOUT, limit),
             allow_redirects=False,
@@ -181,9 +185,10 @@ def _was_refused(error: Exception) -> bool:
     return isinstance(error, requests.ConnectionError) and isinstance(cause, NewConnectionError)
 
 
-def _headers(payload: Mapping[str, Any] | None, token: str | None) -> dict[str, str]:
+def _headers(payload: Payload | None, token: str | None) -> dict[str, str]:
+    is_json = payload is not None and not isinstance(payload, Form)
     return {
-        **({"Content-Type": "application/json"} if payload is not None else {}),
+        **({"Content-Type": "application/json"} if is_json else {}),
         **({"Authorization": f"Bearer {token}"} if token else {}),
     }
 

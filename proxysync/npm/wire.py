@@ -1,13 +1,13 @@
 """NPM's rows to our values and back; whatever a version of NPM leaves out or adds is tolerated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from proxysync.kinds import Kind
+from proxysync.kinds import KINDS, RESERVED_SUFFIX, Kind
+from proxysync.kinds.covering import as_certificate
 from proxysync.kinds.request import sent
 from proxysync.model import Certificate, Fields, Live, Marker
-from proxysync.npm.errors import NpmAnswerError
-from proxysync.values import pem
+from proxysync.npm.errors import NpmAnswerError, NpmUnconfirmedError
 
 MARKER_KEY = "proxysync"
 WRITTEN_BY_NPM = frozenset({"nginx_online", "nginx_err"})
@@ -23,6 +23,23 @@ def read_id(row: Any) -> int | None:
     return npm_id if usable else None
 
 
+def require_id(row: Any) -> int:
+    """The id of what was created. Raises NpmUnconfirmedError where there is none."""
+    npm_id = read_id(row)
+    if npm_id is not None:
+        return npm_id
+    raise NpmUnconfirmedError("NPM answered a creation without an id")
+
+
+def require_row(row: Any) -> None:
+    """Raises NpmAnswerError where the answer is no object."""
+    if not isinstance(row, dict):
+        raise NpmAnswerError(
+            "NPM answered with something else than the object that was asked for",
+            hint="This does not look like NPM's API; check PROXYSYNC_NPM_URL.",
+        )
+
+
 def read_live(kind: Kind, row: Any) -> Live:
     """A row of a list or of a single GET. Raises NpmAnswerError for what is none."""
     npm_id = read_id(row)
@@ -36,12 +53,24 @@ def read_live(kind: Kind, row: Any) -> Live:
         npm_id=npm_id,
         fields=_read_fields(kind, npm_id, row),
         marker=_read_marker(meta.get(MARKER_KEY)),
-        meta={k: v for k, v in meta.items() if k != MARKER_KEY and k not in WRITTEN_BY_NPM},
+        meta=_others(meta) if kind.is_host else {},
         created_on=_text(row.get("created_on")),
         online=None if online is None else bool(online),
         nginx_error=_text(refusal) or None,
         hints=kind.hints(row),
     )
+
+
+def _others(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What others have put into `meta`, to be sent back."""
+    return {k: v for k, v in meta.items() if k != MARKER_KEY and k not in WRITTEN_BY_NPM}
+
+
+def is_canary(live: Live) -> bool:
+    """Whether it is a throwaway host of ours."""
+    names = KINDS[live.kind].claims(live.fields)
+    marked = live.marker is not None and live.marker.canary
+    return marked and all(name.endswith(RESERVED_SUFFIX) for name in names)
 
 
 def overwritten(kind: Kind, fields: Fields, answer: Any, live: Live) -> frozenset[str]:
@@ -64,29 +93,20 @@ def write_payload(fields: Fields, accepted: frozenset[str]) -> dict[str, Any]:
     return sent({name: value for name, value in fields.items() if name in accepted})
 
 
+def shown_by(payload: Mapping[str, Any], fields: Fields) -> Fields:
+    """What a reading shows once NPM has taken the payload."""
+    return {name: value for name, value in fields.items() if name in payload}
+
+
 def meta_with(marker: Marker | None, meta: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a body that stores our marker beside what others have put into `meta`."""
     return {"meta": {**meta, **_write_marker(marker)}}
 
 
-def read_certificate(row: Mapping[str, Any], npm_id: int) -> Certificate:
-    """The row holds the private key of a custom certificate: only these values leave it."""
-    names = (name.strip().rstrip(",") for name in read_domains(row))
-    meta = row.get("meta")
-    text = meta.get("certificate") if isinstance(meta, dict) else None
-    return Certificate(
-        npm_id=npm_id,
-        nice_name=str(row.get("nice_name") or ""),
-        domains=tuple(name for name in names if name),
-        expires_on=_text(row.get("expires_on")),
-        leaf=pem.digests(text, "", "")["leaf"] if isinstance(text, str) else "",
-    )
-
-
-def read_domains(row: Mapping[str, Any]) -> Sequence[str]:
-    names = row.get("domain_names")
-    return (
-        [name.lower() for name in names if isinstance(name, str)] if isinstance(names, list) else []
+def read_certificates(rows: Iterable[Mapping[str, Any]]) -> tuple[Certificate, ...]:
+    """What may be known of the certificates in these rows, in which there are keys, too."""
+    return tuple(
+        as_certificate(npm_id, row) for row in rows if (npm_id := read_id(row)) is not None
     )
 
 

@@ -20,7 +20,7 @@ from proxysync.plan.ownership import (
 )
 from proxysync.plan.policy import Policy
 from proxysync.plan.resend import why_resend
-from proxysync.plan.secrets import differing, digests
+from proxysync.plan.secrets import differing, digests_of
 
 ORPHAN = "an orphan: it carries our marker, but has no entry, and the state does not know it"
 
@@ -32,8 +32,12 @@ def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
     draft = Draft(
         "create", kind, match.entry.name, match.live, None, want, want, frozenset(), "not in NPM"
     )
-    secrets = match.entry.secrets
-    draft = replace(draft, secrets=secrets, digests=digests(policy.secret_key, secrets))
+    draft = replace(
+        draft,
+        secrets=match.entry.secrets,
+        digests=digests_of(match.entry, policy.secret_key),
+        notes=(*match.entry.warnings, *_unchangeable(match)),
+    )
     problem = (
         match.entry.problem
         or _nothing_to_keep(match)
@@ -42,7 +46,7 @@ def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
     if problem is not None:
         draft = replace(draft, stop=Conflict(problem, comparable=False))
     elif match.entry.unknown:
-        draft = replace(draft, notes=tuple(map(_stays, match.entry.unknown.items())))
+        draft = replace(draft, notes=(*draft.notes, *map(_stays, match.entry.unknown.items())))
     if match.live is not None:
         return _with_live(draft, match, match.live, policy, accepted)
     if match.namesakes and draft.stop is None:
@@ -54,9 +58,29 @@ def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
 
 
 def _as_known(entry: Desired, live: Live | None) -> Fields:
-    """The entry's fields, with those that cannot be told as NPM has them."""
-    kept = {name: live.fields[name] for name in entry.unknown} if live else {}
+    """The entry's fields, with those as NPM has them that cannot be told, or be changed."""
+    kind = KINDS[entry.kind]
+    stay = (*entry.unknown, *kind.fixed, *_not_kept(entry))
+    kept = {name: live.fields[name] for name in stay} if live else {}
     return {**entry.fields, **kept}
+
+
+def _not_kept(entry: Desired) -> frozenset[str]:
+    """What a way back cannot bring back, for nobody keeps what it was made from."""
+    return frozenset() if entry.secrets else KINDS[entry.kind].derived
+
+
+def _unchangeable(match: Match) -> list[str]:
+    """What NPM takes with a creation only, or what nobody has any more, and NPM has otherwise."""
+    have, want = match.live.fields if match.live else {}, match.entry.fields
+    gone = [f for f in _not_kept(match.entry) if have and have[f] != want[f]]
+    stays = ["it stays as NPM has it: no copy is kept of files that were uploaded"] if gone else []
+    return stays + [
+        f"{field} stays {_json(have[field])}: NPM cannot change it, and a new {match.entry.kind} "
+        "would take another entry"
+        for field in sorted(KINDS[match.entry.kind].fixed)
+        if have and have[field] != want[field]
+    ]
 
 
 def _nothing_to_keep(match: Match) -> str | None:
@@ -167,7 +191,9 @@ def _respecting(
     """What the file changed, on top of what NPM has: a change made in NPM stays."""
     if last is None:
         return want
-    mixed = {f: value if value != last[f] else have[f] for f, value in want.items()}
+    edited = {f for f, value in want.items() if value != last[f]}
+    edited |= kind.together if edited & kind.together else frozenset()
+    mixed = {f: value if f in edited else have[f] for f, value in want.items()}
     return shape(kind, mixed, accepted)
 
 

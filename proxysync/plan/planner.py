@@ -13,7 +13,7 @@ from proxysync.plan.guards import refusal
 from proxysync.plan.match import Match, Matching, match, same_host
 from proxysync.plan.model import Hold, HoldKind, Note, Plan
 from proxysync.plan.policy import Failure, Policy
-from proxysync.plan.references import stop_dangling, with_known_ids
+from proxysync.plan.references import stop_dangling, with_known_ids, with_users
 from proxysync.plan.unknown_past import hide_unknown_past
 
 NOTHING: Mapping[Key, str] = MappingProxyType({})
@@ -50,7 +50,7 @@ def make_plan(
         ),
     ]
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
-    settled = _settle(refuse_clashes(drafts, matching.foreign), rules, snapshot.objects)
+    settled = _settle(refuse_clashes(with_users(drafts), matching.foreign), rules, snapshot.objects)
     changes = tuple(
         hide_unknown_past(finish(draft), applied, policy) for draft in settled if not draft.in_sync
     )

@@ -45,6 +45,33 @@ def with_known_ids(matching: Matching) -> Matching:
     return replace(matching, matches=tuple(matches))
 
 
+def with_users(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
+    """The drafts, with the hosts to be written again that use what is uploaded anew.
+
+    NPM reloads nginx with a write to a host only, so that visitors go on with what was there.
+    """
+    uploads = {
+        (draft.kind.name, draft.live.npm_id): draft
+        for draft in drafts
+        if draft.kind.is_uploaded and draft.live is not None and draft.is_open
+    }
+    return tuple(_written_again(draft, uploads) for draft in drafts) if uploads else tuple(drafts)
+
+
+def _written_again(draft: Draft, uploads: Mapping[tuple[str, int], Draft]) -> Draft:
+    if draft.live is None or draft.target is None or draft.stop is not None:
+        return draft
+    used = (
+        uploads.get((kind, draft.target.get(field) or 0))
+        for field, kind in draft.kind.refers_to.items()
+    )
+    upload = next((one for one in used if one is not None), None)
+    if upload is None or not draft.kind.is_enabled(draft.live.fields):
+        return draft
+    why = f'nginx is to load the {upload.kind.noun} "{upload.name}", which is uploaded anew'
+    return replace(draft, resend=True, reason=draft.reason if draft.writes else why)
+
+
 def stop_dangling(drafts: Sequence[Draft], objects: Iterable[Live]) -> tuple[Draft, ...]:
     """Stops what needs an object that is not made, and the deletion of one that is in use.
 

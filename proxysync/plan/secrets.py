@@ -11,6 +11,11 @@ from proxysync.kinds import KINDS
 from proxysync.model import Applied, Desired, Live
 
 
+def digests_of(entry: Desired, key: bytes) -> dict[str, str]:
+    """A digest of each secret that NPM does not show, which says nothing without the key."""
+    return {} if KINDS[entry.kind].shows_secrets else digests(key, entry.secrets)
+
+
 def digests(key: bytes, secrets: Mapping[str, str]) -> dict[str, str]:
     """A digest of each secret, which says nothing without the key."""
     return {
@@ -21,10 +26,11 @@ def digests(key: bytes, secrets: Mapping[str, str]) -> dict[str, str]:
 
 def differing(entry: Desired, row: Applied | None, live: Live, key: bytes) -> list[str]:
     """Whose secret has to be written, given what was last applied and what NPM tells."""
-    known, now = row.digests if row else {}, digests(key, entry.secrets)
+    known, now = row.digests if row else {}, digests_of(entry, key)
     hint_of = KINDS[entry.kind].hint_of
     return [
         name
         for name, secret in sorted(entry.secrets.items())
+        if name in now
         if known.get(name, now[name]) != now[name] or live.hints.get(name) != hint_of(secret)
     ]

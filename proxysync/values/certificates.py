@@ -59,13 +59,17 @@ class Chain:
     public_key: bytes = field(repr=False)
 
 
-def read_chain(certificate: bytes, chain: bytes | None, now: datetime) -> Chain:
-    """The certificate in the first text, with the rest of its chain in there or in the second.
+def certificates_in(text: bytes) -> list[pem.Block]:
+    """All certificates of a file; one at least. Raises InvalidValue."""
+    found = [block for block in _blocks(text, _PEM) if block.is_certificate]
+    if not found:
+        raise InvalidValue("holds no certificate in PEM", None, hint=_PEM)
+    return found
 
-    Raises InvalidValue.
-    """
-    first, *rest = _certificates(certificate)
-    rest += [] if chain is None else _certificates(chain)
+
+def read_chain(blocks: Sequence[pem.Block], now: datetime) -> Chain:
+    """The first certificate, with the rest as its chain. Raises InvalidValue."""
+    first, *rest = blocks
     rest = [block for block in dict.fromkeys(rest) if block != first]
     if len(rest) >= MAX_CHAIN:
         raise InvalidValue(f"has a chain of more than {MAX_CHAIN} certificates", None)
@@ -115,16 +119,9 @@ def read_key(text: bytes, chain: Chain) -> str:
 def names_in(certificate: str) -> tuple[str, ...]:
     """The names that the first certificate of a PEM text is for; none where it is none."""
     try:
-        return _names(_parsed(_certificates(certificate.encode())[0]))
+        return _names(_parsed(certificates_in(certificate.encode())[0]))
     except InvalidValue:
         return ()
-
-
-def _certificates(text: bytes) -> list[pem.Block]:
-    found = [block for block in _blocks(text, _PEM) if block.is_certificate]
-    if not found:
-        raise InvalidValue("holds no certificate in PEM", None, hint=_PEM)
-    return found
 
 
 def _blocks(text: bytes, hint: str) -> list[pem.Block]:

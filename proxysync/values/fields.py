@@ -112,7 +112,12 @@ AdvancedConfig = Annotated[
 ]
 CertificateName = Annotated[
     str | None,
-    BeforeValidator(partial(scalars.reference, what="certificate")),
+    BeforeValidator(scalars.certificate),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+FileName = Annotated[
+    str,
+    BeforeValidator(scalars.file_name),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 AccessListName = Annotated[

@@ -19,6 +19,9 @@ UNITS = {"w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.
 NONE = "none"
 """Written for a certificate or an access list: the entry has none, whatever the defaults say."""
 
+AUTO = "auto"
+"""Written for a certificate: the one that is for all of the entry's domains."""
+
 LONGEST_DURATION = 365 * UNITS["d"]
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?w)?([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?([0-9]+(\.[0-9]+)?ms)?$"  # noqa: E501
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
@@ -68,6 +71,23 @@ def reference(value: object, *, what: str) -> str | None:
     if not isinstance(value, str) or not value.strip():
         raise InvalidValue(f"must be the name of the {what} in NPM, or none, not {{found}}", value)
     return None if value.casefold() == NONE else value
+
+
+def certificate(value: object) -> str | None:
+    """The same for a certificate, or AUTO."""
+    name = reference(value, what="certificate")
+    return AUTO if name is not None and name.casefold() == AUTO else name
+
+
+def file_name(value: object) -> str:
+    """The path of a file."""
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidValue(
+            "must be the path of a file such as tls/fullchain.pem, not {found}", value
+        )
+    if "\0" in value:
+        raise InvalidValue("holds a NUL character, which no path has", value)
+    return value
 
 
 def advanced_config(value: object) -> str:

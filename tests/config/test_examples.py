@@ -5,13 +5,16 @@ from typing import Any
 
 import jsonschema
 import pytest
+import trustme
 import yaml
 
 from proxysync.config.json_schema import json_schema
 from proxysync.config.load import ConfigError, load, load_text
 from proxysync.config.models import AUTO, Settings
+from proxysync.kinds.certificate import CertificateEntry
 from proxysync.kinds.entry import Health, Validation
 from proxysync.kinds.proxy import Location, ProxyEntry
+from proxysync.model import Key
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATHS = [
@@ -31,6 +34,25 @@ def test_an_example_loads_and_fits_the_schema(path: Path) -> None:
     assert not config.maybe_truncated
     for file in config.files:
         VALIDATOR.validate(yaml.safe_load(file.read_text()))
+
+
+def test_the_full_example_has_certificates_once_their_files_are_there(tmp_path: Path) -> None:
+    before, _, after = (EXAMPLES / "full.yaml").read_text().partition("# certificates:\n")
+    whole = before + "certificates:\n" + after.replace("#   ", "  ")
+    file = tmp_path / "full.yaml"
+    file.write_text(whole)
+    (tls := tmp_path / "tls").mkdir()
+    ca = trustme.CA()
+    pair = ca.issue_cert("*.example.net")
+    (tls / "fullchain.pem").write_bytes(pair.cert_chain_pems[0].bytes())
+    (tls / "chain.pem").write_bytes(ca.cert_pem.bytes())
+    (tls / "privkey.pem").write_bytes(pair.private_key_pem.bytes())
+
+    entries = {resource.key: resource.entry for resource in load(file, {}).resources}
+
+    assert entries[Key("certificate", "wildcard")].covers == ("*.example.net",)
+    VALIDATOR.validate(data := yaml.safe_load(whole))
+    assert set(data["certificates"]["wildcard"]) == set(CertificateEntry.model_fields)
 
 
 def test_the_schema_is_a_schema_of_its_dialect() -> None:

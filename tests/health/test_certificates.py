@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from proxysync.health.certificates import expires_at, expiry_warnings
+from proxysync.health.certificates import expiry_warnings
+from proxysync.kinds.covering import expires_at
 from proxysync.model import Certificate
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

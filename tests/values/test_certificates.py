@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from proxysync.values import pem
-from proxysync.values.certificates import names_in, read_chain, read_key
+from proxysync.values.certificates import Chain, certificates_in, names_in, read_chain, read_key
 from proxysync.values.invalid import InvalidValue
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -73,17 +73,22 @@ MIDDLE = issue("middle", key=OTHER, issuer="root", ca=True)
 LEAF = issue("leaf", "A.example.com", "*.example.com", issuer="middle", by=OTHER)
 
 
+def read(certificate: bytes, chain: bytes | None = None) -> Chain:
+    more = [] if chain is None else certificates_in(chain)
+    return read_chain([*certificates_in(certificate), *more], NOW)
+
+
 def refusal(certificate: bytes, key: bytes | None = None, chain: bytes | None = None) -> str:
     """Message and hint."""
     try:
-        read_key(key or b"", read_chain(certificate, chain, NOW))
+        read_key(key or b"", read(certificate, chain))
     except InvalidValue as error:
         return f"{error.message} ({error.hint})"
     raise AssertionError("it was read")
 
 
 def test_what_is_read_of_a_good_one() -> None:
-    found = read_chain(LEAF + MIDDLE + ROOT, None, NOW)
+    found = read(LEAF + MIDDLE + ROOT)
 
     assert found.names == names_in(LEAF.decode()) == ("a.example.com", "*.example.com")
     assert found.leaf.encode() == LEAF
@@ -93,8 +98,8 @@ def test_what_is_read_of_a_good_one() -> None:
 
 
 def test_the_chain_may_stand_in_a_file_of_its_own() -> None:
-    assert read_chain(LEAF, MIDDLE, NOW) == read_chain(LEAF + MIDDLE, None, NOW)
-    assert read_chain(LEAF + MIDDLE, MIDDLE, NOW) == read_chain(LEAF + MIDDLE, None, NOW)
+    assert read(LEAF, MIDDLE) == read(LEAF + MIDDLE)
+    assert read(LEAF + MIDDLE, MIDDLE) == read(LEAF + MIDDLE)
 
 
 @pytest.mark.parametrize("shape", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
@@ -102,7 +107,7 @@ def test_a_key_may_have_any_shape_that_openssl_writes(shape: PrivateFormat) -> N
     params = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
     text = b"\xef\xbb\xbfKey:\r\n" + params + key_of(EC, shape).replace(b"\n", b"\r\n")
 
-    assert read_key(text, read_chain(LEAF, None, NOW)).encode() == key_of(EC, shape)
+    assert read_key(text, read(LEAF)).encode() == key_of(EC, shape)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +116,7 @@ def test_a_key_may_have_any_shape_that_openssl_writes(shape: PrivateFormat) -> N
         (b"", "holds no certificate in PEM"),
         (b"\xff\xfe", "is no PEM text"),
         (key_of(EC), "holds no certificate in PEM"),
-        (LEAF.replace(b"MII", b"!!!"), "cannot be read"),
+        (LEAF.replace(b"MII", b"AAA"), "cannot be read"),
         (b"\n".join(LEAF.split(b"\n")[:3] + LEAF.split(b"\n")[4:]), "cannot be read"),
         (issue(ends=2025), "expired on 2025-01-01 (renew it)"),
         (issue(starts=2029), "valid only from 2029-01-01 00:00 UTC on"),
@@ -132,7 +137,7 @@ def test_a_certificate_that_would_not_work_is_refused(certificate: bytes, messag
 def test_a_root_may_be_as_old_as_it_is() -> None:
     old = issue("middle", key=OTHER, signed=hashes.SHA224(), ca=True)
 
-    assert read_chain(LEAF, old, NOW).rest.encode() == old
+    assert read(LEAF, old).rest.encode() == old
 
 
 @pytest.mark.parametrize(
