@@ -63,7 +63,20 @@ class StepWriter:
         promise = prepared.promise
         row.promise(promise.before.responding, protected=promise.protected and promise.is_visible)
         outcome = self._ports.write(prepared, move, row.created)
+        self._load(outcome)
         return replace(outcome, promise=replace(outcome.promise, elsewhere=elsewhere))
+
+    def _load(self, outcome: WriteOutcome) -> None:
+        """Has nginx load what NPM has only rendered."""
+        live = outcome.live
+        if live is None or not KINDS[live.kind].loads_late(self._npm.server().version):
+            return
+        try:
+            reload_nginx(self._npm, self._hosts.instance)
+        except NpmError as error:
+            raise NpmUnconfirmedError(
+                f"{error.message}, so that nginx has not loaded it yet", hint=error.hint, live=live
+            ) from error
 
     def restore_domains(self, change: Change, move: DomainMove) -> WriteOutcome:
         """Puts a detached host back as it was, with those of its names that no other host has."""

@@ -15,6 +15,9 @@ from proxysync.model import Desired, Fields, Snapshot
 from proxysync.values.access import DIRECTIVES
 from proxysync.values.fields import Bool, Rule, Satisfy, Users
 
+LOADS_AT_ONCE = (2, 11, 0)
+"""Until here NPM reloads nginx before it has rendered the hosts of a changed list."""
+
 LOCKS_OUT = (
     "NPM before 2.15 lets nobody in by a list that has users and no rules; write `satisfy: any`"
 )
@@ -145,6 +148,9 @@ class AccessListKind(ReferredKind):
             f"NPM has no password for {' and '.join(missing)}: give one in a secret variable, as "
             f"in `users: {{{words}}}`"
         )
+
+    def loads_late(self, version: tuple[int, int, int] | None) -> bool:
+        return version is not None and version < LOADS_AT_ONCE
 
     def lets_everybody_in(self, fields: Fields) -> bool:
         return not fields["items"] and not fields["clients"]

@@ -222,6 +222,11 @@ class Kind(ABC):
         del entry, users
         return ()
 
+    def loads_late(self, version: tuple[int, int, int] | None) -> bool:
+        """Whether nginx of a server of this version has a change only with its next reload."""
+        del version
+        return False
+
     def lets_everybody_in(self, fields: Fields) -> bool:
         """Whether it keeps nobody out of the hosts that refer to it."""
         del fields

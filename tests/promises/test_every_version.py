@@ -54,6 +54,22 @@ def test_commands_apply_never_serves_what_is_disabled_from_the_start(
     assert "one" in old_world.npm.visit(domain("one"))[1]
 
 
+def test_commands_apply_has_a_changed_access_list_loaded(
+    old_world: World, services: list[DemoService]
+) -> None:
+    def save(how: str) -> None:
+        one = {"upstream": services[0].url, "access_list": "family"}
+        lists = {"family": {"rules": [{how: "127.0.0.1"}]}}
+        old_world.write({"one": one}, access_lists=lists)
+        old_world.apply()
+        old_world.assert_in_sync()
+
+    save("allow")
+    assert old_world.npm.visit(domain("one"))[0] == 200
+    save("deny")
+    assert old_world.npm.visit(domain("one"))[0] == 403
+
+
 @pytest.mark.parametrize("killed", [False, True], ids=["at once", "after a kill"])
 def test_commands_release_leaves_what_is_off_off_and_what_is_on_on(
     old_world: World, services: list[DemoService], *, killed: bool
