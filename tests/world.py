@@ -13,6 +13,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import requests
@@ -287,13 +288,16 @@ class World:
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def call(self, *words: str) -> Done:
-        """A command inside this process: the same door, for tests that go through it often."""
+    def call(self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Done:
+        """A command inside this process: the same door, for tests that go through it often.
+
+        One that is about the process itself, or beside another thread of the test, is `run`.
+        """
         out, err = io.StringIO(), io.StringIO()
         before = dict(os.environ)
-        os.environ.update(self.env)
+        os.environ.update({**self.env, **(env or {})})
         try:
-            with redirect_stdout(out), redirect_stderr(err):
+            with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", io.StringIO(stdin)):
                 code = main(words)
         except SystemExit as end:  # of what argparse answers by itself
             code = int(end.code or 0)

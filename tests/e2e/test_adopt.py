@@ -17,7 +17,7 @@ def test_a_foreign_host_is_taken_over_and_keeps_its_id(
     plan = world.call("plan")
     assert "proxysync adopt one" in plan.out
 
-    done = world.run("adopt", "one", "--yes")
+    done = world.call("adopt", "one", "--yes")
     assert done.code == 0, done.out + done.err
     row = world.npm.host("one")
     assert (row["id"], row["forward_port"], row["meta"]["letter"]) == (

@@ -26,7 +26,7 @@ def test_the_run_stops_at_the_first_500_and_says_why(
     world, sandbox = broken
     writes = len(sandbox.writes)
     world.write({toy.text: {"upstream": toy.url, "websockets": True} for toy in services})
-    done = world.run("apply", "--yes")
+    done = world.call("apply", "--yes")
     assert done.code == 1
     assert "stopped" in done.out
     assert "nginx -t" in done.out

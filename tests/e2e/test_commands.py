@@ -51,7 +51,7 @@ def test_npm_away_is_a_sentence(one: World) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        done = one.run("plan", env={"PROXYSYNC_NPM_URL": url})
+        done = one.call("plan", env={"PROXYSYNC_NPM_URL": url})
     assert done.code == 1
     assert f"NPM cannot be reached at {url}: Connection refused" in done.err
 
@@ -60,7 +60,7 @@ def test_a_web_page_instead_of_the_api_is_a_sentence(
     one: World, services: list[DemoService]
 ) -> None:
     for url in (one.npm.sites_url, services[0].url):
-        done = one.run("plan", env={"PROXYSYNC_NPM_URL": url})
+        done = one.call("plan", env={"PROXYSYNC_NPM_URL": url})
         assert done.code == 1
         assert "web page" in done.err
         assert "PROXYSYNC_NPM_URL" in done.err
@@ -76,16 +76,16 @@ def test_a_self_signed_certificate_is_a_sentence_and_a_ca_file_helps(
     pair.private_key_pem.write_to_path(str(key))
     ca.cert_pem.write_to_path(str(ca_file))
     with Sandbox(tls=(certificate, key)) as npm:
-        done = one.run("plan", env={"PROXYSYNC_NPM_URL": npm.url})
+        done = one.call("plan", env={"PROXYSYNC_NPM_URL": npm.url})
         assert done.code == 1
         assert "is not trusted" in done.err
         assert "PROXYSYNC_NPM_CA_FILE" in done.err
-        done = one.run("plan", "--npm-ca-file", str(ca_file), "--npm-url", f"{npm.url}/api/")
+        done = one.call("plan", "--npm-ca-file", str(ca_file), "--npm-url", f"{npm.url}/api/")
         assert done.code == 0, done.err
 
 
 def test_missing_settings_are_all_named_at_once(one: World) -> None:
-    done = one.run("plan", env={"PROXYSYNC_NPM_URL": "", "PROXYSYNC_NPM_SECRET": ""})
+    done = one.call("plan", env={"PROXYSYNC_NPM_URL": "", "PROXYSYNC_NPM_SECRET": ""})
     assert done.code == 1
     assert "PROXYSYNC_NPM_URL" in done.err
     assert "PROXYSYNC_NPM_SECRET" in done.err
@@ -94,9 +94,9 @@ def test_missing_settings_are_all_named_at_once(one: World) -> None:
 def test_the_secret_can_come_from_a_file_or_a_credential(one: World, tmp_path: Path) -> None:
     (tmp_path / "npm_secret").write_text("changeme\n")
     file = {"PROXYSYNC_NPM_SECRET": "", "PROXYSYNC_NPM_SECRET_FILE": str(tmp_path / "npm_secret")}
-    assert one.run("plan", env=file).code == 0
+    assert one.call("plan", env=file).code == 0
     credential = {"PROXYSYNC_NPM_SECRET": "", "CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert one.run("plan", env=credential).code == 0
+    assert one.call("plan", env=credential).code == 0
 
 
 def test_flags_win_over_the_environment_before_and_after_the_command(one: World) -> None:
@@ -109,26 +109,26 @@ def test_flags_win_over_the_environment_before_and_after_the_command(one: World)
 
 
 def test_detailed_exitcode_tells_changes_from_none(one: World) -> None:
-    assert one.run("plan").code == 0
-    assert one.run("plan", "--detailed-exitcode").code == 2
+    assert one.call("plan").code == 0
+    assert one.call("plan", "--detailed-exitcode").code == 2
     one.apply()
-    assert one.run("plan", "--detailed-exitcode").code == 0
+    assert one.call("plan", "--detailed-exitcode").code == 0
 
 
 def test_plan_touches_nothing(one: World) -> None:
     sandbox = one.npm.sandbox
     assert sandbox is not None
-    assert one.run("plan", "--probe").code == 0
+    assert one.call("plan", "--probe").code == 0
     assert sandbox.writes == []
     assert not one.state.exists()
 
 
 def test_validate_checks_the_file_only_when_told_to(one: World) -> None:
     one.write({"dead": {"upstream": "http://127.0.0.1:1"}})
-    assert one.run("validate", "--no-probe").code == 0
-    assert one.run("validate").code == 1
+    assert one.call("validate", "--no-probe").code == 0
+    assert one.call("validate").code == 1
     one.file.write_text("proxies: {one: {domain: x}}\n")
-    done = one.run("validate", "--no-probe")
+    done = one.call("validate", "--no-probe")
     assert done.code == 1
     assert "did you mean domains?" in done.err
 
@@ -136,21 +136,21 @@ def test_validate_checks_the_file_only_when_told_to(one: World) -> None:
 def test_status_shows_what_is_ours_and_with_all_what_is_not(one: World) -> None:
     one.npm.add_host(domain("theirs"))
     one.apply()
-    done = one.run("status", "--format", "json")
+    done = one.call("status", "--format", "json")
     assert [(p["name"], p["sync"], p["health"]) for p in done.json["proxies"]] == [
         ("one", "in sync", "unknown")
     ]
-    done = one.run("status", "--all", "--format", "json")
+    done = one.call("status", "--all", "--format", "json")
     assert done.json["proxies"][1]["sync"] == "foreign"
-    assert one.run("status", "one").code == 0
-    assert one.run("status", "nobody").code == 1
+    assert one.call("status", "one").code == 0
+    assert one.call("status", "nobody").code == 1
 
 
 def test_status_still_tells_what_it_knows_when_npm_is_away(one: World) -> None:
     one.apply()
     assert one.npm.sandbox is not None
     one.npm.sandbox.stop()
-    done = one.run("status", "--format", "json")
+    done = one.call("status", "--format", "json")
     assert done.code == 0
     assert done.json["proxies"][0]["sync"] == "unknown"
     assert "cannot be reached" in done.err
@@ -183,7 +183,7 @@ def test_a_lock_of_a_dead_process_is_no_lock(one: World) -> None:
 def test_a_damaged_state_is_set_aside_said_and_rebuilt(one: World) -> None:
     one.apply()
     (one.state / "state.db").write_bytes(b"this is no database")
-    done = one.run("plan")
+    done = one.call("plan")
     assert done.code == 0
     assert "Warning" in done.err
     one.apply()
@@ -194,7 +194,7 @@ def test_a_damaged_state_is_set_aside_said_and_rebuilt(one: World) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_there_is_completion(small_world: World, shell: str) -> None:
-    assert "proxysync" in small_world.run("completion", shell).out
+    assert "proxysync" in small_world.call("completion", shell).out
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_a_blocked_entry_goes_live_when_its_service_starts_without_an_edit(
         eventually(serving(one, "one", "one"))
         eventually(lambda: "proxy.blocked" in one.event_names(name="late"))
         assert len(one.npm.hosts()) == 1
-        status = one.run("status", "late", "--format", "json").json["proxies"][0]
+        status = one.call("status", "late", "--format", "json").json["proxies"][0]
         assert status["sync"] == "blocked"
         assert status["hint"] == (
             f"Port {late.port} is not accepting connections. "
@@ -215,7 +215,7 @@ def test_a_broken_npm_is_written_to_once_and_again_when_it_is_well(
         sandbox.break_nginx("somebody's file")
         save_by_rename(one, one.file.read_text().replace(services[0].url, services[1].url))
         eventually(lambda: "npm.unconfirmed" in one.event_names())
-        assert one.run("status", "--format", "json").json["proxies"][0]["sync"] == "unconfirmed"
+        assert one.call("status", "--format", "json").json["proxies"][0]["sync"] == "unconfirmed"
         sandbox.mend_nginx()
         eventually(serving(one, "one", "two"), patience=30)
         eventually(lambda: "npm.back" in one.event_names())

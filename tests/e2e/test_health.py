@@ -155,7 +155,7 @@ def test_status_of_one_shows_uptimes_and_the_last_changes(
         assert 0 < one["uptime"]["24h"] < 1
         assert one["uptime"].keys() == {"24h", "7d", "30d"}
         assert [event["event"] for event in one["changes"]] == ["health.changed", "proxy.created"]
-        text = three.run("status", "one", env={"NO_COLOR": "1"}).out
+        text = three.call("status", "one", env={"NO_COLOR": "1"}).out
         assert "Uptime   24h" in text
         assert "one is unhealthy" in text
         assert "hint: Port" in text
@@ -180,7 +180,7 @@ def test_ill_health_that_lasts_is_stale_and_said_once(
         eventually(lambda: status(small_world, "one")["proxies"][0]["stale"])
         time.sleep(INTERVAL * 2)
         assert small_world.event_names().count("health.stale") == 1
-        assert "stale" in small_world.run("status").out
+        assert "stale" in small_world.call("status").out
         services[0].start()
         eventually(lambda: not status(small_world, "one")["proxies"][0]["stale"])
 
@@ -294,7 +294,7 @@ def test_a_name_in_a_foreign_location_that_is_gone_is_a_latent_outage_said_once(
     assert nas in event["message"]
     assert f"#{row['id']}" in event["message"]
     assert "the next restart of NPM takes all sites down" in event["message"]
-    assert nas in three.run("status").out
+    assert nas in three.call("status").out
     assert [w["event"] for w in status(three)["warnings"]] == ["npm.latent_outage"]
 
     name_server.records[nas, "A"] = ["127.0.0.1"]
@@ -323,10 +323,10 @@ def test_a_certificate_in_use_that_runs_out_is_said_once(three: World) -> None:
 
 def test_status_fits_a_narrow_terminal_and_colours_only_where_wanted(three: World) -> None:
     three.apply()
-    wide = three.run("status", env={"COLUMNS": "200", "FORCE_COLOR": "1"}).out
+    wide = three.call("status", env={"COLUMNS": "200", "FORCE_COLOR": "1"}).out
     assert "\033[" in wide
     assert "UPSTREAM" in wide
-    narrow = three.run("status", env={"COLUMNS": "50", "NO_COLOR": "1", "FORCE_COLOR": "1"}).out
+    narrow = three.call("status", env={"COLUMNS": "50", "NO_COLOR": "1", "FORCE_COLOR": "1"}).out
     assert "\033[" not in narrow
     assert "UPSTREAM" not in narrow
     assert max(len(line) for line in narrow.splitlines()) <= 50
@@ -373,4 +373,4 @@ def test_status_that_watches_shows_it_again_until_it_is_interrupted(three: World
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")
-    assert three.run("status", "--watch", "--format", "json").code == 1
+    assert three.call("status", "--watch", "--format", "json").code == 1

@@ -39,7 +39,7 @@ def definitions(world: World) -> dict[str, tuple[list[str], int]]:
 
 
 def test_history_lists_what_was_applied_and_how_it_ended(changed: World) -> None:
-    runs = changed.run("history", "--format", "json").json["runs"]
+    runs = changed.call("history", "--format", "json").json["runs"]
     assert [run["outcome"] for run in runs] == ["done", "done"]
     assert sorted((c["action"], c["name"]) for c in runs[0]["changes"]) == [
         ("create", "new"),
@@ -69,12 +69,12 @@ def test_rollback_shows_the_way_back_and_goes_it_with_yes(
     changed: World, services: list[DemoService]
 ) -> None:
     before = definitions(changed)
-    shown = changed.run("rollback")
+    shown = changed.call("rollback")
     assert shown.code == 0
     assert "--yes" in shown.out
     assert definitions(changed) == before
 
-    done = changed.run("rollback", "--yes")
+    done = changed.call("rollback", "--yes")
     assert done.code == 0, done.out
     one, two, three = services
     assert definitions(changed) == {
@@ -93,7 +93,7 @@ def test_the_daemon_holds_after_a_rollback_until_it_is_told_to_go_on(changed: Wo
         eventually(lambda: "daemon.held" in changed.event_names())
         assert definitions(changed) == rolled_back
         assert "rolled back to before run 2" in changed.call("plan").err
-        assert changed.run("resume").out == "Resumed.\n"
+        assert changed.call("resume").out == "Resumed.\n"
         eventually(lambda: "new" in definitions(changed))
     assert "rolled back" not in changed.call("plan").err
 

@@ -164,7 +164,7 @@ def test_what_was_made_by_hand_is_imported_and_adopted_without_a_change(
     populate(world, ports)
     before = everything(world)
     path = world.folder / "imported.yaml"
-    done = world.run("import", "-o", str(path))
+    done = world.call("import", "-o", str(path))
     assert done.code == 0, done.err
     assert "Adopting these changes nothing." in done.err
     assert "Left out" not in done.err
@@ -173,13 +173,13 @@ def test_what_was_made_by_hand_is_imported_and_adopted_without_a_change(
     assert "not-to-be-seen" not in path.read_text() + done.out + done.err
 
     use(world, path)
-    again = world.run("import")
+    again = world.call("import")
     assert again.out == path.read_text(), "stdout has what the file has"
-    adopted = world.run("adopt", "--all", "--yes")
+    adopted = world.call("adopt", "--all", "--yes")
     assert adopted.code == 0, adopted.out
     assert changed(world, before) == {}
     world.assert_in_sync()
-    assert world.run("import").out == path.read_text(), "names stay"
+    assert world.call("import").out == path.read_text(), "names stay"
 
 
 def in_words(world: World) -> dict[Any, Any]:
@@ -206,7 +206,7 @@ def test_another_npm_is_filled_from_the_file_of_the_first(
     small_world: World, tmp_path_factory: pytest.TempPathFactory, ports: list[int]
 ) -> None:
     populate(small_world, ports)
-    text = yaml.safe_load(small_world.run("import").out)
+    text = yaml.safe_load(small_world.call("import").out)
     for entry in text["access_lists"].values():
         if "users" in entry:
             entry["users"] = dict.fromkeys(entry["users"], "${MUM_PASSWORD}")

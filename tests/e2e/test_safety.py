@@ -162,7 +162,7 @@ def test_apply_without_an_answer_changes_nothing(
     small_world: World, services: list[DemoService]
 ) -> None:
     small_world.write({"one": {"upstream": services[0].url}})
-    done = small_world.run("apply", stdin="y\n")
+    done = small_world.call("apply", stdin="y\n")
     assert done.code == 1
     assert "--yes" in done.err
     assert small_world.npm.hosts() == []

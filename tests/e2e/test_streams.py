@@ -370,7 +370,7 @@ def test_where_the_throwaway_host_may_still_be_there_it_is_unconfirmed(
     save(small_world, {"game": to(services[0], ports[0])})
     with FaultProxy(small_world.npm.url) as proxy:
         proxy.inject(Fault.ERROR_500_WITHOUT_EFFECT, method="DELETE", path=HOST)
-        done = small_world.run("apply", "--yes", env={"PROXYSYNC_NPM_URL": proxy.url})
+        done = small_world.call("apply", "--yes", env={"PROXYSYNC_NPM_URL": proxy.url})
     assert done.code == 1
     assert "so that it is not known whether nginx has loaded it" in done.out
     small_world.apply()
@@ -411,7 +411,7 @@ def test_one_that_is_offline_is_not_tried_on_a_throwaway_stream_which_shows_noth
     save(small_world, {"game": to(services[0], ports[0])})
     assert small_world.npm.sandbox is not None
     small_world.npm.sandbox.writes.clear()
-    assert small_world.run("adopt", "game", "--yes").code == 0
+    assert small_world.call("adopt", "game", "--yes").code == 0
     assert passes_on(ports[0], services[0])
     assert ("POST", STREAMS) not in small_world.npm.sandbox.writes
 

@@ -267,7 +267,7 @@ def test_an_entry_whose_domain_is_foreign_is_a_conflict_and_the_others_go_on(
     world.npm.add_host(domain("taken"))
     before = world.npm.hosts()
     world.write({"one": {"upstream": services[0].url}, "taken": {"upstream": services[1].url}})
-    done = world.run("apply", "--yes")
+    done = world.call("apply", "--yes")
     assert done.code == 1
     assert "taken" in done.out
     assert "conflict" in done.out
@@ -343,7 +343,7 @@ def test_a_config_that_nginx_refuses_fails_alone_and_the_old_one_is_put_back(
             "two": {"upstream": two.url},
         }
     )
-    done = world.run("apply", "--yes")
+    done = world.call("apply", "--yes")
     assert done.code == 1
     assert "no_such_directive" in done.out
     assert world.npm.host("one")["advanced_config"] == ""
@@ -351,7 +351,7 @@ def test_a_config_that_nginx_refuses_fails_alone_and_the_old_one_is_put_back(
     serves(world, "one", "one")
     serves(world, "two", "two")
 
-    again = world.run("apply", "--yes", "--format", "json")
+    again = world.call("apply", "--yes", "--format", "json")
     assert again.code == 1
     assert again.json["outcomes"] == []
 
@@ -360,7 +360,7 @@ def test_a_new_host_that_nginx_refuses_is_removed_again(
     world: World, services: list[DemoService]
 ) -> None:
     world.write({"one": {"upstream": services[0].url, "advanced_config": "broken {"}})
-    assert world.run("apply", "--yes").code == 1
+    assert world.call("apply", "--yes").code == 1
     assert world.npm.hosts() == []
 
 
@@ -377,7 +377,7 @@ def test_a_certificate_or_access_list_that_npm_does_not_have_is_a_conflict_that_
             "three": {"upstream": services[2].url},
         }
     )
-    done = world.run("apply", "--yes")
+    done = world.call("apply", "--yes")
     assert done.code == 1
     assert '"nobody"' in done.out
     assert domain("lan") in done.out

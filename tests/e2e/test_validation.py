@@ -13,7 +13,7 @@ def test_the_table_has_a_line_for_each_step_and_the_hint(
     small_world.write(
         {"one": {"upstream": services[0].url}, "dead": {"upstream": "http://127.0.0.1:1"}}
     )
-    done = small_world.run("validate")
+    done = small_world.call("validate")
     assert done.code == 1
     assert "1 of 2 entries pass" in done.out
     for step in ("syntax pass", "tcp    fail", "http   skipped"):
@@ -50,7 +50,7 @@ def test_500_upstreams_are_waited_for_together(small_world: World) -> None:
             {f"p{i}": {"upstream": f"http://127.0.0.1:{port}"} for i in range(500)},
             settings={"validation": {"tcp_timeout": "20s", "http_timeout": "20s"}},
         )
-        done = small_world.run("validate", "--format", "json")
+        done = small_world.call("validate", "--format", "json")
     assert done.code == 0
     assert [r["ok"] for r in done.json["results"]] == [True] * 500
 
@@ -61,7 +61,7 @@ def test_an_upstream_that_hangs_is_given_up_and_its_owner_told_why(small_world: 
             {f"p{i}": {"upstream": f"http://127.0.0.1:{port}"} for i in range(20)},
             settings={"validation": {"tcp_timeout": "1s", "http_timeout": "1s"}},
         )
-        done = small_world.run("validate", "--format", "json")
+        done = small_world.call("validate", "--format", "json")
     assert done.code == 1
     hints = {r["steps"][3]["hint"] or r["steps"][2]["hint"] for r in done.json["results"]}
     assert hints == {

@@ -117,7 +117,7 @@ def test_commands_deleting_orphans_is_guarded_and_asked_for(here: World, there: 
     refused = there.call("apply", "--yes", "--delete-orphans")
     assert refused.code == 1
     assert "--max-delete 100%" in refused.out
-    asked = there.run("apply", "--delete-orphans", "--max-delete", "100%", stdin="y\n")
+    asked = there.call("apply", "--delete-orphans", "--max-delete", "100%", stdin="y\n")
     assert asked.code == 1
     assert here.npm.hosts() == before
 

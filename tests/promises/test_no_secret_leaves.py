@@ -398,7 +398,7 @@ def assert_harmless(done: Done) -> None:
 
 def test_terminal_gets_no_control_character_from_an_argument(small_world: World) -> None:
     for wrong in ((HOSTILE,), ("plan", "--format", HOSTILE), ("events", "--limit", HOSTILE)):
-        done = small_world.run(*wrong)
+        done = small_world.call(*wrong)
         assert done.code == 1
         assert "error::x" in done.err
         assert_harmless(done)
