@@ -3,6 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Tests wait more than they compute, so that two cores are enough for six at once.
+WORKERS := --numprocesses 6 --dist worksteal
+# Else each of them compiles all tests anew, each time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-live lint format clean
@@ -21,10 +25,10 @@ demo: $(READY) ## watch a YAML file become working reverse proxies, on a built-i
 	@$(BIN)/proxysync demo
 
 test: $(READY) lint ## lint, format check, strict types, import contracts and all tests
-	$(BIN)/pytest -m "not long" --numprocesses 4 --dist worksteal
+	$(BIN)/pytest -m "not long" $(WORKERS)
 
 test-long: $(READY) ## what takes longer: each step to be killed at, thousands of random scenarios
-	$(BIN)/pytest -m long --numprocesses 4 --dist worksteal
+	$(BIN)/pytest -m long $(WORKERS)
 	PROXYSYNC_TEST_EXAMPLES=2000 $(BIN)/pytest tests/apply/test_convergence.py
 
 test-live: $(READY) ## the tests marked `live`, also against PROXYSYNC_TEST_NPM_URL

@@ -13,6 +13,9 @@ from tests.signals import signal_at
 from tests.world import Npm, World, domain, eventually
 
 VERSIONS = ("2.10.4", "2.11.3", "2.12.6", "2.13.7", "2.14.0", "2.15.1")
+OLDEST_AND_NEWEST = (VERSIONS[0], VERSIONS[-1])
+BETWEEN = VERSIONS[1:-1]
+"""Left to `make test-long` where a version changes nothing that the test is about."""
 
 
 @pytest.fixture(params=VERSIONS)
@@ -100,6 +103,11 @@ def test_commands_release_leaves_what_is_off_off_and_what_is_on_on(
     assert sorted(bool(row["enabled"]) for row in rows) == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    "old_world",
+    [*OLDEST_AND_NEWEST, *(pytest.param(v, marks=pytest.mark.long) for v in BETWEEN)],
+    indirect=True,
+)
 def test_commands_run_makes_again_what_a_hand_has_deleted(
     old_world: World, services: list[DemoService]
 ) -> None:
@@ -115,7 +123,15 @@ def redirection(to: str, **fields: object) -> dict[str, object]:
     return {"old": {"domains": [domain("old")], "to": to, **fields}}
 
 
-@pytest.mark.parametrize("begins", ["on", "off"])
+@pytest.mark.parametrize(
+    ("old_world", "begins"),
+    [
+        *((version, "on") for version in VERSIONS),
+        *((version, "off") for version in OLDEST_AND_NEWEST),
+        *(pytest.param(version, "off", marks=pytest.mark.long) for version in BETWEEN),
+    ],
+    indirect=["old_world"],
+)
 def test_commands_apply_serves_no_redirection_that_is_off(old_world: World, begins: str) -> None:
     first = redirection("https://one.example.com", enabled=begins == "on")
     old_world.write({}, redirections=first)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import count
+from itertools import count, product
 from typing import Any
 
 import pytest
@@ -210,16 +210,21 @@ def test_stop_while_npm_makes_a_host_brings_one_host(
     world.assert_in_sync()
 
 
-@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
 @pytest.mark.parametrize(
-    ("command", "number"),
+    ("command", "number", "twice"),
     [
-        ("apply", signal.SIGTERM),
-        ("apply", signal.SIGINT),
-        ("apply", signal.SIGHUP),
-        ("rollback", signal.SIGTERM),
-        ("run", signal.SIGTERM),
-        ("run", signal.SIGINT),
+        ("apply", signal.SIGTERM, False),
+        ("apply", signal.SIGINT, True),
+        ("apply", signal.SIGHUP, False),
+        ("rollback", signal.SIGTERM, False),
+        ("run", signal.SIGTERM, True),
+        ("run", signal.SIGINT, False),
+        pytest.param("apply", signal.SIGTERM, True, marks=pytest.mark.long),
+        pytest.param("apply", signal.SIGINT, False, marks=pytest.mark.long),
+        pytest.param("apply", signal.SIGHUP, True, marks=pytest.mark.long),
+        pytest.param("rollback", signal.SIGTERM, True, marks=pytest.mark.long),
+        pytest.param("run", signal.SIGTERM, False, marks=pytest.mark.long),
+        pytest.param("run", signal.SIGINT, True, marks=pytest.mark.long),
     ],
 )
 def test_stop_by_a_signal_between_the_writes_of_an_exchange(
@@ -394,12 +399,14 @@ def answers(world: World, kinds: Mapping[str, str]) -> dict[str, tuple[int, str]
     return {name: world.npm.visit(domain(name)) for name in kinds}
 
 
-@pytest.mark.parametrize("then", ["the same file", "the old file"])
+THEN = ("the same file", "the old file")
+
+
 @pytest.mark.parametrize(
-    ("move", "point"),
+    ("move", "point", "then"),
     [
-        *((move, POINTS[n]) for move, n in zip(MOVES, (1, 6, 10, 7), strict=True)),
-        *(pytest.param(m, p, marks=pytest.mark.long) for m in MOVES for p in POINTS),
+        *((m, POINTS[n], THEN[n % 2]) for m, n in zip(MOVES, (1, 6, 10, 7), strict=True)),
+        *(pytest.param(*each, marks=pytest.mark.long) for each in product(MOVES, POINTS, THEN)),
     ],
 )
 def test_stop_in_a_move_between_kinds_leaves_every_name_served(

@@ -171,7 +171,9 @@ def test_state_lost_what_may_have_been_secret_is_not_shown(
     assert_told_nothing(world)
 
 
-@pytest.mark.parametrize("then", ["rotated", "plain", "edited by hand"])
+@pytest.mark.parametrize(
+    "then", [pytest.param("rotated", marks=pytest.mark.long), "plain", "edited by hand"]
+)
 def test_state_lost_what_was_written_over_is_not_shown_by_the_way_back(
     world: World, services: list[DemoService], then: str
 ) -> None:
