@@ -13,6 +13,7 @@ from proxysync.model.clock import to_text
 from proxysync.model.event import Event
 from proxysync.model.figures import Uptime
 from proxysync.model.health import EdgeState, HealthState
+from proxysync.plan.adoption import advice
 from proxysync.plan.match import call
 from proxysync.plan.model import Change, Plan
 from proxysync.store.health import HealthStore
@@ -265,7 +266,7 @@ def _sync(
             return ("blocked", entry.reason) if entry else ("unknown", None)
         return ("in sync", None) if enabled else ("disabled", None)
     if change.action == "conflict":
-        return "conflict", change.reason
+        return "conflict", f"{change.reason}{advice(change, change.key.qualified)}"
     if change.hold is not None:
         return str(change.hold.kind), change.hold.reason
     if entry is not None:

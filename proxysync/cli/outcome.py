@@ -7,6 +7,7 @@ from proxysync.apply.report import ChangeResult, Report
 from proxysync.cli.terminal import colours, note, safe
 from proxysync.model.palette import paint
 from proxysync.model.redact import redact
+from proxysync.plan.adoption import adopt_command
 from proxysync.plan.render.values import why_held
 
 
@@ -51,6 +52,8 @@ def print_result(done: ReconcileResult) -> None:
         line("warning", f"{label(warning.key)}: {warning.message}", colour="yellow")
     if done.report.stopped:
         line("stopped", done.report.stopped)
+    if command := adopt_command(done.plan):
+        print(f"`{command}` takes over what is in the way; it shows first what it would change.")
 
 
 def conclusion(done: ReconcileResult) -> str:

@@ -27,6 +27,7 @@ from proxysync.model import Key, clock
 from proxysync.model.event import NewEvent
 from proxysync.model.text import entries
 from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
+from proxysync.plan.adoption import advice
 from proxysync.plan.model import Change, HoldKind
 from proxysync.store.database import Database, StateError
 from proxysync.store.event_queue import EventQueue
@@ -333,7 +334,7 @@ class Service:
         self._tell_refused(done)
         plan, current = done.plan, set()
         for change in plan.changes:
-            event = _change_event(change)
+            event = _change_event(change, plan.label_of(change.key))
             if event is not None:
                 topic = f"{ENTRY}{change.key.qualified}"
                 current.add(topic)
@@ -351,10 +352,11 @@ class Service:
         return max(0.5, min(waits)) if waits else None
 
 
-def _change_event(change: Change) -> NewEvent | None:
+def _change_event(change: Change, label: str) -> NewEvent | None:
     """What to say of a change that cannot be made, and of which nobody else says it."""
     if change.action == "conflict":
-        return NewEvent("proxy.conflict", f"{change.name}: {change.reason}", change.key)
+        reason = f"{change.reason}{advice(change, label)}"
+        return NewEvent("proxy.conflict", f"{change.name}: {reason}", change.key)
     event = HELD_EVENTS.get(change.hold.kind) if change.hold else None
     if event is None or change.hold is None:
         return None

@@ -7,6 +7,28 @@ from proxysync.model import Key
 from proxysync.plan.draft import reached_by
 from proxysync.plan.model import Change, Plan
 
+FEW = 5
+"""So many names are told one by one."""
+
+
+def advice(change: Change, label: str) -> str:
+    """What ends a conflict with a host that could be taken over; nothing for any other change."""
+    if change.takes is None:
+        return ""
+    kind = KINDS[change.kind]
+    other = (
+        f"free the {kind.claim_noun} in NPM" if kind.is_host else "give the entry another `name`"
+    )
+    return f"; take it over with `proxysync adopt {label}`, or {other}"
+
+
+def adopt_command(plan: Plan) -> str | None:
+    """The one command that takes over all that could be; None where nothing could be."""
+    names = [plan.label_of(change.key) for change in plan.changes if change.takes is not None]
+    if not names:
+        return None
+    return f"proxysync adopt {' '.join(names) if len(names) <= FEW else '--all'}"
+
 
 def only_adoptions(plan: Plan, keys: frozenset[Key]) -> Plan:
     """The plan for these entries alone. Nothing is recorded or forgotten by the way."""

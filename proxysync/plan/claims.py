@@ -71,25 +71,26 @@ def _held_by_foreign(
             f"one: free the {draft.kind.claim_noun}s in NPM"
         )
     ((who, domains),) = holders.items()
-    advice = _advice(draft, found[who], label)
-    return Conflict(f"{_are_held(domains)} by {who}{advice}")
+    live = found[who]
+    can_take = live.kind == draft.kind.name and draft.live is None and live.marker is None
+    advice = "" if can_take else _advice(draft, live, label)
+    reason = f"{_are_held(domains)} by {who}, which {_whose(live)}{advice}"
+    return Conflict(reason, takes=live if can_take else None)
+
+
+def _whose(live: Live) -> str:
+    if live.marker is None:
+        return "proxysync does not manage"
+    return f'the proxysync instance "{live.marker.instance}" manages'
 
 
 def _advice(draft: Draft, live: Live, label: str) -> str:
-    if live.marker is not None:
-        takeover = f"take it over with `proxysync adopt {label}`"
-        return (
-            f', which the proxysync instance "{live.marker.instance}" manages; if that is what '
-            "this one was called (settings.instance), call it so again"
-            + (f" or {takeover}" if draft.live is None else "")
-            + "; otherwise remove it from that one's file first"
-        )
-    noun = draft.kind.claim_noun
-    if live.kind != draft.kind.name or draft.live is not None:
-        return f", which proxysync does not manage; free the {noun} in NPM"
+    if live.marker is None:
+        return f"; free the {draft.kind.claim_noun} in NPM"
+    takeover = f" or take it over with `proxysync adopt {label}`" if draft.live is None else ""
     return (
-        ", which proxysync does not manage; take it over with "
-        f"`proxysync adopt {label}`, or free the {noun} in NPM"
+        "; if that is what this one was called (settings.instance), call it so again"
+        f"{takeover}; otherwise remove it from that one's file first"
     )
 
 

@@ -279,9 +279,7 @@ def _namesakes(match: Match) -> Conflict:
             "as the entry says; rename the others in NPM, or give the entry another `name`"
         )
     return Conflict(
-        f'NPM has {who} called "{title}", which proxysync does not manage and which is not as the '
-        f"entry says; take it over with `proxysync adopt {match.label}`, or give the entry "
-        "another `name`"
+        f'NPM has {who} called "{title}", which proxysync does not manage', takes=found[0]
     )
 
 
@@ -312,6 +310,7 @@ def finish(draft: Draft) -> Change:
         desired=draft.with_kept(draft.want),
         live=draft.live,
         hold=draft.stop if isinstance(draft.stop, Hold) else None,
+        takes=draft.stop.takes if isinstance(draft.stop, Conflict) else None,
         undoes=draft.undoes,
         secrets=draft.secrets,
         digests=draft.digests,
@@ -322,6 +321,10 @@ def _shown(draft: Draft) -> dict[str, FieldChange]:
     """What is to be written, or for a held change that would write nothing, what is wanted."""
     if isinstance(draft.stop, Conflict) and not draft.stop.comparable:
         return {}
+    if isinstance(draft.stop, Conflict) and draft.stop.takes is not None:
+        assert draft.want is not None
+        there = draft.stop.takes.fields
+        return differences({name: there[name] for name in draft.want}, draft.want)
     new = draft.want if draft.stop and draft.target == draft.have else draft.target
     fields = differences(draft.have, new)
     if draft.marker is not None:

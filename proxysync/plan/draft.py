@@ -17,11 +17,13 @@ Accepted = Mapping[str, frozenset[str]]
 class Conflict:
     """Why an entry and NPM cannot be brought together without a person.
 
-    `comparable` is False where there are no fields to set against those of the host.
+    `comparable` is False where there are no fields to set against those of the host. `takes` is
+    the one foreign host that the entry could take over.
     """
 
     reason: str
     comparable: bool = True
+    takes: Live | None = None
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ class Change(Keyed):
     has been written (None for a delete or a release). `live` is the host as NPM has it, the
     foreign one for an adopt. `undoes` are the fields that somebody changed in NPM and that get
     back what was last applied. A change with a `hold` is shown but must not be made. `secrets` are
-    written beside the target, and are known by their `digests` from then on.
+    written beside the target, and are known by their `digests` from then on. A conflict that ends
+    if the entry takes over somebody else's host has that in `takes`; its `fields` are then what
+    would change in it.
     """
 
     action: Action
@@ -80,6 +82,7 @@ class Change(Keyed):
     undoes: frozenset[str] = frozenset()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     digests: Mapping[str, str] = field(default_factory=dict)
+    takes: Live | None = None
 
     @property
     def is_open(self) -> bool:

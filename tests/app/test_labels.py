@@ -23,6 +23,7 @@ from proxysync.config.models import Config
 from proxysync.kinds import KINDS
 from proxysync.kinds.base import NONE_OWN
 from proxysync.model import Live, Marker, Snapshot
+from proxysync.plan.adoption import advice
 from proxysync.plan.model import Plan
 from tests.keys import key
 
@@ -55,8 +56,10 @@ def held(config: Config, marker: Marker | None = None) -> Snapshot:
     "marker", [None, Marker("a", "office")], ids=["of nobody", "of another instance"]
 )
 def test_what_a_conflict_advises_can_be_done(config: Config, marker: Marker | None) -> None:
-    (conflict,) = (c for c in plan(config, held(config, marker)).changes if c.action == "conflict")
-    advised = re.search("`proxysync adopt (.*?)`", conflict.reason)
+    found = plan(config, held(config, marker))
+    (conflict,) = (c for c in found.changes if c.action == "conflict")
+    told = conflict.reason + advice(conflict, found.label_of(conflict.key))
+    advised = re.search("`proxysync adopt (.*?)`", told)
     assert advised
     assert entries_to_adopt(config, [advised[1]]) == {key("a")}
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from proxysync.plan.adoption import adopt_command, advice
 from proxysync.plan.model import FieldChange, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Policy
@@ -22,18 +23,32 @@ def test_a_domain_of_a_foreign_host_is_a_conflict_that_says_how_to_take_it_over(
     snapshot = npm(live(3, None, "media.example.com"))
     plan = make_plan([want("media"), want("wiki")], snapshot, (), FIX)
     conflict = by_name(plan)["media"]
-    assert conflict.reason == (
+    assert conflict.reason + advice(conflict, "media") == (
         "media.example.com is held by proxy host #3, which proxysync does not manage; take it "
         "over with `proxysync adopt media`, or free the domain in NPM"
     )
     assert [c.name for c in plan.to_make] == ["wiki"]
+    assert conflict.takes == snapshot.objects[0]
+    assert conflict.fields == {}, "nothing would change in it"
+
+
+@pytest.mark.parametrize(("number", "command"), [(2, "a b"), (5, "a b c d e"), (6, "--all")])
+def test_what_could_be_taken_over_is_one_command(number: int, command: str) -> None:
+    names = "abcdef"[:number]
+    hosts = [live(n, None, f"{name}.x", forward_port=n) for n, name in enumerate(names, start=1)]
+    ours = live(9, "ours", instance="other")
+    entries = [*(want(name, f"{name}.x") for name in names), want("ours")]
+    plan = make_plan(entries, npm(*hosts, ours), (), FIX)
+    assert plan.changes[0].fields == {"forward_port": FieldChange(1, 8096)}
+    assert adopt_command(plan) == f"proxysync adopt {command}"
+    assert advice(by_name(plan)["ours"], "ours") == "", "that takes a word for itself"
 
 
 def test_a_host_that_is_already_ours_is_not_told_to_adopt_a_second_one() -> None:
     snapshot = npm(live(3, None, "new.x"), live(4, "media"))
     conflict = only(make_plan([want("media", "media.example.com", "new.x")], snapshot, (), FIX))
     assert conflict.action == "conflict"
-    assert "adopt" not in conflict.reason
+    assert "adopt" not in conflict.reason + advice(conflict, "media")
     assert "free the domain in NPM" in conflict.reason
 
 

@@ -284,6 +284,25 @@ def test_what_may_hold_an_unknown_secret_is_not_shown_without_the_state() -> Non
     assert "of-before" in text(make_plan([entry], npm(there), (row("media", 3),), Policy()))
 
 
+def test_conflicts_that_adopting_ends_show_the_difference_and_one_command() -> None:
+    hosts = [
+        live(n, None, f"{name}.example.com", forward_port=n) for n, name in ((4, "a"), (5, "b"))
+    ]
+    plan = make_plan([want("a"), want("b")], npm(*hosts), (), Policy())
+    shown = text(plan)
+    assert "! a (a.example.com): a.example.com is held by proxy host #4" in shown
+    assert "    forward_port: 4 -> 8096\n" in shown
+    assert shown.count("proxysync adopt") == 1
+    assert "`proxysync adopt a b` asks first.\nPlan: " in shown
+    markdown = to_markdown(plan)
+    assert "- forward_port: 4\n+ forward_port: 8096\n" in markdown
+    assert markdown.count("`proxysync adopt a b`") == 1
+    told = to_json(plan)
+    assert told["adopt"] == "proxysync adopt a b"
+    assert told["changes"][0]["takes"] == {"npm_id": 4}
+    assert told["changes"][0]["fields"] == {"forward_port": {"from": 4, "to": 8096}}
+
+
 def test_what_a_foreign_host_has_is_shown_to_those_who_adopt_it() -> None:
     foreign = live(4, None, "media.example.com", advanced_config="a text of its owner's")
     plan = make_plan([want("media")], npm(foreign), (), Policy(adopting=frozenset({key("media")})))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from proxysync.plan.adoption import adopt_command
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.render.values import NO_MASK, Mask, masked
 
@@ -9,8 +10,9 @@ from proxysync.plan.render.values import NO_MASK, Mask, masked
 def to_json(plan: Plan, mask: Mask = NO_MASK) -> dict[str, Any]:
     """The plan in JSON types.
 
-    A held change says so under an extra key `held`, and what a person should know besides
-    stands under `warnings`, if there is anything.
+    A held change says so under an extra key `held`, and a conflict that ends by taking over a host
+    names that under `takes`; what a person should know besides stands under `warnings`, and the
+    command that takes over all that can be under `adopt`, if there is anything.
     """
     result = {
         "summary": plan.summary,
@@ -22,6 +24,8 @@ def to_json(plan: Plan, mask: Mask = NO_MASK) -> dict[str, Any]:
             {"kind": note.kind, "name": note.name, "message": masked(note.message, mask)}
             for note in plan.notes
         ]
+    if command := adopt_command(plan):
+        result["adopt"] = command
     return result
 
 
@@ -38,6 +42,8 @@ def _change(change: Change, mask: Mask) -> dict[str, Any]:
         },
         "reason": masked(change.reason, mask),
     }
+    if change.takes is not None:
+        result["takes"] = {"npm_id": change.takes.npm_id}
     if change.hold is not None:
         result["held"] = {
             "kind": change.hold.kind.value,

@@ -18,6 +18,7 @@ from proxysync.plan.render.values import (
     Line,
     Mask,
     domains,
+    how_to_adopt,
     is_long,
     lines,
     masked,
@@ -40,6 +41,8 @@ def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: IdNames = NO_NAMES) -> 
         parts.append("Nothing to do: NPM is in sync with the file.")
     else:
         parts += [_table(plan), *(_change(c, label(c.key), mask, names) for c in plan.changes)]
+        if hint := how_to_adopt(plan):
+            parts.append(f"<p>{_code(hint)}</p>")
         parts.append(total(plan))
     for note in plan.notes:
         parts.append(f"<p>Warning: {_code(label(note.key))}: {_code(note.message, mask)}</p>")

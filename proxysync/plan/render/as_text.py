@@ -11,6 +11,7 @@ from proxysync.plan.render.values import (
     IdNames,
     Mask,
     domains,
+    how_to_adopt,
     is_long,
     is_one_sided,
     lines,
@@ -46,7 +47,8 @@ def to_text(
         parts += [paint(refused, "bold red", on=colour), ""]
     for change in plan.changes:
         parts += [*_change(change, label(change.key), colour, mask, names), ""]
-    return "\n".join([*parts, *notes, total(plan)])
+    hint = how_to_adopt(plan)
+    return "\n".join([*parts, *notes, *([hint] if hint else []), total(plan)])
 
 
 def total(plan: Plan) -> str:

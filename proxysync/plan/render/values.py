@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from proxysync.kinds import KINDS
 from proxysync.model.redact import redact_text
 from proxysync.model.text import one_line
-from proxysync.plan.model import Change, FieldChange, Hold, HoldKind
+from proxysync.plan.adoption import adopt_command
+from proxysync.plan.model import Change, FieldChange, Hold, HoldKind, Plan
 
 Mask = Mapping[str, str]
 """Secret values and what is shown in their place."""
@@ -64,7 +65,17 @@ def why_held(hold: Hold, mask: Mask) -> str:
 
 def is_one_sided(change: Change) -> bool:
     """Whether there is nothing to compare with: a host that is not there, or is to go."""
-    return change.live is None or change.action == "delete"
+    return (change.live or change.takes) is None or change.action == "delete"
+
+
+def how_to_adopt(plan: Plan) -> str | None:
+    """One sentence for all conflicts that end by taking over what is there."""
+    command = adopt_command(plan)
+    if command is None:
+        return None
+    number = sum(change.takes is not None for change in plan.changes)
+    what = "this host" if number == 1 else f"these {number} hosts"
+    return f"To take over {what}, with the changes that are shown: `{command}` asks first."
 
 
 def worth_showing(change: Change) -> dict[str, FieldChange]:
