@@ -14,7 +14,7 @@ from proxysync.model.event import Event
 from proxysync.model.figures import Uptime
 from proxysync.model.health import EdgeState, HealthState
 from proxysync.plan.adoption import advice
-from proxysync.plan.match import call
+from proxysync.plan.match import call, same_host
 from proxysync.plan.model import Change, Plan
 from proxysync.store.health import HealthStore
 from proxysync.store.state import BlockedEntry, State
@@ -31,7 +31,8 @@ class EntryStatus:
     """One entry, or a host in NPM that none asks for.
 
     `sync` is one of: in sync, pending, drift, blocked, failed, waiting, contested, conflict,
-    leaving, prune, orphan, unconfirmed, disabled, foreign, or unknown where NPM could not be asked.
+    leaving, prune, orphan, unconfirmed, disabled, foreign, unknown where NPM could not be asked,
+    or kept where the file has errors and NPM has what was last applied.
     `since` is when it was blocked. `health` is where it stood when it was last checked, and
     `interval` is how often that is to happen, in seconds, None for never. `uptime` is what of the
     last 24h, 7d and 30d was good. `holder` is what it is if it has no upstream to be known by
@@ -123,6 +124,34 @@ def collect(
         *(_of_entry(resource, known) for resource in config.resources),
         *(_leaving(change, change.live) for change in leaving if change.live is not None),
     ]
+
+
+def collect_applied(applied: Sequence[Applied], snapshot: Snapshot | None) -> list[EntryStatus]:
+    """What was last applied, for where the file cannot say what there is to be."""
+    now = {(live.kind, live.npm_id): live for live in snapshot.objects} if snapshot else {}
+    return [_of_row(row, now.get((row.kind, row.npm_id)), asked=bool(snapshot)) for row in applied]
+
+
+def _of_row(row: Applied, live: Live | None, *, asked: bool) -> EntryStatus:
+    kind = KINDS[row.kind]
+    fields = row.fields or (live.fields if live else kind.complete({}))
+    sync, detail = "unknown", None
+    if row.unconfirmed:
+        sync, detail = _sync(None, row, None, asked=asked, enabled=True)
+    elif asked:
+        is_kept = live is not None and same_host(row, live) and live.fields == row.fields
+        sync, detail = ("kept", None) if is_kept else ("drift", "it is not as it was last applied")
+    return EntryStatus(
+        key=row.key,
+        kind=row.kind,
+        managed=True,
+        npm_id=row.npm_id,
+        domains=tuple(sorted(kind.claims(fields))),
+        upstream=kind.leads_to(fields),
+        enabled=is_enabled(row),
+        sync=sync,
+        detail=detail,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,25 @@
 """What `status` shows: all entries side by side, and what threatens them or NPM."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from proxysync.app import hold, planning
+from proxysync.app import planning
 from proxysync.app.choose import choose
 from proxysync.app.planning import Options
 from proxysync.app.remembered import remember
-from proxysync.app.state_folder import StateReader, read_folder
-from proxysync.app.status import EntryStatus, collect, foreign, with_health
-from proxysync.config.models import Config
+from proxysync.app.state_folder import StateReader, earlier_secrets, read_folder
+from proxysync.app.status import EntryStatus, collect, collect_applied, foreign, with_health
+from proxysync.app.status_warnings import StatusWarning, of_alerts, of_file, of_state, present
+from proxysync.config.errors import ConfigError
+from proxysync.config.models import Config, Settings
 from proxysync.model import Key, Snapshot, clock
-from proxysync.model.clock import to_text
+from proxysync.model.errors import ProxysyncError
 from proxysync.model.event import Event
 from proxysync.model.redact import redact
 from proxysync.npm.client import NpmClient
-from proxysync.npm.errors import NpmError
 from proxysync.plan.model import Plan
 from proxysync.store.alerts import ActiveAlert
 from proxysync.store.database import wrap_read_errors
@@ -32,22 +32,6 @@ ASK_NPM = 10.0
 
 
 @dataclass(frozen=True)
-class StatusWarning:
-    """What threatens more than one entry; nobody knows since when where `since` is None."""
-
-    event: str
-    message: str
-    since: datetime | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "event": self.event,
-            "message": self.message,
-            "since": to_text(self.since) if self.since else None,
-        }
-
-
-@dataclass(frozen=True)
 class Status:
     """How all is at one moment; `secrets` are not to be shown.
 
@@ -57,7 +41,7 @@ class Status:
 
     entries: tuple[EntryStatus, ...]
     warnings: tuple[StatusWarning, ...]
-    trouble: NpmError | None
+    trouble: ProxysyncError | None
     secrets: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
 
@@ -65,7 +49,7 @@ class Status:
         """The shape of `status --format json`, without secrets."""
         warnings = list(self.warnings)
         if self.trouble:
-            warnings.append(_present(self.trouble.code, str(self.trouble)))
+            warnings.append(present(self.trouble.code, str(self.trouble)))
         value = {
             "proxies": [entry.to_json() for entry in self.entries],
             "warnings": [warning.to_json() for warning in warnings],
@@ -103,13 +87,15 @@ class StatusView:
     def read(self) -> Status:
         """How all is now.
 
-        Raises ProxysyncError if the file is bad, the state damaged, or no entry has that name.
+        Raises ProxysyncError if the state is damaged, or no entry has that name.
         """
-        config = self._load()
         if self._stored.database is None:
             self._stored = read_folder(self._state_dir)
         with wrap_read_errors(STATE):
-            return self._read(config)
+            try:
+                return self._read(self._load())
+            except ConfigError as error:
+                return self._read_without_file(error)
 
     def close(self) -> None:
         """Closes the state."""
@@ -118,6 +104,24 @@ class StatusView:
     def _read(self, config: Config) -> Status:
         plan, present, trouble = self._plan(config)
         entries = collect(config, self._snapshot, plan, self._stored.state)
+        return self._status(config, entries, present, trouble)
+
+    def _read_without_file(self, error: ConfigError) -> Status:
+        """What was last applied, as far as NPM has it still: the file says nothing."""
+        config = Config(Settings(), (), secrets=earlier_secrets(self._state_dir))
+        trouble = self._look()
+        applied = self._stored.state.applied() if self._stored.state else ()
+        entries = collect_applied(applied, self._snapshot)
+        broken = of_file(error, self._stored.database, self._state_dir)
+        return self._status(config, entries, (broken,), trouble)
+
+    def _status(
+        self,
+        config: Config,
+        entries: list[EntryStatus],
+        present: tuple[StatusWarning, ...],
+        trouble: ProxysyncError | None,
+    ) -> Status:
         if self._everything and self._snapshot is not None:
             entries += foreign(self._snapshot, config.settings.instance, entries)
         health = HealthStore(self._stored.database) if self._stored.database else None
@@ -127,41 +131,42 @@ class StatusView:
         if health is not None:
             entries = with_health(entries, health, clock.now())
             alerts = health.alerts.active()
-        warnings = (*_of_alerts(alerts.values()), *self._of_hold(config), *present)
+        state = self._stored.state
+        warnings = (*present, *of_state(state, config), *of_alerts(alerts.values()))
         return Status(tuple(entries), warnings, trouble, config.secrets, self._stored.warnings)
 
     def _plan(
         self, config: Config
-    ) -> tuple[Plan | None, tuple[StatusWarning, ...], NpmError | None]:
+    ) -> tuple[Plan | None, tuple[StatusWarning, ...], ProxysyncError | None]:
         """The plan, what is to be warned of by it, and why there is none."""
+        trouble = self._look()
+        if self._snapshot is None or self._npm is None:
+            return None, (), trouble
+        plan = self._planned(config, self._snapshot)
+        found = []
+        if plan.refused:
+            found.append(present("plan.refused", f"the plan is refused: {plan.refused}"))
+        if visibility := self._npm.visibility_warning():
+            found.append(present("npm.visibility", visibility))
+        return plan, tuple(found), None
+
+    def _look(self) -> ProxysyncError | None:
+        """Reads NPM if that was not done just now; returns why it cannot be."""
         try:
             self._npm = self._npm or self._connect()
             if self._snapshot is None or time.monotonic() - self._asked > ASK_NPM:
                 self._snapshot = remember(self._stored.state, "").seen(self._npm.snapshot())
                 self._asked = time.monotonic()
-            plan = self._planned(config, self._snapshot)
-            visibility = self._npm.visibility_warning()
-        except NpmError as error:
+        except ProxysyncError as error:
             self._snapshot = None
-            return None, (), error
-        found = []
-        if plan.refused:
-            found.append(_present("plan.refused", f"the plan is refused: {plan.refused}"))
-        if visibility:
-            found.append(_present("npm.visibility", visibility))
-        return plan, tuple(found), None
+            return error
+        return None
 
     def _planned(self, config: Config, snapshot: Snapshot) -> Plan:
         state = self._stored.state
         # What nginx does not serve is another matter than what NPM has.
         options = Options(ignore_unserved=state.edges.told() if state else frozenset())
         return planning.plan_from(planning.read(config, options, snapshot, state)).plan
-
-    def _of_hold(self, config: Config) -> tuple[StatusWarning, ...]:
-        held = self._stored.state.hold() if self._stored.state else None
-        if held is None or not held.covers(config.fingerprint):
-            return ()
-        return (StatusWarning("daemon.held", hold.describe(held), held.since),)
 
 
 def _only(name: str, entries: list[EntryStatus], health: HealthStore | None) -> list[EntryStatus]:
@@ -172,14 +177,3 @@ def _only(name: str, entries: list[EntryStatus], health: HealthStore | None) -> 
 
 def _last_events(key: Key, health: HealthStore | None) -> tuple[Event, ...]:
     return tuple(health.last_events(key)) if health else ()
-
-
-def _of_alerts(alerts: Iterable[ActiveAlert]) -> list[StatusWarning]:
-    """Those of NPM and the network, each message once."""
-    by_message = {alert.message: alert for alert in alerts}
-    return [StatusWarning(a.event, a.message, a.since) for a in by_message.values()]
-
-
-def _present(event: str, message: str) -> StatusWarning:
-    """What is so at this moment."""
-    return StatusWarning(event, message.partition("\n")[0])

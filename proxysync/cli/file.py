@@ -3,13 +3,19 @@
 import os
 
 from proxysync.app.access import load_config
+from proxysync.app.state_folder import earlier_secrets
 from proxysync.cli import terminal
 from proxysync.config.environment import Environment
+from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config
 
 
 def load_file(env: Environment) -> Config:
     """The file, no secret of which is shown from then on. Raises ConfigError."""
-    config = load_config(env, os.environ)
+    try:
+        config = load_config(env, os.environ)
+    except ConfigError:
+        terminal.hide(earlier_secrets(env.state_dir))
+        raise
     terminal.hide(config.secrets)
     return config

@@ -4,6 +4,7 @@ Health is what the daemon found when it last checked.
 """
 
 import argparse
+import shutil
 import sys
 import time
 from contextlib import closing, suppress
@@ -11,6 +12,7 @@ from functools import partial
 
 from proxysync.app.access import connect
 from proxysync.app.status_view import Status, StatusView
+from proxysync.app.status_warnings import StatusWarning
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
@@ -57,8 +59,17 @@ def _watch(view: StatusView) -> None:
             frame = render_frame(view.read())
             if sys.stdout.isatty():
                 terminal.draw(sys.stdout, "\033[H\033[J")
+                frame = _cut(frame, shutil.get_terminal_size().lines - 1)
             print(frame if sys.stdout.isatty() else f"{frame}\n", flush=True)
             time.sleep(REFRESH)
+
+
+def _cut(frame: str, height: int) -> str:
+    """As many lines as the terminal shows, so that what comes first stays on the screen."""
+    lines = frame.splitlines()
+    if len(lines) <= height:
+        return frame
+    return "\n".join([*lines[: height - 1], f"… and {len(lines) - height + 1} more lines"])
 
 
 def _show_once(status: Status, style: str) -> None:
@@ -66,6 +77,8 @@ def _show_once(status: Status, style: str) -> None:
         print(render_frame(status))
         return
     _note(status)
+    if status.trouble:
+        terminal.note(f"Warning: {status.trouble}\nThis is what the state knows:")
     terminal.print_json(status.to_json())
 
 
@@ -73,12 +86,19 @@ def render_frame(status: Status) -> str:
     """The table and all that belongs below it; what has to be said besides goes to stderr."""
     _note(status)
     now = clock.now()
-    parts = [render(status.entries, status.warnings, now)]
+    parts = [render(status.entries, [*_away(status.trouble), *status.warnings], now)]
     parts += [details(entry, now) for entry in status.entries if entry.changes is not None]
     return "\n\n".join(parts)
 
 
+def _away(trouble: ProxysyncError | None) -> list[StatusWarning]:
+    """What to say of an NPM that cannot be asked."""
+    if trouble is None:
+        return []
+    advice = f" ({trouble.hint})" if trouble.hint else ""
+    message = f"{trouble.message}{advice}; this is what the state knows"
+    return [StatusWarning(trouble.code, message)]
+
+
 def _note(status: Status) -> None:
     terminal.print_notes(status.notes)
-    if status.trouble:
-        terminal.note(f"Warning: {status.trouble}\nThis is what the state knows:")

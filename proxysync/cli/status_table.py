@@ -3,25 +3,31 @@
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from proxysync.app.status import EntryStatus, overdue
-from proxysync.app.status_view import StatusWarning
-from proxysync.cli.table import Cell, width_of
+from proxysync.app.status_warnings import StatusWarning
+from proxysync.cli.table import KEEP_ALL, Cell, width_of
 from proxysync.cli.table import table as table_of
 from proxysync.cli.terminal import colours, safe
 from proxysync.model import Key, label_among
 from proxysync.model.clock import in_words
 from proxysync.model.palette import SEVERITIES, paint
+from proxysync.model.text import entries as count_of
 from proxysync.store.edges import HINT as EDGE_HINT
 
 NOTHING = "–"
-SHORTEST_NAME = 4
-"""Characters that are left of a name on the narrowest terminal."""
+SHORTEST = {"NAME": 10, "DOMAINS": 14, "UPSTREAM": 14}
+"""Characters that are left at least of what is cut before a column is left out."""
+
+NARROWEST = {"NAME": 4}
+"""The same where nothing more can be left out."""
 
 NETWORK_DOWN = "health.network_down"
+OUTDATED = "health marked ? is outdated: is the daemon running?"
 SYNC_COLOURS = {
     "in sync": "green",
     "pending": "yellow",
@@ -53,19 +59,30 @@ Column = Callable[[EntryStatus, Frame], Cell]
 
 
 def render(entries: Sequence[EntryStatus], warnings: Sequence[StatusWarning], now: datetime) -> str:
-    """The table, then what keeps entries from being well, then what threatens NPM."""
+    """What is wrong with all, how many are how, the table, and what is wrong with each."""
     on = colours(sys.stdout)
-    parts = [table(entries, now, width=terminal_width(), on=on)]
-    frame = _frame(entries, now)
-    troubles = [line for entry in entries for line in _trouble(entry, frame, on=on)]
-    if troubles:
-        parts.append("\n".join(troubles))
+    alarms = [f"{paint('!', 'red', on=on)} {safe(warning.message)}" for warning in warnings]
     is_outdated = any(overdue(entry, now) for entry in entries)
     if is_outdated and all(warning.event != NETWORK_DOWN for warning in warnings):
-        parts.append("Health marked ? is outdated: is the daemon running?")
-    if warnings:
-        parts.append("\n".join(f"{paint('!', 'red', on=on)} {safe(w.message)}" for w in warnings))
-    return "\n\n".join(parts)
+        alarms.append(f"{paint('!', 'red', on=on)} {OUTDATED}")
+    troubles = _troubles(entries, _frame(entries, now), on=on)
+    shown = table(entries, now, width=terminal_width(), on=on)
+    parts = ["\n".join([*alarms, summary(entries)]), shown, "\n".join(troubles)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def summary(entries: Sequence[EntryStatus]) -> str:
+    """`42 entries: 36 in sync, 4 blocked, 2 off; 4 unhealthy`."""
+    ours = [entry for entry in entries if not entry.sync.startswith("foreign")]
+    counts = Counter("off" if entry.sync == "disabled" else entry.sync for entry in ours)
+    syncs = ", ".join(f"{number} {word}" for word, number in counts.most_common())
+    ill = [
+        (sum(e.health.status == "unhealthy" for e in ours if e.interval), "unhealthy"),
+        (sum(e.edge.status == "not_served" for e in ours), "not served"),
+        (len(entries) - len(ours), "foreign"),
+    ]
+    others = ", ".join(f"{number} {word}" for number, word in ill if number)
+    return count_of(len(ours)) + (f": {syncs}" if syncs else "") + (f"; {others}" if others else "")
 
 
 def details(entry: EntryStatus, now: datetime) -> str:
@@ -96,14 +113,17 @@ def terminal_width() -> int | None:
 
 
 def table(entries: Sequence[EntryStatus], now: datetime, *, width: int | None, on: bool) -> str:
-    """The first of LAYOUTS that is not wider than `width`, its names cut if need be."""
+    """The first of LAYOUTS that `width` has room for, its wide columns cut if need be."""
     frame = _frame(entries, now)
     for heads in LAYOUTS:
+        shrink = SHORTEST if "DOMAINS-" in heads else KEEP_ALL
         titles = [head.rstrip("-") for head in heads]
         rows = [[COLUMNS[head](entry, frame) for head in heads] for entry in entries]
-        if width is None or width_of(titles, rows) <= width:
+        if width is None or width_of(titles, rows, shrink) <= width:
             break
-    return table_of(titles, rows, width=width, shrink={"NAME": SHORTEST_NAME}, on=on)
+    else:
+        shrink = NARROWEST
+    return table_of(titles, rows, width=width, shrink=shrink, on=on)
 
 
 def _frame(entries: Sequence[EntryStatus], now: datetime) -> Frame:
@@ -191,8 +211,23 @@ def _percent(share: float | None) -> str:
     return NOTHING if share is None else f"{int(share * 10000) / 100:.6g} %"
 
 
-def _trouble(entry: EntryStatus, frame: Frame, *, on: bool) -> list[str]:
-    found = []
+def _troubles(entries: Sequence[EntryStatus], frame: Frame, *, on: bool) -> list[str]:
+    """What keeps entries from being well: what several have in common once."""
+    names: dict[tuple[str, str | None], list[str]] = {}
+    for entry in entries:
+        for trouble in _trouble(entry):
+            names.setdefault(trouble, []).append(frame.name(entry) or NOTHING)
+    lines = []
+    for (detail, hint), found in names.items():
+        who = ", ".join(paint(safe(name), "bold", on=on) for name in found)
+        lines.append(f"{who}: {safe(detail)}")
+        if hint:
+            lines.append(f"  hint: {safe(hint)}")
+    return lines
+
+
+def _trouble(entry: EntryStatus) -> list[tuple[str, str | None]]:
+    found: list[tuple[str, str | None]] = []
     if entry.detail:
         found.append((entry.detail, entry.hint))
     if entry.health.status == "unhealthy" and entry.health.detail:
@@ -200,12 +235,7 @@ def _trouble(entry: EntryStatus, frame: Frame, *, on: bool) -> list[str]:
         found.append((f"{word}: {entry.health.detail}", entry.health.hint))
     if entry.edge.status == "not_served" and entry.edge.detail:
         found.append((f"not served: {entry.edge.detail}", EDGE_HINT))
-    lines = []
-    for detail, hint in found:
-        lines.append(f"{paint(safe(frame.name(entry) or NOTHING), 'bold', on=on)}: {safe(detail)}")
-        if hint:
-            lines.append(f"  hint: {safe(hint)}")
-    return lines
+    return found
 
 
 COLUMNS: dict[str, Column] = {
@@ -224,10 +254,11 @@ COLUMNS: dict[str, Column] = {
 LAYOUTS = (
     ("NAME", "DOMAINS", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE", "LATENCY", "UPTIME"),
     ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE", "LATENCY", "UPTIME"),
+    ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "UPTIME"),
     ("NAME", "DOMAINS-", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
     ("NAME-", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
     ("NAME-", "SYNC", "HEALTH", "SINCE"),
     ("NAME-", "SYNC", "HEALTH"),
 )
 """From the widest to the narrowest; DOMAINS- shows the first domain and how many more, NAME-
-the same for what has no name."""
+the same for what has no name. With DOMAINS- wide columns are cut before any is left out."""

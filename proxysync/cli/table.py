@@ -32,21 +32,25 @@ def table(
 ) -> str:
     """The table in lines, painted with `on`.
 
-    Where it is wider than `width`, the columns with the heads of `shrink` are cut, the first
+    Where it is wider than `width`, the columns with the heads of `shrink` are cut, the widest
     ones first, each to no less than so many characters.
     """
     widths = _widths(heads, rows)
-    for head, shortest in shrink.items():
-        surplus = 0 if width is None else _total(widths) - width
-        column = heads.index(head)
-        widths[column] = min(widths[column], max(shortest, widths[column] - max(0, surplus)))
+    least = _least(heads, widths, shrink)
+    while width is not None and _total(widths) > width and widths != least:
+        rest = [w if w > small else 0 for w, small in zip(widths, least, strict=True)]
+        widths[rest.index(max(rest))] -= 1
     lines = [[Cell(head, "bold") for head in heads], *rows]
     return "\n".join(_line(cells, widths, on=on) for cells in lines)
 
 
-def width_of(heads: Sequence[str], rows: Rows) -> int:
-    """How many characters the table needs."""
-    return _total(_widths(heads, rows))
+def width_of(heads: Sequence[str], rows: Rows, shrink: Mapping[str, int] = KEEP_ALL) -> int:
+    """How many characters the table needs at least, its columns cut as `shrink` says."""
+    return _total(_least(heads, _widths(heads, rows), shrink))
+
+
+def _least(heads: Sequence[str], widths: Sequence[int], shrink: Mapping[str, int]) -> list[int]:
+    return [min(w, shrink.get(head, w)) for head, w in zip(heads, widths, strict=True)]
 
 
 def _widths(heads: Sequence[str], rows: Rows) -> list[int]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxysync.app.status import EntryStatus
-from proxysync.app.status_view import StatusWarning
+from proxysync.app.status_warnings import StatusWarning
 from proxysync.cli.status_table import render, table
 from proxysync.model.figures import Uptime
 from proxysync.model.health import HealthState

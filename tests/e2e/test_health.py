@@ -336,8 +336,8 @@ def test_status_of_all_marks_whose_the_foreign_ones_are_of_whatever_kind(three: 
     three.apply()
     three.npm.add_host(domain("theirs"))
     dead = three.npm.call("POST", "/nginx/dead-hosts", {"domain_names": [domain("dead")]})
-    text = three.call("status", "--all").out
-    assert [line.split()[-5] for line in text.splitlines() if "theirs" in line] == ["foreign"]
+    text = three.run("status", "--all", env={"COLUMNS": "200"}).out
+    assert [line.split()[-6] for line in text.splitlines() if "theirs" in line] == ["foreign"]
     assert sum(domain("dead") in line for line in text.splitlines()) == 1
     found = [p for p in status(three, "--all")["proxies"] if p["holder"]]
     assert [(p["holder"], p["managed"], p["upstream"]) for p in found] == [
