@@ -226,6 +226,13 @@ class Done:
         return json.loads(self.out)
 
 
+class Terminal(io.StringIO):
+    """A person's."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 class World:
     """A folder with a file and a state, an NPM, and proxysync run as its users run it."""
 
@@ -288,16 +295,24 @@ class World:
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def call(self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Done:
+    def call(
+        self,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        typed: str | None = None,
+    ) -> Done:
         """A command inside this process: the same door, for tests that go through it often.
 
+        `typed` is what a person says at a terminal, where there is one.
         One that is about the process itself, or beside another thread of the test, is `run`.
         """
         out, err = io.StringIO(), io.StringIO()
+        source = io.StringIO(stdin) if typed is None else Terminal(typed)
         before = dict(os.environ)
         os.environ.update({**self.env, **(env or {})})
         try:
-            with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", io.StringIO(stdin)):
+            with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", source):
                 code = main(words)
         except SystemExit as end:  # of what argparse answers by itself
             code = int(end.code or 0)

@@ -8,6 +8,7 @@ from proxysync.app.apply_once import Caller, apply_once
 from proxysync.app.choose import choose
 from proxysync.app.planning import Options
 from proxysync.app.result import ReconcileResult
+from proxysync.apply.report import ChangeResult
 from proxysync.config.environment import Environment
 from proxysync.config.models import Config
 from proxysync.model import Key, label_among
@@ -17,9 +18,15 @@ from proxysync.npm.client import NpmClient
 
 @dataclass(frozen=True)
 class AdoptResult:
-    """What came of it, and the entries for which there was nothing to take over."""
+    """What came of it.
+
+    Of the entries that were asked for, these were `taken` over, those could `not` be, and for the
+    others there is nothing to take over.
+    """
 
     reconciled: ReconcileResult
+    taken: tuple[Key, ...]
+    not_taken: tuple[Key, ...]
     not_needed: tuple[Key, ...]
 
     @property
@@ -27,8 +34,10 @@ class AdoptResult:
         return self.reconciled.ok
 
     def to_json(self) -> dict[str, Any]:
-        """The shape of `apply --format json`."""
-        return self.reconciled.to_json()
+        """The shape of `apply --format json`, with what was taken over and what was not."""
+        named = {"taken_over": self.taken, "not_taken_over": self.not_taken}
+        lists = {w: [{"kind": k.kind, "name": k.name} for k in keys] for w, keys in named.items()}
+        return {**self.reconciled.to_json(), **lists}
 
 
 def adopt(
@@ -37,14 +46,24 @@ def adopt(
     env: Environment,
     keys: frozenset[Key],
     caller: Caller = Caller(),  # noqa: B008
+    *,
+    everything: bool = False,
 ) -> AdoptResult:
     """Takes over the foreign hosts that hold the domains of these entries, and no others.
 
-    Raises ProxysyncError.
+    With `everything`, the keys are those of all entries, and none takes a host that carries the
+    marker of another proxysync: that wants a word for itself. Raises ProxysyncError.
     """
-    done = apply_once(config, npm, env, Options(adopting=keys, trigger="adopt"), caller)
-    changed = {change.key for change in done.plan.changes}
-    return AdoptResult(done, () if done.plan.refused else tuple(sorted(keys - changed)))
+    options = Options(adopting=keys, adopt_all=everything, trigger="adopt")
+    done = apply_once(config, npm, env, options, caller)
+    changed = {change.key for change in done.plan.changes} & keys
+    taken = {
+        outcome.key
+        for outcome in done.report.outcomes
+        if outcome.action == "adopt" and outcome.result is ChangeResult.DONE
+    }
+    not_needed = () if done.plan.refused else tuple(sorted(keys - changed))
+    return AdoptResult(done, tuple(sorted(taken)), tuple(sorted(changed - taken)), not_needed)
 
 
 def entries_to_adopt(

@@ -40,16 +40,17 @@ class Options:
     """What a single run may ask for beyond the file.
 
     With `adopting`, only these entries are looked at, to take over the foreign hosts that
-    hold their domains; with `releasing`, only these managed hosts, to give them back. With
-    `keep_drift`, a way back leaves alone what was changed in NPM. Those in `ignore_unserved` are
-    not written again just because nginx does not serve them. `trigger` is why there is a run at
-    all, for the history.
+    hold their domains, and with `adopt_all` none that another proxysync manages; with
+    `releasing`, only these managed hosts, to give them back. With `keep_drift`, a way back leaves
+    alone what was changed in NPM. Those in `ignore_unserved` are not written again just because
+    nginx does not serve them. `trigger` is why there is a run at all, for the history.
     """
 
     max_delete: DeleteLimit | None = None
     recreate: bool = False
     delete_orphans: bool = False
     adopting: frozenset[Key] = frozenset()
+    adopt_all: bool = False
     releasing: frozenset[Key] = frozenset()
     keep_drift: bool = False
     ignore_unserved: frozenset[Key] = frozenset()
@@ -130,10 +131,22 @@ def managed_hosts(read: Read) -> dict[Key, Owned]:
 
 def plan_from(read: Read, blocked: Mapping[Key, str] = NOT_BLOCKED) -> Planned:
     """What has to change in NPM so that it is as the file asks."""
-    config, options, remembered = read.config, read.options, read.remembered
+    options = read.options
     if options.releasing:
         plan = release_plan(options.releasing, managed_hosts(read), read.snapshot)
-        return Planned(read, plan, blocked)
+    elif options.adopting:
+        adopting = options.adopting
+        if options.adopt_all:
+            without = _whole_plan(read, frozenset(), blocked)
+            adopting &= {change.key for change in without.changes if change.takes is not None}
+        plan = only_adoptions(_whole_plan(read, adopting, blocked), options.adopting)
+    else:
+        plan = _whole_plan(read, frozenset(), blocked)
+    return Planned(read, plan, blocked)
+
+
+def _whole_plan(read: Read, adopting: frozenset[Key], blocked: Mapping[Key, str]) -> Plan:
+    config, options, remembered = read.config, read.options, read.remembered
     settings = config.settings
     unserved = remembered.unserved - options.ignore_unserved
     policy = Policy(
@@ -146,13 +159,13 @@ def plan_from(read: Read, blocked: Mapping[Key, str] = NOT_BLOCKED) -> Planned:
         recreate=options.recreate,
         delete_orphans=options.delete_orphans,
         maybe_truncated=config.maybe_truncated,
-        adopting=options.adopting,
+        adopting=adopting,
         contested=remembered.contested,
         unknown_texts=remembered.unknown_texts,
         secret_key=remembered.secret_key,
         unserved=unserved if settings.verifies else frozenset(),
     )
-    plan = make_plan(
+    return make_plan(
         config.desired(read.snapshot),
         read.snapshot,
         remembered.applied,
@@ -160,9 +173,6 @@ def plan_from(read: Read, blocked: Mapping[Key, str] = NOT_BLOCKED) -> Planned:
         blocked=blocked,
         failures=final_failures(remembered, read.snapshot),
     )
-    if options.adopting:
-        plan = only_adoptions(plan, options.adopting)
-    return Planned(read, plan, blocked)
 
 
 def probe(

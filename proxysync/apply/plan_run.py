@@ -80,7 +80,8 @@ class PlanRun:
                 names = served_before(batch, self._move, self._snapshot)
                 self._before = self._sites.before(names)
             if fatal is None:
-                self._hooks.progress(f"{step.change.action} {step.change.name}")
+                number = f"[{index + 1}/{len(steps)}]"
+                self._hooks.progress(f"{number} {step.change.action} {step.change.name}")
                 fatal = self._carry_out(step)
             if fatal is not None:
                 break

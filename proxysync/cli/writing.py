@@ -1,13 +1,14 @@
 """What all commands that write have in common: they ask, and end cleanly when interrupted."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from proxysync.app.apply_once import Caller
 from proxysync.app.plan import PlanResult
 from proxysync.cli import interrupt, terminal
 from proxysync.cli.plan import show
 from proxysync.model.errors import ProxysyncError
+from proxysync.plan.model import Action
 
 
 def caller(
@@ -37,6 +38,14 @@ def confirm_in(style: str) -> Callable[[PlanResult], bool]:
 
 def ask(found: PlanResult) -> None:
     """Raises ProxysyncError unless a person agrees to the plan that was shown."""
-    number = len(found.plan.to_make)
-    if not terminal.confirm(f"Apply {number} change{'' if number == 1 else 's'}?"):
+    actions = [change.action for change in found.plan.to_make]
+    if not terminal.confirm(_question(actions)):
         raise ProxysyncError("Cancelled.", hint="With --yes it is done without a question.")
+
+
+def _question(actions: Sequence[Action]) -> str:
+    verb, noun = {
+        frozenset({"adopt"}): ("Take over", "host"),
+        frozenset({"release"}): ("Give back", "host"),
+    }.get(frozenset(actions), ("Apply", "change"))
+    return f"{verb} {len(actions)} {noun}{'' if len(actions) == 1 else 's'}?"

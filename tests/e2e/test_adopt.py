@@ -3,6 +3,8 @@
 import shutil
 from typing import Any
 
+import pytest
+
 from proxysync.demo.services import DemoService
 from tests.world import World, domain
 
@@ -95,6 +97,52 @@ def test_a_host_of_another_instance_gets_our_marker_though_nothing_else_differs(
     small_world.write({"one": as_it_is(7)})
     assert small_world.call("adopt", "one", "--yes").code == 0
     assert small_world.npm.host("one")["meta"]["proxysync"]["instance"] == "default"
+
+
+def test_a_person_is_shown_all_of_it_asked_once_and_told_how_many(small_world: World) -> None:
+    names = ["a", "b", "c"]
+    for port, name in enumerate(names, start=7):
+        small_world.npm.add_host(domain(name), port=port)
+    assert small_world.npm.sandbox is not None
+    small_world.npm.sandbox.add_redirection_host([domain("other-kind")])
+    off = {"enabled": False}
+    small_world.write(
+        {"a": as_it_is(7), "b": as_it_is(8), "c": as_it_is(6, **off), "other-kind": as_it_is(5)}
+    )
+    for answer, code in (("n\n", 1), ("y\n", 1)):
+        done = small_world.call("adopt", "--all", typed=answer)
+        assert (done.code, done.err.count("[y/N]")) == (code, 1), done.out + done.err
+        assert "Take over 3 hosts?" in done.err
+        assert "forward_port: 9 -> 6" in done.out
+    assert "taken over: 3; 1 could not be: other-kind\n" in done.out
+    assert "[1/3]" not in done.err, "progress is for a terminal"
+
+
+def test_progress_counts_on_a_terminal(
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("proxysync.cli.terminal.step", told.append)
+    for name in ("a", "b"):
+        small_world.npm.add_host(domain(name), port=7)
+    small_world.write({"a": as_it_is(7), "b": as_it_is(7)})
+    done = small_world.call("adopt", "b", "a", "--yes", "--format", "json")
+    assert told == ["[1/2] adopt a", "[2/2] adopt b"]
+    assert done.json["taken_over"] == [{"kind": "proxy", "name": name} for name in ("a", "b")]
+    assert done.json["not_taken_over"] == []
+
+
+def test_all_takes_nothing_that_another_proxysync_manages(small_world: World) -> None:
+    theirs = {"proxysync": {"name": "theirs", "instance": "other"}}
+    small_world.npm.add_host(domain("theirs"), port=7, meta=theirs)
+    small_world.npm.add_host(domain("mine"), port=8)
+    small_world.write({"theirs": as_it_is(7), "mine": as_it_is(8)})
+    done = small_world.call("adopt", "--all", "--yes")
+    assert (done.code, "taken over: 1; 1 could not be: theirs" in done.out) == (1, True)
+    rows = {row["domain_names"][0]: row["meta"] for row in small_world.npm.hosts()}
+    assert rows[domain("theirs")]["proxysync"] == theirs["proxysync"]
+    assert small_world.call("adopt", "theirs", "--yes").code == 0
+    small_world.assert_in_sync()
 
 
 def test_adopt_needs_a_name_of_the_file_or_all(

@@ -1,6 +1,5 @@
 """Giving hosts back to whoever looks after them in NPM."""
 
-import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -210,17 +209,11 @@ def test_what_is_no_host_of_ours_is_said_to_be_none(
 def test_a_person_is_shown_it_and_asked_first(
     small_world: World,
     services: list[DemoService],
-    monkeypatch: pytest.MonkeyPatch,
     answer: str,
     code: int,
 ) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     small_world.write({"one": {"upstream": services[0].url}})
     small_world.apply()
-    monkeypatch.setattr("sys.stdin", Terminal(answer))
-    done = small_world.call("release", "one")
+    done = small_world.call("release", "one", typed=answer)
     assert (done.code, "< one #1" in done.out, "[y/N]" in done.err) == (code, True, True)
     assert ("proxysync" in small_world.npm.hosts()[0]["meta"]) is (code == 1)

@@ -1,6 +1,5 @@
 """A rollback undoes what the journalled runs did, and touches nothing else."""
 
-import io
 import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,11 +22,6 @@ FILES: dict[str, Callable[[World], object]] = {
     "renamed": lambda world: world.file.rename(world.folder / "sites.yaml"),
     "other_entries": lambda world: world.write({"else": {"upstream": "http://127.0.0.1:1"}}),
 }
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def ports(world: World) -> Mapping[str, int]:
@@ -106,7 +100,6 @@ def test_commands_max_delete_holds_and_can_be_waived(
 def test_commands_it_asks_on_a_terminal(
     small_world: World,
     services: list[DemoService],
-    monkeypatch: pytest.MonkeyPatch,
     answer: str,
     code: int,
     port: int,
@@ -114,8 +107,7 @@ def test_commands_it_asks_on_a_terminal(
     for toy in services[:2]:
         small_world.write({"site": {"upstream": toy.url}})
         small_world.apply()
-    monkeypatch.setattr("sys.stdin", Terminal(answer))
-    done = small_world.call("rollback")
+    done = small_world.call("rollback", typed=answer)
     assert done.code == code
     assert "[y/N]" in done.err
     assert ports(small_world) == {"site": services[port].port}
