@@ -1,7 +1,7 @@
 """Throwaway hosts: made, looked at and removed again, under a name that can be nobody's."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from proxysync.kinds import RELOADER, RESERVED_SUFFIX, Kind
@@ -19,6 +19,30 @@ def try_out(npm: NpmClient, kind: Kind, fields: Fields, marker: Marker) -> Live:
     with thrown_away(npm, kind):
         canary = npm.create(kind, kind.with_claims(fields, frozenset({name})), marker)
         npm.delete(kind, canary.npm_id)
+    return canary
+
+
+def try_out_upload(
+    npm: NpmClient, kind: Kind, fields: Fields, texts: Mapping[str, str], marker: Marker
+) -> Live:
+    """The throwaway host that nginx was to serve with what is to be uploaded; both are gone again.
+
+    Raises as `try_out` does.
+    """
+    name = f"canary-{secrets.token_hex(4)}{RESERVED_SUFFIX}"
+    definition = RELOADER.placeholder_definition(name)
+    with thrown_away(npm, kind):
+        made = npm.create(
+            kind, {**fields, **dict.fromkeys(kind.fixed, name)}, marker, secrets=texts
+        )
+        used = {f: made.npm_id for f, name in RELOADER.refers_to.items() if name == kind.name}
+        try:
+            canary = try_out(npm, RELOADER, {**definition, **used}, marker)
+        except NpmError:
+            with suppress(NpmError):  # else the next run removes it
+                npm.delete(kind, made.npm_id)
+            raise
+        npm.delete(kind, made.npm_id)
     return canary
 
 

@@ -111,5 +111,5 @@ def find_host(entry: JournalEntry, snapshot: Snapshot, marker: Marker) -> Live |
 
 
 def canaries_of(instance: str, snapshot: Snapshot) -> Sequence[Live]:
-    """The throwaway hosts that this instance has left behind."""
-    return [c for c in snapshot.canaries if c.marker and c.marker.instance == instance]
+    """The throwaway hosts that this instance has left behind, and what they referred to."""
+    return [c for c in snapshot.canaries if not c.marker or c.marker.instance == instance]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proxysync.apply.after_refusal import after_rehearsal
-from proxysync.apply.canary import try_out
+from proxysync.apply.after_refusal import AfterRefusal, LeaveHost, after_rehearsal
+from proxysync.apply.canary import try_out, try_out_upload
 from proxysync.apply.domain_move import DomainMove
 from proxysync.apply.host_writer import HostWriter, needs_no_write
 from proxysync.apply.ledger import Ledger
@@ -12,7 +12,7 @@ from proxysync.apply.order import held, wanted
 from proxysync.apply.outcome import ApplyError
 from proxysync.apply.report import ChangeOutcome
 from proxysync.kinds import KINDS
-from proxysync.model import Applied, Live, Marker
+from proxysync.model import Applied, Fields, Live, Marker
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmNotFoundError, NpmRejectedError
 from proxysync.plan.model import Change, Plan
@@ -67,16 +67,29 @@ def _try(
         if not _is_risky(change, before):
             return None
         marker = Marker(change.name, hosts.instance, canary=True)
-        canary = try_out(npm, KINDS[change.kind], change.target, marker)
+        canary = _canary(change, change.target, npm, marker)
         if canary.online is not False:
             return None
         reason = f"nginx refuses it: {canary.refusal}"
-        action = after_rehearsal(before, last)
+        action = _after(change, before, last)
         return hosts.carry_out(action, before, before, reason)
     except (NpmRejectedError, NpmNotFoundError) as error:
         return ApplyError(error.message, error.hint, live=change.live, retry=False)
     except (ApplyError, NpmError) as error:
         return error
+
+
+def _after(change: Change, before: Live | None, last: Applied | None) -> AfterRefusal:
+    if KINDS[change.kind].is_uploaded:
+        return LeaveHost("what was uploaded before was not touched")
+    return after_rehearsal(before, last)
+
+
+def _canary(change: Change, target: Fields, npm: NpmClient, marker: Marker) -> Live:
+    kind = KINDS[change.kind]
+    if kind.is_uploaded:
+        return try_out_upload(npm, kind, target, change.secrets, marker)
+    return try_out(npm, kind, target, marker)
 
 
 def _is_risky(change: Change, before: Live | None) -> bool:

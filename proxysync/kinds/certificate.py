@@ -120,6 +120,11 @@ class CertificateKind(ReferredKind):
     is_uploaded = True
     can_be_imported = False
 
+    @property
+    def risky(self) -> frozenset[str]:
+        """All of it: nginx starts with no certificate that OpenSSL does not take."""
+        return self.derived
+
     def example(self) -> str:
         return "certificate and key"
 

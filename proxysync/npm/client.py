@@ -219,6 +219,8 @@ class NpmClient:
             raise
 
     def _upload(self, kind: Kind, live: Live, fields: Fields, secrets: Mapping[str, str]) -> Live:
+        if not secrets:
+            raise NpmRejectedError(f"{kind.label} #{live.npm_id} stays: its files are not kept")
         flight = Flight(kind.name, live.npm_id, changes(live, fields))
         path = f"/{kind.collection}/{live.npm_id}/upload"
         form = Form(kind.upload(secrets, live))

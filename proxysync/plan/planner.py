@@ -50,7 +50,8 @@ def make_plan(
         ),
     ]
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
-    settled = _settle(refuse_clashes(with_users(drafts), matching.foreign), rules, snapshot.objects)
+    settled = _settle(refuse_clashes(drafts, matching.foreign), rules, snapshot.objects)
+    settled = with_users(settled)
     changes = tuple(
         hide_unknown_past(finish(draft), applied, policy) for draft in settled if not draft.in_sync
     )

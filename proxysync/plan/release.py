@@ -38,7 +38,8 @@ def release_plan(keys: frozenset[Key], hosts: dict[Key, Owned], snapshot: Snapsh
 
 def release(live: Live, key: Key, target: Fields | None = None) -> Change:
     """The change that gives a host back as it is, or with the definition that it had before."""
-    target = live.fields if target is None else target
+    stays = {field: live.fields[field] for field in KINDS[live.kind].derived}  # nobody kept it
+    target = live.fields if target is None else {**target, **stays}
     fields = differences(live.fields, target)
     if KINDS[live.kind].keeps_marker and live.marker is not None:
         mark = {"name": live.marker.name, "instance": live.marker.instance}

@@ -1,5 +1,6 @@
 """Certificates of the file: what its files hold is what NPM has, and what visitors are shown."""
 
+import datetime as dt
 import os
 import socket
 import ssl
@@ -16,8 +17,13 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from proxysync.demo.services import DemoService
+from proxysync.values import certificates
 from tests.world import World, domain, eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -294,6 +300,85 @@ def test_who_uses_it_besides_is_served_the_renewed_one_too(stage: Stage) -> None
     stage.world.apply()
 
     eventually(lambda: shown(stage.world, "one-more") == der(stage.pair))
+
+
+def weak(name: str) -> tuple[bytes, bytes]:
+    """A certificate and its key, of a size that OpenSSL does not take any more."""
+    key = rsa.generate_private_key(65537, 1024)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start.replace(year=2040))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    shape = serialization.PrivateFormat.PKCS8
+    return made.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM, shape, plain
+    )
+
+
+def test_what_nginx_refuses_never_takes_the_place_of_what_works(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "RSA_BITS", range(512, 8193))  # it would be no valid file
+    stage.write()
+    stage.world.apply()
+    [before] = stage.rows()
+    certificate, key = weak(domain("*"))
+    put(stage.tls / "privkey.pem", key)
+    put(stage.tls / "fullchain.pem", certificate)
+
+    done = stage.world.call("apply", "--yes")
+
+    assert done.code == 1
+    assert "nginx refuses it" in done.out + done.err
+    assert stage.rows() == [before]
+    assert len(stage.world.npm.hosts()) == 1
+    assert stage.is_served()
+    [change] = stage.world.plan()["changes"]
+    assert (change["name"], change["held"]["kind"]) == ("wild", "failed")
+    stage.renew()
+    stage.world.apply()
+    assert stage.is_served()
+
+
+def test_it_keeps_the_name_that_it_was_made_with(small_stage: Stage) -> None:
+    stage = small_stage
+    stage.write()
+    stage.world.apply()
+    stage.write({"wild": {**WILD, "name": domain("other")}})
+
+    planned = stage.world.plan()
+
+    assert planned["changes"] == []
+    [warning] = planned["warnings"]
+    assert "NPM cannot change it" in warning["message"]
+    stage.world.apply()
+    assert stage.rows()[0]["nice_name"] == domain("wild")
+
+
+def test_a_rollback_leaves_it_as_it_is(small_stage: Stage) -> None:
+    stage = small_stage
+    stage.write()
+    stage.world.apply()
+    stage.renew()
+    stage.world.apply()
+    stage.write(websockets=True)
+    stage.world.apply()
+
+    done = stage.world.call("rollback", "2", "--yes")
+
+    assert done.code == 0, done.out + done.err
+    assert stage.is_served()
+    assert not stage.world.npm.host("one")["allow_websocket_upgrade"]
 
 
 DIE_BEFORE_UPLOAD = """
