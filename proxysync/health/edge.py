@@ -88,6 +88,7 @@ class EdgeWatch:
         self._seen_at: set[str] = set()
         self._mirrors: dict[str, tuple[Site, str]] = {}
         self._fickle: set[Site] = set()
+        self._agreed: set[tuple[Site, str]] = set()
         self._looked: set[Key] = set()
         self._known: dict[Key, EdgeStatus] = {}
         self._found: dict[Key, tuple[EdgeStatus, str | None]] = {}
@@ -186,7 +187,10 @@ class EdgeWatch:
             )
             if second.is_of_a_site(unknown):
                 self._prove(site.edge, "https")
-                if shows_another(site.leaf, second):
+                if not shows_another(site.leaf, second):
+                    self._agreed.add((site, name))
+                # What has changed since they agreed is newer than what is known of NPM.
+                elif (site, name) not in self._agreed:
                     return EdgeVerdict("not_served", _outdated(name), certain=True)
             elif unknown.status in site.own:
                 pass  # it answers just so itself

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from proxysync.demo.services import DemoService
 from proxysync.values import certificates
+from tests.servers import read_request, serving
 from tests.world import World, domain, eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -547,6 +548,33 @@ def test_a_folder_and_one_for_other_domains_are_errors_too(small_stage: Stage) -
     stage.write(domains=["one.example.org"])
     told = stage.world.call("validate", "--no-probe").err
     assert f"certificates.wild.certificate: is for {domain('*')}, and so for none" in told
+
+
+def test_one_that_is_served_before_it_was_read_from_npm_is_no_trouble(
+    small_stage: Stage,
+) -> None:
+    """As while it is being applied: what is known of NPM is older than what nginx serves."""
+    stage, checks = small_stage, []
+
+    def answer(connection: socket.socket) -> None:
+        checks.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(answer) as server:
+        stage.entry["upstream"] = f"http://127.0.0.1:{server.port}"
+        stage.write()
+        text = stage.world.file.read_text()
+        stage.world.file.write_text(text.replace("resync_interval: 1s", "resync_interval: 1h"))
+        with stage.world.daemon():
+            eventually(lambda: "proxy.created" in stage.world.event_names(name="one"))
+            begin = len(checks)
+            eventually(lambda: len(checks) > begin + 6)
+            upload(stage.world, stage.rows()[0]["id"], new := issue(stage.ca))
+            stage.world.npm.add_host(domain("reloads"))
+            assert shown(stage.world, "one") == der(new)
+            begin = len(checks)
+            eventually(lambda: len(checks) > begin + 12)
+    assert [e["message"] for e in stage.world.events() if e["event"] == "edge.not_served"] == []
 
 
 def test_one_that_nginx_has_not_loaded_is_noticed_and_loaded(
