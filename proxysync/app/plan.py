@@ -88,6 +88,9 @@ def _of_npm(npm: NpmClient) -> Iterator[str]:
 
 
 def _of_hold(config: Config, stored: StateReader) -> Iterator[str]:
+    pause = stored.state.pauses.current() if stored.state else None
+    if pause is not None:
+        yield f"Note: {pause}."
     found = stored.state.hold() if stored.state else None
     if found is not None and found.covers(config.fingerprint):
         yield f"Note: {hold.describe(found)}."

@@ -49,10 +49,15 @@ def of_alerts(alerts: Iterable[ActiveAlert]) -> list[StatusWarning]:
 
 def of_state(state: State | None, config: Config) -> list[StatusWarning]:
     """Why the daemon writes nothing, though all is well."""
-    held = state.hold() if state else None
-    if held is None or not held.covers(config.fingerprint):
+    if state is None:
         return []
-    return [StatusWarning("daemon.held", hold.describe(held), held.since)]
+    held, pause = state.hold(), state.pauses.current()
+    found = []
+    if pause is not None:
+        found.append(StatusWarning("daemon.paused", str(pause), pause.begin.wall))
+    if held is not None and held.covers(config.fingerprint):
+        found.append(StatusWarning("daemon.held", hold.describe(held), held.since))
+    return found
 
 
 def of_file(error: ConfigError, database: Database | None, folder: Path) -> StatusWarning:

@@ -70,7 +70,7 @@ class DaemonLock:
 @contextmanager
 def write_lock(
     folder: Path,
-    npm_url: str,
+    npm_url: str | None,
     *,
     timeout: float | None = None,
     on_wait: Callable[[str], object] = lambda _: None,
@@ -79,8 +79,8 @@ def write_lock(
     """Held from reading NPM for a plan to the last write of it.
 
     It excludes others with this state folder, and those with another that write to the same
-    NPM from this machine. Waits up to `timeout` seconds (None: without end, until `stop`),
-    calling `on_wait` with a sentence about who holds it. Raises LockedError.
+    NPM, if one is given, from this machine. Waits up to `timeout` seconds (None: without end,
+    until `stop`), calling `on_wait` with a sentence about who holds it. Raises LockedError.
     """
     wait = _Wait(None if timeout is None else time.monotonic() + timeout, on_wait, stop)
     with ExitStack() as held:
@@ -88,7 +88,7 @@ def write_lock(
         wait.until(lambda: _try(file), lambda: _holder(file))
         _sign(file)
         # The folder's comes first everywhere, so that no two wait for each other.
-        for key in npm_keys(npm_url):
+        for key in npm_keys(npm_url) if npm_url else ():
             wait.until(partial(_hold, held, key), partial(_stranger, key))
         yield
 

@@ -1,4 +1,4 @@
-"""Ends the hold after a rollback: a daemon brings NPM in sync with the file again.
+"""Ends a pause, and the hold after a rollback: a daemon brings NPM in sync with the file again.
 
 Also what somebody else has changed again and again, and was left alone for that, is put right.
 """
@@ -17,5 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     done = resume(context.environment(arguments).state_dir)
     if done.another_writer:
         print("What was left to somebody else, who changed it again and again, is put right again.")
-    print("Resumed." if done.held else "Nothing was on hold.")
+    if done.paused:
+        print("The pause is over.")
+    print("Resumed." if done.held or done.paused else "Nothing was on hold.")
     return 0

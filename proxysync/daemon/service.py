@@ -31,6 +31,7 @@ from proxysync.plan.adoption import advice
 from proxysync.plan.model import Change, HoldKind
 from proxysync.store.database import Database, StateError
 from proxysync.store.event_queue import EventQueue
+from proxysync.store.pauses import Pause
 from proxysync.store.state import Hold
 
 LOCK_PATIENCE = 600.0
@@ -169,6 +170,8 @@ class Service:
                 on_wait=self._waiting,
                 stop=self._stop,
             ):
+                if (pause := self._pause()) is not None:
+                    return pause.left
                 self._trigger = "resync"
                 # A rollback may have been what the lock was waited for.
                 hold = self._hold()
@@ -301,6 +304,16 @@ class Service:
             return None
         self._alerts.fire("hold", NewEvent("daemon.held", holding.describe(hold)))
         return hold
+
+    def _pause(self) -> Pause | None:
+        """A person's word to write nothing, said once."""
+        pause = self._state.pauses.current()
+        if pause is None:
+            over = "the pause is over: NPM is kept in sync with the file again"
+            self._alerts.resolve("pause", NewEvent("daemon.resumed", over))
+        else:
+            self._alerts.fire("pause", NewEvent("daemon.paused", str(pause)))
+        return pause
 
     def _waiting(self, message: str) -> None:
         self._events.emit(NewEvent("daemon.waiting", message))

@@ -242,6 +242,11 @@ _TYPES = (
         "After a rollback the file is not applied until its content changes or `resume` is given.",
     ),
     EventType(
+        "daemon.paused", "daemon", ("warn",),
+        "A person has paused the daemon: it writes nothing until then, or until `resume`.",
+    ),
+    EventType("daemon.resumed", "daemon", ("info",), "A pause is over."),
+    EventType(
         "daemon.fault", "daemon", ("error",),
         "proxysync itself failed by a fault of its own, and goes on.",
         {"hint": HINT},

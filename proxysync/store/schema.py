@@ -215,5 +215,11 @@ MIGRATIONS: tuple[str, ...] = (
         created_on TEXT,
         PRIMARY KEY (target, kind, npm_id)
     ) STRICT;
+
+    CREATE TABLE pause (
+        target TEXT PRIMARY KEY,
+        begin TEXT NOT NULL,
+        seconds REAL
+    ) STRICT;
     """,
 )

@@ -11,6 +11,7 @@ from proxysync.model.backoff import Backoff
 from proxysync.store.contests import Contests
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
+from proxysync.store.pauses import Pauses
 
 RETRY = Backoff(first=15.0, longest=600.0)
 """Between two tries of a blocked entry."""
@@ -81,6 +82,7 @@ class State:
         self._target = target
         self.edges = EdgeTable(database, target)
         self.contests = Contests(database, target)
+        self.pauses = Pauses(database, target)
 
     @property
     def id(self) -> str:
