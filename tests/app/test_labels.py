@@ -85,7 +85,8 @@ def test_plans_results_and_status_tell_them_apart(
     print_result(ReconcileResult(found.plan))
     assert re.search("^conflict +proxy/a: ", capsys.readouterr().out, re.MULTILINE)
     entries = collect(config, None, None, None)
-    names = [line.split()[0] for line in render(entries, [], datetime.now(UTC)).splitlines()]
+    _, table = render(entries, [], datetime.now(UTC)).split("\n\n")
+    names = [line.split()[0] for line in table.splitlines()]
     assert names == ["NAME", "proxy/a", "b", "redirection/a"]
 
 
