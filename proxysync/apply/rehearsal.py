@@ -12,7 +12,7 @@ from proxysync.apply.order import held, wanted
 from proxysync.apply.outcome import ApplyError
 from proxysync.apply.report import ChangeOutcome
 from proxysync.kinds import KINDS
-from proxysync.model import Applied, Fields, Live, Marker
+from proxysync.model import Applied, Fields, Live, Marker, Reference
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmNotFoundError, NpmRejectedError
 from proxysync.plan.model import Change, Plan
@@ -44,8 +44,8 @@ def rehearse(plan: Plan, npm: NpmClient, hosts: HostWriter, ledger: Ledger) -> R
     for change in plan.to_make:
         if needs_no_write(change):
             continue
-        if change.live is None and not _takes_from_another(change, plan.to_make):
-            continue  # a new host that takes nothing away is its own canary
+        if _is_its_own_canary(change, plan.to_make):
+            continue
         error = _try(change, npm, hosts, ledger.last(change))
         if isinstance(error, NpmError):
             return Rehearsal(rehearsal.good, rehearsal.refused, error)
@@ -67,7 +67,7 @@ def _try(
         if not _is_risky(change, before):
             return None
         marker = Marker(change.name, hosts.instance, canary=True)
-        canary = _canary(change, change.target, npm, marker)
+        canary = _canary(change, _as_far_as_known(change.target, before), npm, marker)
         if canary.online is not False:
             return None
         reason = f"nginx refuses it: {canary.refusal}"
@@ -77,6 +77,24 @@ def _try(
         return ApplyError(error.message, error.hint, live=change.live, retry=False)
     except (ApplyError, NpmError) as error:
         return error
+
+
+def _is_its_own_canary(change: Change, others: Sequence[Change]) -> bool:
+    """Whether it is new and takes nothing away, so that nobody misses it where nginx refuses it.
+
+    What is uploaded is something that hosts come to use in the same run.
+    """
+    uploaded = KINDS[change.kind].is_uploaded
+    return change.live is None and not uploaded and not _takes_from_another(change, others)
+
+
+def _as_far_as_known(target: Fields, before: Live | None) -> Fields:
+    """The definition without what is only made in the run: the host keeps what it has for that."""
+    now = before.fields if before else {}
+    return {
+        field: now.get(field, 0) if isinstance(value, Reference) else value
+        for field, value in target.items()
+    }
 
 
 def _after(change: Change, before: Live | None, last: Applied | None) -> AfterRefusal:

@@ -71,6 +71,17 @@ class StepWriter:
         live = outcome.live
         if live is None or not KINDS[live.kind].loads_late(self._npm.server().version):
             return
+        self._reload(live)
+
+    def load_upload(self, outcome: WriteOutcome, others: Sequence[Change]) -> None:
+        """Has nginx load what was uploaded, if none of the other changes writes a host with it."""
+        written = {(other.kind, other.npm_id) for other in others if other.target is not None}
+        users = [live for live in users_of(self._snapshot, outcome.change) if _is_up(live)]
+        if users and not any((live.kind, live.npm_id) in written for live in users):
+            self._reload(outcome.live)
+
+    def _reload(self, live: Live | None) -> None:
+        """Raises NpmUnconfirmedError where nginx may not have loaded what was written."""
         try:
             reload_nginx(self._npm, self._hosts.instance)
         except NpmError as error:
@@ -185,24 +196,6 @@ class StepWriter:
         """The certificate that visitors are to be shown; that of NPM now, for it may be new."""
         certificate = self._npm.certificate(certificate_in(target))
         return certificate.leaf if certificate else ""
-
-    def load_upload(self, outcome: WriteOutcome, others: Sequence[Change]) -> None:
-        """Has nginx load what was uploaded, if none of the other changes writes a host with it.
-
-        Raises NpmUnconfirmedError where that fails.
-        """
-        written = {(other.kind, other.npm_id) for other in others if other.target is not None}
-        users = [live for live in users_of(self._snapshot, outcome.change) if _is_up(live)]
-        if not users or any((live.kind, live.npm_id) in written for live in users):
-            return
-        try:
-            reload_nginx(self._npm, self._hosts.instance)
-        except NpmError as error:
-            raise NpmUnconfirmedError(
-                f"{error.message}, so that nginx has not loaded it yet",
-                hint=error.hint,
-                live=outcome.live,
-            ) from error
 
 
 def users_of(snapshot: Snapshot, change: Change) -> list[Live]:

@@ -154,6 +154,22 @@ class CertificateKind(ReferredKind):
     def likeness(self, fields: Fields) -> frozenset[str]:
         return frozenset({f"called {fields['nice_name']}", f"holds {fields[DIGESTS['leaf']]}"})
 
+    def lacks(self, fields: Fields, snapshot: Snapshot) -> Iterable[tuple[str, str]]:
+        yield from super().lacks(fields, snapshot)
+        title = self.title(fields)
+        uploaded = {o.npm_id: self.title(o.fields) for o in snapshot.objects if o.kind == self.name}
+        others = [
+            c.npm_id
+            for c in snapshot.certificates
+            if c.nice_name == title and c.npm_id not in uploaded
+        ]
+        if others and title not in uploaded.values():
+            problem = (
+                f'NPM got its certificate #{others[0]}, which is called "{title}", from Let\'s '
+                "Encrypt; give the entry another `name`"
+            )
+            yield "nice_name", problem
+
     def begun(self, fields: Fields) -> Fields:
         return {**self.defaults, "nice_name": fields["nice_name"]}
 

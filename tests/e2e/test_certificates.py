@@ -351,6 +351,30 @@ def test_what_nginx_refuses_never_takes_the_place_of_what_works(
     assert stage.is_served()
 
 
+def test_a_new_one_that_nginx_refuses_takes_no_site_down(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "RSA_BITS", range(512, 8193))
+    stage.write({}, certificate="none", force_ssl=False)
+    stage.world.apply()
+    before = stage.world.npm.host("one")
+    certificate, key = weak(domain("*"))
+    put(stage.tls / "privkey.pem", key)
+    put(stage.tls / "fullchain.pem", certificate)
+    stage.write()
+
+    done = stage.world.call("apply", "--yes")
+
+    assert done.code == 1
+    assert "nginx refuses it" in done.out + done.err
+    assert stage.rows() == []
+    assert stage.world.npm.host("one") == before
+    stage.renew()
+    stage.world.apply()  # of a host that was there already
+    assert stage.is_served()
+    stage.world.assert_in_sync()
+
+
 def test_it_keeps_the_name_that_it_was_made_with(small_stage: Stage) -> None:
     stage = small_stage
     stage.write()

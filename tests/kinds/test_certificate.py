@@ -67,6 +67,19 @@ def test_what_npm_shows_is_what_the_files_say(
         assert "BEGIN" not in repr(shown)
 
 
+def test_one_that_npm_renews_itself_keeps_its_name_to_itself(
+    kind: Kind, entry: CertificateEntry
+) -> None:
+    resource = Resource(Key("certificate", "wild"), entry, Position("f", 1, 1))
+    theirs = Certificate(4, "wild", ("example.com",), "2040-01-01 00:00:00")
+
+    problem = kind.desired(resource, Snapshot(objects=(), certificates=(theirs,)), {}).problem
+
+    assert problem
+    assert "NPM got its certificate #4" in problem
+    assert kind.desired(resource, NOTHING, {}).problem is None
+
+
 def test_a_chain_that_npm_would_keep_is_replaced_by_the_leaf(
     kind: Kind, entry: CertificateEntry
 ) -> None:
