@@ -3,6 +3,8 @@
 import re
 import signal
 import subprocess
+from tempfile import TemporaryFile
+from threading import Event
 
 from tests.faults import FaultProxy
 from tests.world import World
@@ -25,7 +27,7 @@ def signal_at(
     request that a killed process had sent goes no further. With `twice` it gets another one at
     the request after that.
     """
-    met = 0
+    met, started = 0, Event()
 
     def hit(_number: int, asked: str, where: str, now: str) -> bool:
         nonlocal met
@@ -34,20 +36,19 @@ def signal_at(
         met += 1
         if met != nth and not (twice and met == nth + 1):
             return False
+        started.wait()
         process.send_signal(number)
         return number == signal.SIGKILL
 
-    with FaultProxy(world.npm.url) as proxy:
-        process = subprocess.Popen(
-            world.command(*words, first=first),
-            env={**world.env, "PROXYSYNC_NPM_URL": proxy.url},
-            cwd=world.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    with FaultProxy(world.npm.url) as proxy, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
         proxy.on_request = hit
-        out, err = process.communicate(timeout=60)
-    assert met >= nth, f"there was no such request\n{out}{err}"
-    assert "Traceback" not in out + err, err
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
+        env = {"PROXYSYNC_NPM_URL": proxy.url}
+        process = world.start(*words, env=env, first=first, stdout=out, stderr=err)
+        started.set()
+        code = process.wait(timeout=60)
+        for stream in (out, err):
+            stream.seek(0)
+        said, told = out.read(), err.read()
+    assert met >= nth, f"there was no such request\n{said}{told}"
+    assert "Traceback" not in said + told, told
+    return subprocess.CompletedProcess(words, code, said, told)

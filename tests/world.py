@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeAlias, TypeVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ import yaml
 
 from proxysync.cli.main import main
 from proxysync.sandbox import Sandbox
+from tests import forked
 
 SUFFIX = "proxysync-test.example"
 """All domains that tests make end in this, so that a real NPM can be cleaned of them."""
@@ -48,6 +49,7 @@ site_check.RELOADED, site_check.GIVE_UP_AFTER, site_check.SERVED_WITHIN = 0.3, 1
 loads at once what it loads at all, and needs none of the patience that a real one gets."""
 
 T = TypeVar("T")
+Running: TypeAlias = forked.Process | subprocess.Popen[str]
 
 
 def eventually(look: Callable[[], T], *, patience: float = PATIENCE) -> T:
@@ -295,6 +297,27 @@ class World:
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
+    def start(
+        self,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        first: str = "",
+        stdout: IO[Any] | None = None,
+        stderr: IO[Any] | None = None,
+    ) -> Running:
+        """A command as a process that goes on; `first` as for `command`."""
+        whole = {**self.env, **(env or {})}
+        if not first:
+            return forked.start(words, env=whole, cwd=self.folder, stdout=stdout, stderr=stderr)
+        return subprocess.Popen(
+            self.command(*words, first=first),
+            env=whole,
+            cwd=self.folder,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+        )
+
     def call(
         self,
         *words: str,
@@ -349,17 +372,11 @@ class World:
         return [e["event"] for e in self.events() if name is None or e["name"] == name]
 
     @contextmanager
-    def daemon(self, first: str = "", **env: str) -> Iterator["subprocess.Popen[str]"]:
+    def daemon(self, first: str = "", **env: str) -> Iterator[Running]:
         """`proxysync run`; ended by SIGTERM, which must give exit code 0, if it still runs."""
         log = self.folder / "daemon.log"
         with log.open("a") as stderr:
-            process = subprocess.Popen(
-                self.command("run", first=first),
-                env={**self.env, **env},
-                cwd=self.folder,
-                stderr=stderr,
-                text=True,
-            )
+            process = self.start("run", env=env, first=first, stderr=stderr)
             try:
                 eventually(lambda: "daemon.started" in self.event_names() or process.poll())
                 yield process
