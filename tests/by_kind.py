@@ -23,6 +23,11 @@ Entries = dict[Key, Entry]
 Edit = Callable[[Random, Entry], str]
 """Changes an entry, and says what it did."""
 
+OWN_LIST = "guests"
+"""The access list that is always in the file, and the variable with its one user's password."""
+
+SECRETS = {"PROXYSYNC_SECRET_GUEST_PASSWORD": "wonderland"}
+
 WORDS = (
     "steady",
     "foreign",
@@ -70,13 +75,14 @@ class ByKind(ABC):
     `place` is the field of an entry that says where it is found; two kinds with the same one share
     all `places`. With `has_gaps` a place that goes to another entry may be away in between.
     `guarded` are names of fixed entries that edits and hands may touch, too, but so
-    that no stranger may see their sites.
+    that no stranger may see their sites. `refers` are the fields that name entries of another kind.
     """
 
     kind: ClassVar[kinds.Kind]
     place: ClassVar[str]
     has_gaps: ClassVar[bool] = False
     guarded: ClassVar[frozenset[str]] = frozenset()
+    refers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, around: Surroundings) -> None:
         self.around = around
@@ -177,7 +183,16 @@ class ByKind(ABC):
         """What NPM's page sends when a person saves without having changed anything."""
 
     def rows(self, npm: Npm) -> list[Row]:
-        return [row for row in npm.call("GET", self.path) if self.is_tests(row)]
+        rows = npm.call("GET", f"{self.path}{self.kind.query}")
+        return [row for row in rows if self.is_tests(row)]
+
+    def is_on(self, row: Row) -> bool:
+        """Whether an object is to be served."""
+        return bool(row.get("enabled", True))
+
+    def is_online(self, row: Row) -> bool:
+        """Whether nginx has taken it, as NPM says."""
+        return bool(row["meta"].get("nginx_online"))
 
 
 class HostKind(ByKind):
@@ -243,8 +258,11 @@ class HostKind(ByKind):
 
 
 class Proxies(HostKind):
+    """Some with an access list, of the file or of NPM: strangers never see their sites."""
+
     kind = kinds.KINDS["proxy"]
-    guarded = frozenset({"guarded"})
+    guarded = frozenset({"guarded", "guarded-by-own"})
+    refers: ClassVar[Mapping[str, str]] = {"access_list": "access_list"}
 
     def fixed(self) -> dict[str, Entry]:
         one, two, _ = self.around.urls
@@ -256,13 +274,24 @@ class Proxies(HostKind):
                 "upstream": one,
                 "access_list": self.around.access_list,
             },
+            "guarded-by-own": {
+                "domains": [domain("guarded-by-own")],
+                "upstream": two,
+                "access_list": OWN_LIST,
+            },
         }
 
     def new(self, rng: Random, place: Any) -> Entry:
         return {"domains": [place], "upstream": rng.choice(self.around.urls)}
 
     def edits(self) -> Sequence[Edit]:
-        return (self.config, self.upstream, self.upstream, self.dead_upstream, self.locations)
+        return (
+            self.config,
+            self.upstream,
+            self.upstream,
+            self.dead_upstream,
+            self.locations,
+        )
 
     def changed(self, entry: Entry) -> Entry:
         return {**entry, "upstream": next(u for u in self.around.urls if u != entry["upstream"])}
@@ -486,7 +515,113 @@ class Streams(ByKind):
         return {name: row[name] for name in (*more, *both)}
 
 
-KINDS: tuple[type[ByKind], ...] = (Proxies, Redirections, NotFoundHosts, Streams)
+class AccessLists(ByKind):
+    """What hosts refer to: each asks for a password, whatever else it says."""
+
+    kind = kinds.KINDS["access_list"]
+    place = "name"
+    guarded = frozenset({OWN_LIST})
+
+    ELSEWHERE: ClassVar = ("10.9.9.9", "10.9.8.0/24", "192.0.2.0/24")
+    """Where no visitor of the tests comes from."""
+
+    def place_called(self, word: str) -> Any:
+        return f"{word}.lists.{SUFFIX}"
+
+    def as_place(self, places: Sequence[Any]) -> Any:
+        return places[0]
+
+    @property
+    def places(self) -> tuple[Any, ...]:
+        return tuple(self.place_called(f"n{number}") for number in range(5))
+
+    @property
+    def of_strangers(self) -> Sequence[Any]:
+        return [self.place_called("theirs")]
+
+    def fixed(self) -> dict[str, Entry]:
+        return {OWN_LIST: {**self.new(Random(0), self.place_called(OWN_LIST))}}
+
+    def new(self, rng: Random, place: Any) -> Entry:
+        users = {"guest": "${GUEST_PASSWORD}"}
+        return {"name": place, "satisfy": "any", "users": users}
+
+    def edits(self) -> Sequence[Edit]:
+        return (self.rules, self.rules, self.users, self.pass_auth)
+
+    def changed(self, entry: Entry) -> Entry:
+        return {**entry, "rules": [{"allow": self.ELSEWHERE[0]}], "pass_auth": False}
+
+    def rules(self, rng: Random, entry: Entry) -> str:
+        where = rng.sample(self.ELSEWHERE, rng.randint(0, 3))
+        entry["rules"] = [{rng.choice(["allow", "deny"]): address} for address in where]
+        return f"rules: {entry['rules']}"
+
+    def users(self, rng: Random, entry: Entry) -> str:
+        names = rng.choice([["guest"], ["guest", "alice"], ["bob", "guest"]])
+        entry["users"] = dict.fromkeys(names, "${GUEST_PASSWORD}")
+        return f"users: {names}"
+
+    def pass_auth(self, rng: Random, entry: Entry) -> str:
+        entry["pass_auth"] = rng.choice([True, False])
+        return f"pass_auth: {entry['pass_auth']}"
+
+    def mend(self, entry: Entry) -> None:
+        """Nothing of it is ever bad."""
+
+    def places_of(self, entry: Entry) -> list[Any]:
+        return [entry["name"]]
+
+    def where(self, place: Any) -> str:
+        raise NotImplementedError(f"nobody can ask for {place}")
+
+    def answers(self, entry: Entry) -> dict[str, str]:
+        return {}
+
+    def differs(self, entry: Entry, row: Row) -> bool:
+        rules = [{one["directive"]: one["address"]} for one in row["clients"]]
+        users = sorted(one["username"] for one in row["items"])
+        return bool(
+            (row["name"], rules, users)
+            != (entry["name"], entry.get("rules", []), sorted(entry["users"]))
+            or bool(row["satisfy_any"]) != (entry["satisfy"] == "any")
+            or bool(row["pass_auth"]) != entry.get("pass_auth", True)
+        )
+
+    def is_online(self, row: Row) -> bool:
+        return True
+
+    def is_tests(self, row: Row) -> bool:
+        return bool(row["name"].endswith(f".lists.{SUFFIX}"))
+
+    def has_place_of(self, row: Row, entry: Entry) -> bool:
+        return bool(row["name"] == entry["name"])
+
+    def foreign(self, place: Any) -> Row:
+        users = [{"username": "their", "password": "own"}]
+        return {"name": place, "satisfy_any": True, "items": users, "clients": []}
+
+    def hand_edits(self, rng: Random, row: Row) -> Sequence[Row]:
+        rule = {"address": rng.choice(self.ELSEWHERE), "directive": "allow"}
+        form = self.form(row)
+        return [
+            {**form, "pass_auth": not row["pass_auth"]},
+            {**form, "clients": [*form["clients"], rule]},
+            {**form, "items": [*form["items"], {"username": "hand", "password": "made"}]},
+        ]
+
+    def form(self, row: Row) -> Row:
+        """An empty password is the one that NPM has."""
+        return {
+            **{name: row[name] for name in ("name", "satisfy_any", "pass_auth")},
+            "items": [{"username": one["username"], "password": ""} for one in row["items"]],
+            "clients": [
+                {name: one[name] for name in ("address", "directive")} for one in row["clients"]
+            ],
+        }
+
+
+KINDS: tuple[type[ByKind], ...] = (Proxies, Redirections, NotFoundHosts, Streams, AccessLists)
 
 
 def in_surroundings(around: Surroundings) -> dict[str, ByKind]:

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any
 
-from tests.by_kind import ByKind, Entries, Entry
+from tests.by_kind import ByKind, Entries, Entry, in_surroundings
 
 
 def before(kinds: Iterable[ByKind]) -> Entries:
-    """What there is before: each kind has the same entries, under names of their own."""
-    return {(kind.kind.name, name): entry for kind in kinds for name, entry in _before(kind)}
+    """What there is before: each kind has the same entries."""
+    kinds = list(kinds)
+    entries = {(kind.kind.name, name): entry for kind in kinds for name, entry in _before(kind)}
+    lists = {"steady": "steady", "changed": "changed", "renamed": "old", "new": "leaving"}
+    return entries | _guarded(kinds, lists)
 
 
 def after(kinds: Iterable[ByKind]) -> Entries:
@@ -24,12 +27,31 @@ def after(kinds: Iterable[ByKind]) -> Entries:
             entries[turned] = _entry(kind, "turned")
         else:
             entries[other.kind.name, "turned"] = _entry(other, "turned", of=kind)
-    return entries
+    lists = {"steady": "steady", "changed": "changed", "renamed": "new", "new": "first"}
+    return entries | _guarded(kinds, lists)
+
+
+def _guarded(kinds: Iterable[ByKind], lists: Mapping[str, str]) -> Entries:
+    """Sites behind these access lists of the file, by what becomes of the lists."""
+    if not any(kind.kind.name == "access_list" for kind in kinds):
+        return {}
+    sites = _every(kinds)["proxy"]
+    return {
+        ("proxy", f"{word}-list"): {**_entry(sites, f"{word}-list"), "access_list": name}
+        for word, name in lists.items()
+    }
+
+
+def _every(kinds: Iterable[ByKind]) -> Mapping[str, ByKind]:
+    """All kinds, not only these, by name."""
+    return in_surroundings(next(iter(kinds)).around)
 
 
 def _before(kind: ByKind) -> Iterable[tuple[str, Entry]]:
-    for word in ("steady", "changed", "leaving", "disabled", "turned"):
+    for word in ("steady", "changed", "leaving", "turned"):
         yield word, _entry(kind, word)
+    if kind.kind.is_host:
+        yield "disabled", _entry(kind, "disabled")
     yield "old", _entry(kind, "renamed")
     yield "giver", {**_entry(kind, "moved"), kind.place: _places(kind, "moved", "kept")}
 
@@ -38,7 +60,8 @@ def _after(kind: ByKind) -> Iterable[tuple[str, Entry]]:
     for word in ("steady", "first"):
         yield word, _entry(kind, word)
     yield "changed", kind.changed(_entry(kind, "changed"))
-    yield "disabled", {**_entry(kind, "disabled"), "enabled": False}
+    if kind.kind.is_host:
+        yield "disabled", {**_entry(kind, "disabled"), "enabled": False}
     yield "new", _entry(kind, "renamed")
     yield "giver", {**_entry(kind, "moved"), kind.place: _places(kind, "kept")}
     yield "taker", {**_entry(kind, "first"), kind.place: _places(kind, "moved")}
@@ -63,7 +86,7 @@ def sections(kinds: Iterable[ByKind], entries: Entries) -> dict[str, dict[str, E
 
 def answers(kinds: Iterable[ByKind], entries: Entries) -> dict[str, str]:
     """What visitors get, by where they ask."""
-    by_name = {kind.kind.name: kind for kind in kinds}
+    by_name = _every(kinds)
     return {
         where: answer
         for (of, _), entry in entries.items()

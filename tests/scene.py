@@ -6,7 +6,7 @@ from typing import Any
 
 from proxysync.store.database import open_for_reading
 from proxysync.store.state import State
-from tests.by_kind import ByKind, Entries, Entry, Key
+from tests.by_kind import SECRETS, ByKind, Entries, Entry, Key
 from tests.changes_of_kinds import sections
 from tests.world import Done, Npm, World
 
@@ -20,6 +20,9 @@ class Scene:
     world: World
     kinds: Mapping[str, ByKind]
     settings: dict[str, Any] = field(default_factory=lambda: dict(SETTINGS))
+
+    def __post_init__(self) -> None:
+        self.world.env.update(SECRETS)
 
     def call(self, *words: str) -> Done:
         return self.world.call(*words)
@@ -56,7 +59,7 @@ class Scene:
         """The one row of an entry, which must be as it says."""
         [row] = [row for row in rows if kind.has_place_of(row, entry)]
         assert not kind.differs(entry, row), (entry, row)
-        assert row["enabled"] is entry.get("enabled", True)
+        assert kind.is_on(row) is entry.get("enabled", True)
         marker = {"name": key[1], "instance": "default", "state": self._state_id()}
         assert not kind.kind.keeps_marker or row["meta"]["proxysync"] == marker
         return row
@@ -95,4 +98,5 @@ def add_foreign(npm: Npm, kind: ByKind) -> None:
     marker = {"proxysync": {"name": "theirs", "instance": "other"}}
     for place in kind.of_strangers:
         meta = marker if place == kind.of_strangers[-1] else {"note": "mine"}
-        npm.call("POST", kind.path, {**kind.foreign(place), "meta": meta})
+        more = {"meta": meta} if kind.kind.is_host else {}
+        npm.call("POST", kind.path, {**kind.foreign(place), **more})

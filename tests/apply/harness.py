@@ -34,13 +34,16 @@ class Checkpoint:
         self._copy = Path(tempfile.mkdtemp(dir=folder.parent))
         shutil.copytree(folder, self._copy, dirs_exist_ok=True)
         store = sandbox._store
-        self._rows = {name: copy.deepcopy(table._rows) for name, table in store.hosts.items()}
+        self._tables = (*store.hosts.values(), store.access_lists)
+        self._rows = [copy.deepcopy(table._rows) for table in self._tables]
+        self._users = copy.deepcopy(store.nginx.users)
         self._files = dict(store.nginx._files)
 
     def restore(self) -> None:
         store = self._sandbox._store
-        for name, table in store.hosts.items():
-            table._rows = copy.deepcopy(self._rows[name])
+        for table, rows in zip(self._tables, self._rows, strict=True):
+            table._rows = copy.deepcopy(rows)
+        store.nginx.users = copy.deepcopy(self._users)
         store.nginx._files = dict(self._files)
         store.nginx.reload()
         self._sandbox.writes.clear()

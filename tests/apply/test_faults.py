@@ -27,7 +27,7 @@ def prepared(kind: ByKind) -> Entries:
     words = {"alpha": "steady", "beta": "kept", "gamma": "changed", "delta": "leaving"}
     entries = {(kind.kind.name, name): entry_at(kind, word) for name, word in words.items()}
     off = {**entry_at(kind, "disabled"), "enabled": False}
-    return {**entries, (kind.kind.name, "off"): off}
+    return {**entries, (kind.kind.name, "off"): off} if kind.kind.is_host else entries
 
 
 def entry_at(kind: ByKind, word: str) -> Entry:
@@ -72,13 +72,14 @@ def writes(kind: Kind) -> dict[str, Write]:
     found = {
         "create": Write("POST", many),
         "update": Write("PUT", one),
-        "disable": Write("POST", f"{one}/disable"),
         "delete": Write("DELETE", one),
         "release": Write("PUT", one),
     }
+    if kind.is_host:
+        found["disable"] = Write("POST", f"{one}/disable")
     if kind.keeps_marker:
         found["rename"] = Write("PUT", one)
-    if not kind.is_switched_by_put:
+    if kind.is_host and not kind.is_switched_by_put:
         found["enable"] = Write("POST", f"{one}/enable")
     if kind.is_late:
         found["second update"] = Write("PUT", one, nth=2)

@@ -36,7 +36,7 @@ class Steps:
 
 STEPS = {
     TEN_CHANGES: Steps(6, 30, 12, 40),
-    **{kind.kind.name: Steps(16, 20, 8, 60) for kind in KINDS[1:]},
+    **{kind.kind.name: Steps(16, 16, 8, 32) for kind in KINDS[1:]},
     ALL_KINDS: Steps(40, 60, 30, 200),
 }
 

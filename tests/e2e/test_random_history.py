@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from proxysync.demo.services import DemoService
-from tests.by_kind import WORDS, Surroundings
+from tests.by_kind import SECRETS, WORDS, Surroundings
 from tests.random_history.actors import Hands, Number
 from tests.random_history.file import File
 from tests.random_history.history import History
@@ -51,6 +51,7 @@ def say(line: str) -> None:
 def history(world: World, services: list[DemoService]) -> Iterator[History]:
     SAID.clear()
     world.env.pop("PYTHONWARNINGS")  # several commands at once: only what they do is of interest
+    world.env.update(SECRETS)
     users = [{"username": "alice", "password": "wonderland"}]
     access_list = f"guests.{SUFFIX}"
     world.npm.call(
@@ -106,7 +107,9 @@ def watching(history: History) -> Visitors:
     }
     assert len(steady) == len(file.steady)
     texts = file.kind(file.guarded[0]).around.texts.values()
-    closed = {name: texts for key in file.guarded for name in file.entries[key]["domains"]}
+    closed = {
+        where: texts for key in file.guarded for where in file.kind(key).answers(file.entries[key])
+    }
     return Visitors(history.world.npm.ask, steady, closed)
 
 
@@ -206,8 +209,8 @@ def not_as_wanted(history: History) -> Iterator[str]:
             if (
                 row is None
                 or kind.differs(entry, row)
-                or bool(row["enabled"]) != is_on
-                or (is_on and not row["meta"].get("nginx_online"))
+                or kind.is_on(row) != is_on
+                or (is_on and not kind.is_online(row))
             ):
                 yield f"{key} is not as in the file: {row}"
         for row in history.world.npm.call("GET", kind.path):
@@ -231,7 +234,7 @@ def everywhere(file: File) -> set[str]:
         kind.where(place)
         for kind in file.kinds.values()
         for place in kind.places
-        if place not in kind.bad_places
+        if kind.kind.is_host and place not in kind.bad_places
     }
 
 

@@ -144,7 +144,7 @@ class Hands:
         """The object of an entry; never one of a stranger, whatever it holds."""
         kind = self._kinds[key[0]]
         for row in self.rows(key[0]):
-            marker = row["meta"].get("proxysync") or {}
+            marker = row.get("meta", {}).get("proxysync") or {}
             if marker.get("canary"):
                 continue
             # A kind that keeps no marker may carry that of a name it had long ago.
@@ -159,6 +159,8 @@ class Hands:
             row = self.find(key, entry)
             if row is None:
                 return "there is no such object"
+            if deed == "delete" and self._opens_guarded(key[0], row):
+                return "NPM would open a guarded site"
             if deed == DROP and self._belongs_to_another(row):
                 return "it is another state folder's, and stays"
             return str(self._do(rng, deed, self._kinds[key[0]], row).status_code)
@@ -175,6 +177,22 @@ class Hands:
             # NPM's page offers only the one that there is to do.
             return self._npm.api("POST", f"{path}/{'disable' if row['enabled'] else 'enable'}")
         return self._npm.api("PUT", path, self._payload(rng, deed, kind, row))
+
+    def _opens_guarded(self, name: str, row: Row) -> bool:
+        """Whether a guarded site is behind it: when a list is deleted, NPM serves such sites to all
+        until somebody writes them.
+        """
+        if self._kinds[name].kind.is_host:
+            return False
+        return any(
+            host[f"{name}_id"] == row["id"]
+            for kind in self._kinds.values()
+            if name in kind.refers.values()
+            for fixed, entry in kind.fixed().items()
+            if fixed in kind.guarded
+            for host in kind.rows(self._npm)
+            if kind.has_place_of(host, entry)
+        )
 
     def _belongs_to_another(self, row: Row) -> bool:
         """Whether another state folder wrote it: without its marker nobody could know it again."""
@@ -216,7 +234,7 @@ class Hands:
         for number, before in list(self.foreign.items()):
             row = rows.get(number)
             assert row is not None, f"{number} of a stranger is gone: {before}"
-            if "proxysync" in row["meta"] and "proxysync" not in before["meta"]:
+            if "proxysync" in row.get("meta", {}) and "proxysync" not in before.get("meta", {}):
                 del self.foreign[number]
                 continue
             assert _lasting(row) == _lasting(before), f"{number} of a stranger was changed"
@@ -224,7 +242,7 @@ class Hands:
 
 def _lasting(row: Row) -> Row:
     # A test of nginx by whomever may say that a host is (not) online; it changes nothing else.
-    meta = {k: v for k, v in row["meta"].items() if not k.startswith("nginx_")}
+    meta = {k: v for k, v in row.get("meta", {}).items() if not k.startswith("nginx_")}
     return {**row, "meta": meta}
 
 
@@ -282,7 +300,7 @@ class Accidents:
         if self.data is None:
             return []
         ghosts = []
-        for kind in self.kinds.values():
+        for kind in (kind for kind in self.kinds.values() if kind.kind.is_host):
             ids = {row["id"] for row in self.npm.call("GET", kind.path)}
             folder = self.data / "nginx" / kind.files
             ghosts += [p for p in folder.glob("*.conf") if int(p.stem) not in ids]

@@ -126,6 +126,23 @@ class File:
         edits = self.kind(key).edits()
         return f"{_called(key)}: {rng.choice(edits)(rng, self.entries[key])}"
 
+    def refer(self, rng: Random) -> str | None:
+        """An entry refers to another one of the file."""
+        keys = [key for key in (*self.free, *self.guarded) if self.kind(key).refers]
+        if not keys:
+            return None
+        key = rng.choice(keys)
+        field, kind = rng.choice(list(self.kind(key).refers.items()))
+        self.entries[key][field] = rng.choice([name for of, name in self.entries if of == kind])
+        return f"{field} of {_called(key)}: {self.entries[key][field]}"
+
+    def _follow(self, old: Key, name: str) -> None:
+        """What referred to an entry refers to that of this name."""
+        for key, entry in self.entries.items():
+            for field, kind in self.kind(key).refers.items():
+                if (kind, entry.get(field)) == old:
+                    entry[field] = name
+
     def rename(self, rng: Random) -> str | None:
         if not self.free:
             return None
@@ -135,6 +152,7 @@ class File:
             return None
         new = old[0], name
         self.entries = {new if k == old else k: entry for k, entry in self.entries.items()}
+        self._follow(old, name)
         return f"rename {_called(old)} to {name}"
 
     def turn(self, rng: Random) -> str | None:
@@ -200,7 +218,8 @@ class File:
         return f"{_called(key)} is at {new}"
 
     def toggle(self, rng: Random) -> str | None:
-        key = rng.choice([*self.free, *self.free, *self.guarded])
+        keys = [*self.free, *self.free, *self.guarded]
+        key = rng.choice([key for key in keys if self.kind(key).kind.is_host])
         entry = self.entries[key]
         entry["enabled"] = not entry.get("enabled", True)
         return f"{'enable' if entry['enabled'] else 'disable'} {_called(key)}"
@@ -210,6 +229,7 @@ class File:
             return None
         key = rng.choice(self.free)
         del self.entries[key]
+        self._follow(key, next(iter(self.kind(key).fixed())))
         return f"delete {_called(key)}"
 
     def _pair(self, rng: Random) -> tuple[Key, Key] | None:
@@ -236,6 +256,7 @@ EDITS: tuple[Callable[[File, Random], str | None], ...] = (
     File.change,
     File.change,
     File.change,
+    File.refer,
     File.rename,
     File.turn,
     File.move,

@@ -126,16 +126,23 @@ class History:
     # -- hands
 
     def _hand(self, rng: Random) -> str:
-        deeds = ["edit", "edit", DROP, "delete", "disable", "save", "save"]
+        deeds = ["edit", "edit", "save", "save"]
         key = rng.choice([*self.file.free, *self.file.free, *self.file.guarded])
-        if key not in self.file.guarded:
-            deeds.append("enable")  # NPM's own enable forgets the access list
+        if self.file.kind(key).kind.is_host:
+            deeds += [DROP, "disable", "delete"]
+            if key not in self.file.guarded:
+                deeds.append("enable")  # NPM's own enable forgets the access list
+        elif key not in self.file.guarded:
+            deeds.append("delete")  # and so does NPM for the hosts of one that is deleted
         deed = rng.choice(deeds)
         done = self.hands.act(rng, deed, key, self.file.entries[key])
         return f"hand: {deed} {'/'.join(key)}: {done}"
 
     def _foreign(self, rng: Random) -> str:
-        name, kind = rng.choice(list(self.file.kinds.items()))
+        # What carries no marker shows nobody that it was adopted since.
+        hosts = [name for name, kind in self.file.kinds.items() if kind.kind.is_host]
+        name = rng.choice(hosts)
+        kind = self.file.kinds[name]
         places = [p for p in self.file.unused(kind) if p not in kind.bad_places]
         if not places:
             return f"no place is left for a stranger's {kind.kind.label}"
