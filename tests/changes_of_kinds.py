@@ -48,8 +48,9 @@ def _every(kinds: Iterable[ByKind]) -> Mapping[str, ByKind]:
 
 
 def _before(kind: ByKind) -> Iterable[tuple[str, Entry]]:
-    for word in ("steady", "changed", "leaving", "turned"):
+    for word in ("steady", "changed", "turned"):
         yield word, _entry(kind, word)
+    yield "leaving", kind.changed(_entry(kind, "leaving"))  # or it might be "first" renamed
     if kind.kind.is_host:
         yield "disabled", _entry(kind, "disabled")
     yield "old", _entry(kind, "renamed")

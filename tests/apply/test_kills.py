@@ -36,7 +36,8 @@ class Steps:
 
 STEPS = {
     TEN_CHANGES: Steps(6, 30, 12, 40),
-    **{kind.kind.name: Steps(16, 16, 8, 32) for kind in KINDS[1:]},
+    **{kind.kind.name: Steps(16, 20, 8, 60) for kind in KINDS[1:]},
+    "access_list": Steps(8, 12, 5, 36),
     ALL_KINDS: Steps(40, 60, 30, 200),
 }
 

@@ -119,6 +119,27 @@ def test_made_changed_renamed_and_deleted(house: World, services: list[DemoServi
     world.assert_in_sync()
 
 
+def test_a_site_that_is_there_gets_a_list_made_with_it(
+    house: World, services: list[DemoService]
+) -> None:
+    """Also where its own configuration is tried first, or its domain comes from another entry."""
+    world, upstream = house, {"upstream": services[0].url}
+    settings = {"verify": {"url": world.npm.sites_url}}
+    world.write({"one": upstream, "two": upstream}, settings=settings)
+    world.apply()
+    save(
+        world,
+        services[0],
+        {FAMILY: {"users": USERS, "satisfy": "any"}},
+        advanced_config="client_max_body_size 9m;",
+        domains=[domain("one"), domain("two")],
+    )
+    world.apply("--max-delete", "100%")
+    assert [enter(world, name=name) for name in ("one", "two")] == [401, 401]
+    assert enter(world, "alice", ALICE, name="two") == 200
+    world.assert_in_sync()
+
+
 def test_a_changed_password_is_written_and_no_other(
     house: World, services: list[DemoService]
 ) -> None:
