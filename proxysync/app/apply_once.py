@@ -11,6 +11,7 @@ from proxysync.app.plan import result as plan_result
 from proxysync.app.planning import OnProbe, Options, nobody_watches
 from proxysync.app.reconcile import reconcile
 from proxysync.app.result import ReconcileResult
+from proxysync.app.rights import rights_warning
 from proxysync.app.state_folder import StateFolder, opened, read_folder
 from proxysync.app.workspace import Workspace
 from proxysync.apply.hooks import Hooks
@@ -87,10 +88,11 @@ def require_same(plan: Plan, agreed: Plan) -> None:
 def _require_ready(config: Config, npm: NpmClient, env: Environment, caller: Caller) -> None:
     """Raises ProxysyncError if nothing can or may be written."""
     npm.require_write()
-    if warning := npm.visibility_warning():
-        caller.hooks.note(f"Warning: {warning}")
     make_folder(env.state_dir)
     with closing(read_folder(env.state_dir)) as stored:
+        for warning in (npm.visibility_warning(), rights_warning(npm, config, stored.state)):
+            if warning:
+                caller.hooks.note(f"Warning: {warning}")
         for text in stored.warnings:
             caller.hooks.note(text)
         held = stored.state.hold() if stored.state else None

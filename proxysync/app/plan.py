@@ -7,6 +7,7 @@ from typing import Any
 from proxysync.app import hold, planning
 from proxysync.app.planning import OnProbe, Options, Planned, Probed, nobody_watches
 from proxysync.app.result import APPLIED_ANYWAY
+from proxysync.app.rights import rights_warning
 from proxysync.app.state_folder import StateReader
 from proxysync.config.models import Config
 from proxysync.kinds.references import reference_names
@@ -54,7 +55,7 @@ def plan(
         found = _warnings(probed)
     else:
         found = _known_blocks(planned)
-    notes = (*stored.warnings, *found, *_of_npm(npm), *_of_hold(config, stored))
+    notes = (*stored.warnings, *found, *_of_account(npm, config, stored), *_of_hold(config, stored))
     return result(planned, notes)
 
 
@@ -82,9 +83,10 @@ def _known_blocks(planned: Planned) -> Iterator[str]:
         yield redact_text(text, planned.read.config.secrets)
 
 
-def _of_npm(npm: NpmClient) -> Iterator[str]:
-    if warning := npm.visibility_warning():
-        yield f"Warning: {warning}"
+def _of_account(npm: NpmClient, config: Config, stored: StateReader) -> Iterator[str]:
+    for warning in (npm.visibility_warning(), rights_warning(npm, config, stored.state)):
+        if warning:
+            yield f"Warning: {warning}"
 
 
 def _of_hold(config: Config, stored: StateReader) -> Iterator[str]:

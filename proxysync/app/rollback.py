@@ -10,6 +10,7 @@ from proxysync.app.plan import PlanResult
 from proxysync.app.planning import Options, final_failures
 from proxysync.app.remembered import remember
 from proxysync.app.result import ReconcileResult
+from proxysync.app.rights import rights_warning
 from proxysync.app.state_folder import StateFolder, earlier_secrets, opened
 from proxysync.app.way_back import ours_after, plan_back, rollback_trigger
 from proxysync.app.workspace import Workspace
@@ -113,6 +114,8 @@ def roll_back_once(
     make_folder(env.state_dir)
     with opened(env.state_dir) as folder:
         folder.events.mask(file.secrets)
+        if warning := rights_warning(npm, None, folder.state):
+            caller.hooks.note(f"Warning: {warning}")
         work = workspace(npm, folder, caller)
         way = way_back(work, _chosen(folder, run_id), file.settings, options)
         agreed: Plan | None = None

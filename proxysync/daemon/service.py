@@ -8,6 +8,7 @@ from proxysync.app import hold as holding
 from proxysync.app.planning import Options
 from proxysync.app.reconcile import reconcile
 from proxysync.app.result import ReconcileResult
+from proxysync.app.rights import rights_warning
 from proxysync.app.rollback import continue_rollback
 from proxysync.app.workspace import Workspace
 from proxysync.apply.lock import LockedError, write_lock
@@ -181,7 +182,11 @@ class Service:
                     done = reconcile(self._work, self._config, options, respect_backoff=True)
                 else:
                     return None
-            visibility_warning, version = self._npm.visibility_warning(), self._npm.version()
+            limits = {
+                "visibility": self._npm.visibility_warning(),
+                "rights": rights_warning(self._npm, self._config, self._state),
+            }
+            denied, version = self._npm.denied(), self._npm.version()
         except LockedError as error:
             if not self._stop():
                 self._alerts.fire("lock", NewEvent(error.code, str(error)))
@@ -192,14 +197,15 @@ class Service:
         if done.report.error is not None:
             return self._trouble(done.report.error)
         self._well(version)
-        if visibility_warning:
-            self._alerts.fire("visibility", NewEvent("npm.visibility", visibility_warning))
-        else:
-            self._alerts.end("visibility")
+        for topic, warning in limits.items():
+            if warning:
+                self._alerts.fire(topic, NewEvent("npm.visibility", warning))
+            else:
+                self._alerts.end(topic)
         if hold is not None:
             self._tell_refused(done)
             return None
-        self._tell(done)
+        self._tell(done, denied)
         return self._next_try()
 
     def _watch_repairs(self, lost: frozenset[Key], done: ReconcileResult) -> None:
@@ -343,10 +349,13 @@ class Service:
         else:
             self._alerts.end("plan")
 
-    def _tell(self, done: ReconcileResult) -> None:
+    def _tell(self, done: ReconcileResult, denied: Mapping[str, str]) -> None:
+        """Each thing that is left once; those of kinds that are `denied` are told of together."""
         self._tell_refused(done)
         plan, current = done.plan, set()
         for change in plan.changes:
+            if change.action == "conflict" and change.kind in denied:
+                continue
             event = _change_event(change, plan.label_of(change.key))
             if event is not None:
                 topic = f"{ENTRY}{change.key.qualified}"

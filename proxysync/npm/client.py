@@ -59,10 +59,7 @@ class NpmClient:
         self._server = None
 
     def server(self) -> Server:
-        """Version, accepted fields and rights, read once.
-
-        Raises NpmRightsError if the account may not even look at what it is to manage.
-        """
+        """Version, fields and rights, read once. Raises NpmRightsError without the least right."""
         if self._server is None:
             self._server = read_server(self._session)
         return self._server
@@ -76,19 +73,15 @@ class NpmClient:
 
     def require_write(self) -> None:
         """Raises NpmRightsError if the account may look but not write."""
-        for kind in KINDS.values():
-            if kind.is_essential and (error := self.server().denied.get(kind.name)):
-                raise error
+        self.server().require_write()
 
     def visibility_warning(self) -> str | None:
         """What the account cannot see, and what to do about it; None if it sees all."""
-        if self.server().sees_all:
-            return None
-        return (
-            f"the account at {self.url} sees only hosts of its own: that a domain is held by "
-            'another user\'s host shows only when NPM says "already in use"\n'
-            "  hint: In NPM, open Users, Edit Permissions, and set Item Visibility to All Items."
-        )
+        return self.server().unseen
+
+    def denied(self) -> Mapping[str, str]:
+        """Why the account may not manage some kinds, and what to do about it."""
+        return self.server().told()
 
     @property
     def last_snapshot(self) -> Snapshot | None:
@@ -97,17 +90,14 @@ class NpmClient:
 
     def snapshot(self) -> Snapshot:
         """All that planning needs, read now."""
-        server = self.server()
+        if self.server().lacks_rights:
+            self.forget_server()  # a person may have given them since
+        self.server()  # before anything that only an account with rights may ask
         rows = {
-            kind.name: self._rows(f"{kind.collection}{kind.query}", required=kind.is_essential)
-            for kind in KINDS.values()
+            kind.name: self._rows(f"{kind.collection}{kind.query}", kind) for kind in KINDS.values()
         }
-        lives = [
-            wire.read_live(KINDS[name], row)
-            for name in rows
-            for row in rows[name]
-            if KINDS[name].manages(row)
-        ]
+        server = self.server()
+        lives = [live for name in rows for live in wire.read_lives(KINDS[name], rows[name])]
         self._last_snapshot = Snapshot(
             objects=tuple(live for live in lives if not wire.is_canary(live)),
             certificates=wire.read_certificates(rows[CERTIFICATES.name]),
@@ -115,7 +105,7 @@ class NpmClient:
             accepted=server.accepted,
             version=server.version,
             canaries=tuple(live for live in lives if wire.is_canary(live)),
-            denied={name: f"{e.message}. {e.hint}" for name, e in server.denied.items()},
+            denied=self.denied(),
             admin_port=port_of(self.url),
         )
         return self._last_snapshot
@@ -389,8 +379,16 @@ class NpmClient:
             )
         return rows
 
-    def _rows(self, collection: str, *, required: bool) -> Sequence[Mapping[str, Any]]:
-        return self._list(collection) if required else self._list_if_allowed(collection)
+    def _rows(self, path: str, kind: Kind) -> Sequence[Mapping[str, Any]]:
+        """All rows of a kind; none where the account is known to lack the right."""
+        if kind.is_essential:
+            return self._list(path)
+        try:
+            return wire.rows_of(self._list(path))
+        except NpmRightsError:
+            if kind.name not in self.server().denied:
+                self.forget_server()  # it was taken away, or given back, since that was read
+            return () if kind.name in self.server().denied else wire.rows_of(self._list(path))
 
     def _list_if_allowed(self, collection: str) -> Sequence[Mapping[str, Any]]:
         """The rows, but none where the account may not see them, and none that is no object."""

@@ -15,15 +15,31 @@ class Server:
 
     `version` is None where NPM does not know its own (a source checkout says 2.0.0).
     `accepted` are the fields that it knows, per kind; `denied` says of some kinds why the account
-    may not manage them. `sees_all` is False for an account that sees only its own
-    objects. With `serves_disabled` NPM serves a host that is disabled from the start.
+    may not manage them. `unseen` says of an account that sees only its own objects what
+    follows, and is None for one that sees all. With `serves_disabled` NPM serves a host that is
+    disabled from the start.
     """
 
     version: tuple[int, int, int] | None
     accepted: Mapping[str, frozenset[str]]
     denied: Mapping[str, NpmRightsError]
-    sees_all: bool
+    unseen: str | None
     serves_disabled: bool
+
+    @property
+    def lacks_rights(self) -> bool:
+        """Whether the account does not see, or may not manage, all that there is."""
+        return bool(self.denied or self.unseen)
+
+    def told(self) -> Mapping[str, str]:
+        """Why the account may not manage some kinds, and what to do about it."""
+        return {name: f"{error.message}. {error.hint}" for name, error in self.denied.items()}
+
+    def require_write(self) -> None:
+        """Raises NpmRightsError if the account may look but not write."""
+        for kind in KINDS.values():
+            if kind.is_essential and (error := self.denied.get(kind.name)):
+                raise error
 
 
 def read_server(session: Session) -> Server:
@@ -43,8 +59,16 @@ def read_server(session: Session) -> Server:
         version=version,
         accepted={kind.name: _accepted(kind, schema, version) for kind in KINDS.values()},
         denied=denied,
-        sees_all=rights.get("visibility") == "all",
+        unseen=None if rights.get("visibility") == "all" else _unseen(session.url),
         serves_disabled=version is None or version < (2, 12, 0),
+    )
+
+
+def _unseen(url: str) -> str:
+    return (
+        f"the account at {url} sees only hosts of its own: that a domain is held by another user's "
+        'host shows only when NPM says "already in use"\n'
+        "  hint: In NPM, open Users, Edit Permissions, and set Item Visibility to All Items."
     )
 
 

@@ -1,6 +1,6 @@
 """NPM's rows to our values and back; whatever a version of NPM leaves out or adds is tolerated."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from proxysync.kinds import KINDS, RESERVED_SUFFIX, Kind
@@ -38,6 +38,11 @@ def require_row(row: Any) -> None:
             "NPM answered with something else than the object that was asked for",
             hint="This does not look like NPM's API; check PROXYSYNC_NPM_URL.",
         )
+
+
+def read_lives(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> Iterator[Live]:
+    """What we may manage of a kind. Raises NpmAnswerError."""
+    return (read_live(kind, row) for row in rows if kind.manages(row))
 
 
 def read_live(kind: Kind, row: Any) -> Live:

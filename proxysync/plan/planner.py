@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from proxysync.model import Applied, Desired, Key, Live, Snapshot
+from proxysync.model import Applied, Desired, Key, Snapshot
 from proxysync.plan.claims import Rule, refuse_clashes, resolve
 from proxysync.plan.contested import leave_contested
 from proxysync.plan.diff import draft_delete, draft_entry, finish
@@ -34,11 +34,10 @@ def make_plan(
     back; `failures` are definitions that were rolled back and are not to be tried again as
     long as neither the file nor NPM has changed. Raises nothing of its own.
     """
-    applied = [row for row in applied if _can_be_told(row, snapshot)]
+    rows, applied = applied, [row for row in applied if _can_be_told(row, snapshot)]
     policy = replace(policy, as_found=frozenset(f.key for f in failures if f.as_found))
-    matching = with_known_ids(
-        match(desired, snapshot, applied, instance=policy.instance, adopting=policy.adopting)
-    )
+    matching = match(desired, snapshot, applied, instance=policy.instance, adopting=policy.adopting)
+    matching = with_known_ids(matching, rows, snapshot.denied)
     drafts = [
         *(
             leave_contested(draft_entry(pair, policy, snapshot.accepted), policy, snapshot.accepted)
@@ -50,7 +49,7 @@ def make_plan(
         ),
     ]
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
-    settled = _settle(refuse_clashes(drafts, matching.foreign), rules, snapshot.objects)
+    settled = _settle(refuse_clashes(drafts, matching.foreign), rules, snapshot)
     settled = with_users(settled)
     changes = tuple(
         hide_unknown_past(finish(draft), applied, policy) for draft in settled if not draft.in_sync
@@ -68,14 +67,14 @@ def make_plan(
 
 
 def _settle(
-    drafts: Sequence[Draft], rules: Sequence[Rule], objects: Sequence[Live]
+    drafts: Sequence[Draft], rules: Sequence[Rule], snapshot: Snapshot
 ) -> tuple[Draft, ...]:
     """Stops what cannot be made, and what needs that; either may keep more from being made."""
     before: tuple[Draft, ...] = ()
     after = tuple(drafts)
     while after != before:
         before = after
-        after = stop_dangling(resolve(before, rules), objects)
+        after = stop_dangling(resolve(before, rules), snapshot)
     return after
 
 

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from proxysync.kinds import KINDS
-from proxysync.model import Fields, Key, Live, Reference
+from proxysync.kinds import CERTIFICATES, GATE, KINDS
+from proxysync.model import Applied, Fields, Key, Live, Reference, Snapshot
 from proxysync.plan.draft import Conflict, Draft
-from proxysync.plan.match import Matching, call
+from proxysync.plan.match import Match, Matching, call
 from proxysync.plan.model import UNFINISHED, Hold, HoldKind
 
 Ids = Mapping[Key, int]
@@ -35,14 +35,29 @@ def unresolved(fields: Fields | None) -> list[Key]:
     return [value.key for value in values if isinstance(value, Reference)]
 
 
-def with_known_ids(matching: Matching) -> Matching:
-    """The matching with the ids of what NPM has already."""
+def with_known_ids(
+    matching: Matching, rows: Sequence[Applied], denied: Mapping[str, str]
+) -> Matching:
+    """The matching with the ids of what NPM has already.
+
+    `denied` says of some kinds why the account may not see them: what it cannot look for has the
+    id of its row in `rows`, as long as the host that refers to it has that id, too.
+    """
     ids = {m.entry.key: m.live.npm_id for m in matching.matches if m.live is not None}
-    matches = (
-        replace(m, entry=replace(m.entry, fields=resolved(m.entry.fields, ids)))
-        for m in matching.matches
-    )
-    return replace(matching, matches=tuple(matches))
+    hidden = {row.key: row.npm_id for row in rows if row.kind in denied}
+    return replace(matching, matches=tuple(_with_ids(m, ids, hidden) for m in matching.matches))
+
+
+def _with_ids(match: Match, ids: Ids, hidden: Ids) -> Match:
+    fields = resolved(match.entry.fields, ids)
+    assumed = resolved(fields, hidden)
+    if match.live is not None and all(
+        match.live.fields.get(name) == value
+        for name, value in assumed.items()
+        if value != fields[name]
+    ):
+        fields = assumed
+    return replace(match, entry=replace(match.entry, fields=fields))
 
 
 def with_users(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
@@ -72,20 +87,22 @@ def _written_again(draft: Draft, uploads: Mapping[tuple[str, int], Draft]) -> Dr
     return replace(draft, resend=True, reason=draft.reason if draft.writes else why)
 
 
-def stop_dangling(drafts: Sequence[Draft], objects: Iterable[Live]) -> tuple[Draft, ...]:
-    """Stops what needs an object that is not made, and the deletion of one that is in use.
+def stop_dangling(drafts: Sequence[Draft], snapshot: Snapshot) -> tuple[Draft, ...]:
+    """Stops what needs an object that is not made or not seen, and the deletion of one in use.
 
-    `objects` are all that NPM has. A deletion may free another one, so that this goes on until
-    nothing changes.
+    A deletion may free another one, so that this goes on until nothing changes.
     """
-    users = _users(objects)
+    users = _users(snapshot.objects)
     before: tuple[Draft, ...] = ()
     after = tuple(drafts)
     while after != before:
         before = after
         by_key = {draft.key: draft for draft in before}
         by_host = {(d.kind.name, d.live.npm_id): d for d in before if d.live is not None}
-        after = tuple(_stopped(draft, by_key, by_host, users) for draft in before)
+        after = tuple(
+            _not_seen(draft, snapshot) or _stopped(draft, by_key, by_host, users)
+            for draft in before
+        )
     return after
 
 
@@ -115,6 +132,25 @@ def _stopped(
     for key in unresolved(draft.target):
         stop = stop or _not_made(key, by_key.get(key))
     return replace(draft, stop=stop) if stop else draft
+
+
+def _not_seen(draft: Draft, snapshot: Snapshot) -> Draft | None:
+    """What is on and to be written, stopped where it refers to what the account may not see."""
+    if not draft.is_open or draft.target is None or not draft.kind.is_enabled(draft.target):
+        return None
+    for field, kind in draft.kind.refers_to.items():
+        npm_id = draft.target.get(field)
+        is_id = isinstance(npm_id, int) and npm_id > 0
+        if is_id and kind in snapshot.denied and (kind, npm_id) not in _seen(snapshot):
+            reason = f"needs its {KINDS[kind].noun}; {snapshot.denied[kind]}"
+            return replace(draft, stop=Hold(HoldKind.WAITING, reason))
+    return None
+
+
+def _seen(snapshot: Snapshot) -> set[tuple[str, int]]:
+    """What there is to refer to, as far as the account sees it."""
+    certificates = {(CERTIFICATES.name, one.npm_id) for one in snapshot.certificates}
+    return certificates | {(GATE.name, one.npm_id) for one in snapshot.access_lists}
 
 
 def _not_made(key: Key, needed: Draft | None) -> Hold | None:

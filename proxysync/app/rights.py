@@ -1,0 +1,18 @@
+"""What the account lacks in NPM for what is managed: told once for each run, not for each entry."""
+
+from proxysync.config.models import Config
+from proxysync.npm.client import NpmClient
+from proxysync.store.state import State
+
+
+def rights_warning(npm: NpmClient, config: Config | None, state: State | None) -> str | None:
+    """Which kinds of the file or the state the account may not manage, and what to do about it.
+
+    None where it may manage them all. Raises NpmError.
+    """
+    managed = {resource.key.kind for resource in (config.resources if config else ())}
+    managed |= {row.kind for row in (state.applied() if state else ())}
+    lacking = [why for kind, why in npm.denied().items() if kind in managed]
+    if not lacking:
+        return None
+    return " ".join([*lacking, "Until then, what NPM has of these is left as it is."])
