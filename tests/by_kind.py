@@ -7,8 +7,9 @@ domains for all kinds of hosts, ports for streams.
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from random import Random
+from random import Random, SystemRandom
 from typing import Any, ClassVar
 
 from proxysync import kinds
@@ -630,9 +631,13 @@ def in_surroundings(around: Surroundings) -> dict[str, ByKind]:
 
 
 def free_ports() -> tuple[int, ...]:
-    """So many ports as there are WORDS, of which nobody has one."""
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in WORDS]
-    ports = tuple(one.getsockname()[1] for one in holders)
-    for one in holders:
-        one.close()
-    return ports
+    """So many ports as there are WORDS, of which nobody has one.
+
+    They are below those that the system gives to connections, which may take one at any time.
+    """
+    found: list[int] = []
+    while len(found) < len(WORDS):
+        port = SystemRandom().randrange(10000, 32000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+    return tuple(found)

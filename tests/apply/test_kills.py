@@ -113,9 +113,11 @@ class Rounds:
     def env(self) -> dict[str, str]:
         return self.harness.world.env
 
-    def apply(self, die_at: int | None = None) -> int:
-        """The exit code, or minus the signal."""
-        return self.forks.run("apply", "--yes", env=self.env, die_at=die_at).code
+    def is_ended(self, by: int, die_at: int | None = None) -> bool:
+        """Whether an apply was ended so, with this exit code or minus this signal, or went well."""
+        ended = self.forks.run("apply", "--yes", env=self.env, die_at=die_at)
+        assert ended.code in (0, by), ended.text
+        return ended.code != 0
 
     def dies_at_request(self, number: int, phase: str) -> bool:
         """Whether there was such a request, or for `after` such a write, to be killed at."""
@@ -138,17 +140,13 @@ class Rounds:
             return False
 
         self.harness.proxy.on_request = kill
-        code = self.apply()
-        assert code in (0, -signal.SIGKILL)
-        return code != 0
+        return self.is_ended(-signal.SIGKILL)
 
     def dies_at_commit(self, number: int) -> bool:
         """Whether there were so many commits."""
         self.start.restore()
         self.env["PROXYSYNC_NPM_URL"] = self.harness.sandbox.url
-        code = self.apply(die_at=number)
-        assert code in (0, DIED)
-        return code != 0
+        return self.is_ended(DIED, die_at=number)
 
     def assert_heals(self) -> None:
         """Whether every site that worked still does, and at most two runs do the rest."""

@@ -9,6 +9,7 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from proxysync.kinds import KINDS
+from tests.by_kind import KINDS as ALL_KINDS
 from tests.by_kind import SECRETS, ByKind, Entries, Surroundings, free_ports, in_surroundings
 from tests.changes_of_kinds import sections
 from tests.faults import FaultProxy
@@ -16,9 +17,7 @@ from tests.world import World, eventually
 
 FEW = "few@example.com"
 
-each_kind = pytest.mark.parametrize(
-    "hidden", [kind.name for kind in KINDS.values() if not kind.is_essential]
-)
+HIDDEN = [kind.kind.name for kind in ALL_KINDS if not kind.kind.is_essential]
 
 
 @dataclass
@@ -77,7 +76,7 @@ def warnings(text: str, hidden: str) -> int:
     return sum(right in line and "is left as it is" in line for line in lines)
 
 
-@each_kind
+@pytest.mark.parametrize("hidden", HIDDEN)
 def test_commands_say_it_once_and_do_all_else(house: House, hidden: str) -> None:
     world = house.world
     before = house.objects()[hidden]
@@ -119,11 +118,7 @@ def test_commands_say_it_once_and_do_all_else(house: House, hidden: str) -> None
 
 @pytest.mark.parametrize(
     "hidden",
-    [
-        pytest.param(name, marks=[] if name == "stream" else [pytest.mark.long])
-        for name, kind in KINDS.items()
-        if not kind.is_essential
-    ],
+    [pytest.param(n, marks=[] if n == "stream" else [pytest.mark.long]) for n in HIDDEN],
 )
 def test_run_says_once_that_a_right_was_taken_away_and_goes_on_when_it_is_back(
     house: House, hidden: str
