@@ -197,11 +197,7 @@ class Service:
         if done.report.error is not None:
             return self._trouble(done.report.error)
         self._well(version)
-        for topic, warning in limits.items():
-            if warning:
-                self._alerts.fire(topic, NewEvent("npm.visibility", warning))
-            else:
-                self._alerts.end(topic)
+        self._tell_limits(limits)
         if hold is not None:
             self._tell_refused(done)
             return None
@@ -342,6 +338,14 @@ class Service:
         if self._version is not None and version != self._version:
             self._monitoring.look_soon()
         self._version = version
+
+    def _tell_limits(self, limits: Mapping[str, str | None]) -> None:
+        """Warns of what the account may not see or do, each sort of it once."""
+        for topic, warning in limits.items():
+            if warning:
+                self._alerts.fire(topic, NewEvent("npm.visibility", warning))
+            else:
+                self._alerts.end(topic)
 
     def _tell_refused(self, done: ReconcileResult) -> None:
         if done.plan.refused:
