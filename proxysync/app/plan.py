@@ -10,12 +10,14 @@ from proxysync.app.result import APPLIED_ANYWAY
 from proxysync.app.rights import rights_warning
 from proxysync.app.state_folder import StateReader
 from proxysync.config.models import Config
-from proxysync.kinds.references import reference_names
+from proxysync.kinds.references import Named, reference_names
 from proxysync.model.redact import redact_text
 from proxysync.model.text import one_line
 from proxysync.npm.client import NpmClient
 from proxysync.plan import render
 from proxysync.plan.model import Plan
+
+WHEN_LAST_PROBED = " (when it was last probed; `proxysync plan --probe` probes it again)"
 
 
 @dataclass(frozen=True)
@@ -24,18 +26,18 @@ class PlanResult:
 
     plan: Plan
     secrets: Mapping[str, str] = field(repr=False)
-    names: render.IdNames
+    named: Named
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `plan --format json`."""
-        return render.to_json(self.plan, mask=self.secrets)
+        return render.to_json(self.plan, mask=self.secrets, named=self.named)
 
     def to_text(self, *, colour: bool) -> str:
-        return render.to_text(self.plan, colour=colour, mask=self.secrets, names=self.names)
+        return render.to_text(self.plan, colour=colour, mask=self.secrets, named=self.named)
 
     def to_markdown(self) -> str:
-        return render.to_markdown(self.plan, mask=self.secrets, names=self.names)
+        return render.to_markdown(self.plan, mask=self.secrets, named=self.named)
 
 
 def plan(
@@ -54,7 +56,9 @@ def plan(
         planned = planning.replan(probed)
         found = _warnings(probed)
     else:
-        found = _known_blocks(planned)
+        known = {entry.key: f"{entry.reason}{WHEN_LAST_PROBED}" for entry in planned.known_blocks}
+        planned = planning.plan_from(read, known) if known else planned
+        found = _not_probed(planned)
     notes = (*stored.warnings, *found, *_of_account(npm, config, stored), *_of_hold(config, stored))
     return result(planned, notes)
 
@@ -73,14 +77,9 @@ def _warnings(probed: Probed) -> Iterator[str]:
             yield one_line(redact_text(text, probed.planned.read.config.secrets))
 
 
-def _known_blocks(planned: Planned) -> Iterator[str]:
-    label = planned.plan.label_of
-    for entry in planned.known_blocks:
-        text = (
-            f"Note: {label(entry.key)} was blocked when it was last probed: {entry.reason}; "
-            "`proxysync plan --probe` probes it again."
-        )
-        yield redact_text(text, planned.read.config.secrets)
+def _not_probed(planned: Planned) -> Iterator[str]:
+    if planned.candidates:
+        yield "Note: upstreams were not probed; `proxysync plan --probe` does that."
 
 
 def _of_account(npm: NpmClient, config: Config, stored: StateReader) -> Iterator[str]:

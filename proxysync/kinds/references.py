@@ -195,29 +195,35 @@ class ReferenceNames:
         self._named = named
         self.problems: list[str] = []
 
-    def certificate(self, npm_id: int) -> str | None:
+    def certificate(self, npm_id: int | Reference) -> str | None:
         """Its nice name, or a domain that only it covers; None for none."""
         known = self._snapshot.certificates
         names = [n for c in known if c.npm_id == npm_id for n in (c.nice_name, *c.domains)]
-        if own := self._named.get((KIND_OF[CERTIFICATE], npm_id)):
+        if own := self._own(CERTIFICATE, npm_id):
             return own
         advice = "give it a nice name of its own in NPM"
         return self._name(find_certificate, "certificate", npm_id, names, known, advice)
 
-    def access_list(self, npm_id: int) -> str | None:
+    def access_list(self, npm_id: int | Reference) -> str | None:
         """Its name; None for none."""
         known = self._snapshot.access_lists
         names = [a.name for a in known if a.npm_id == npm_id]
-        if own := self._named.get((KIND_OF[ACCESS_LIST], npm_id)):
+        if own := self._own(ACCESS_LIST, npm_id):
             return own
         advice = "give each its own name in NPM"
         return self._name(find_access_list, "access list", npm_id, names, known, advice)
+
+    def _own(self, field: str, npm_id: int | Reference) -> str | None:
+        """Its name in the file, or that of the entry that it waits for."""
+        if isinstance(npm_id, Reference):
+            return npm_id.key.name
+        return self._named.get((KIND_OF[field], npm_id))
 
     def _name(
         self,
         find: Callable[[str, Sequence[Any]], int | Reference],
         what: str,
-        npm_id: int,
+        npm_id: int | Reference,
         names: Sequence[str],
         known: Sequence[Any],
         advice: str,
@@ -248,9 +254,9 @@ def reference_fingerprint(fields: Fields, snapshot: Snapshot) -> str:
 
 
 def reference_names(snapshot: Snapshot) -> dict[tuple[str, int], str]:
-    """What a field and an id in it mean to a person: the certificate's name, say."""
-    names = {(CERTIFICATE, c.npm_id): c.nice_name for c in snapshot.certificates}
-    return names | {(ACCESS_LIST, a.npm_id): a.name for a in snapshot.access_lists}
+    """What an id of a kind means to a person: the certificate's name, say."""
+    names = {(KIND_OF[CERTIFICATE], c.npm_id): c.nice_name for c in snapshot.certificates}
+    return names | {(KIND_OF[ACCESS_LIST], a.npm_id): a.name for a in snapshot.access_lists}
 
 
 def gone_references(fields: Fields, snapshot: Snapshot) -> list[str]:

@@ -46,8 +46,13 @@ def unknown_texts(change: Change) -> frozenset[str]:
     """What the host has and the plan does not show, to be remembered before it is written over."""
     if change.live is None:
         return frozenset()
-    hidden = [n for n, field in change.fields.items() if field.old in (HIDDEN, [HIDDEN])]
+    hidden = [n for n, field in change.fields.items() if is_hidden(field.old)]
     return frozenset(text_of(change.live.fields[name]) for name in hidden)
+
+
+def is_hidden(value: Any) -> bool:
+    """Whether the value stands for one that is not shown."""
+    return value in (HIDDEN, [HIDDEN])
 
 
 def text_of(value: Any) -> str:

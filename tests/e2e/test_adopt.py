@@ -113,7 +113,7 @@ def test_a_person_is_shown_all_of_it_asked_once_and_told_how_many(small_world: W
         done = small_world.call("adopt", "--all", typed=answer)
         assert (done.code, done.err.count("[y/N]")) == (code, 1), done.out + done.err
         assert "Take over 3 hosts?" in done.err
-        assert "forward_port: 9 -> 6" in done.out
+        assert "upstream: http://127.0.0.1:9 → http://127.0.0.1:6" in done.out
     assert "taken over: 3; 1 could not be: other-kind\n" in done.out
     assert "[1/3]" not in done.err, "progress is for a terminal"
 

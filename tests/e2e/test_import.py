@@ -298,7 +298,7 @@ def test_a_spelling_that_the_file_does_not_keep_is_told_before(small_world: Worl
     small_world.npm.add_host(domain("upper"), forward_host="NAS.lan")
     done = small_world.call("import")
     assert "Adopting these would change:" in done.err
-    assert '"NAS.lan" -> "nas.lan"' in done.err
+    assert "upstream: http://NAS.lan:9 → http://nas.lan:9" in done.err
 
 
 def test_a_file_that_is_there_is_kept(small_world: World) -> None:

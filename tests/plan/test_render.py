@@ -14,6 +14,7 @@ from proxysync.plan.model import Change, FieldChange, Hold, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.render import to_json, to_markdown, to_text
+from proxysync.values.limits import DeleteLimit
 from tests.keys import key
 
 from .world import fields, live, npm, only, row, want
@@ -71,7 +72,10 @@ def test_json_has_the_shape_that_scripts_rely_on() -> None:
         ("unchanged", 0), ("conflict", 0), ("blocked", 0), ("drift", 0), ("held", 0),
     ]  # fmt: skip
     (change,) = shown["changes"]
-    assert list(change) == ["action", "kind", "name", "npm_id", "drift", "fields", "reason"]
+    assert list(change) == [
+        "action", "kind", "name", "npm_id", "drift", "fields", "edits", "reason"
+    ]  # fmt: skip
+    assert {"path": "upstream", "from": None, "to": "http://10.0.0.5:8096"} in change["edits"]
     assert change["fields"]["forward_port"] == {"from": None, "to": 8096}
     assert (change["npm_id"], change["drift"], shown["refused"]) == (None, False, None)
     assert json.loads(json.dumps(shown)) == shown
@@ -88,12 +92,12 @@ def test_json_counts_and_marks_what_is_held() -> None:
 
 
 def test_text_tells_the_whole_story() -> None:
-    shown = text(story(), names={("access_list_id", 3): "lan-only"})
+    shown = text(story(), named={("access_list", 3): "lan-only"})
     assert "+ media (media.example.com): not in NPM\n" in shown
-    assert "    forward_port: 8096\n" in shown
-    assert "hsts_enabled" not in shown
+    assert "    upstream: http://10.0.0.5:8096\n" in shown
+    assert "hsts" not in shown
     assert "~ wiki #2 (wiki.example.com): changed in the file\n" in shown
-    assert "    access_list_id: 0 -> 3 (lan-only)\n" in shown
+    assert "    access_list: none → lan-only\n" in shown
     assert "      - client_max_body_size 1m;\n      + client_max_body_size 9m;\n" in shown
     assert "        proxy_buffering off;\n" in shown
     assert "- gone #3 (gone.example.com): left the file\n" in shown
@@ -149,14 +153,14 @@ def test_a_switch_that_a_new_host_has_off_is_shown_when_that_is_unusual() -> Non
     assert "enabled" not in text(make_plan([want("m")], npm(), (), Policy()))
 
 
-def test_locations_are_shown_as_a_difference_of_lines() -> None:
-    def location(port: int) -> dict[str, Any]:
-        return {"path": "/api", "forward_host": "10.0.0.6", "forward_port": port}
+def test_locations_are_told_by_their_path() -> None:
+    def location(path: str, port: int) -> dict[str, Any]:
+        return {"path": path, "forward_host": "10.0.0.6", "forward_port": port}
 
-    entry = want("media", locations=[location(1), location(3)])
-    there = live(3, "media", locations=[location(1), location(2)])
+    entry = want("media", locations=[location("/api1", 1), location("/api2", 3)])
+    there = live(3, "media", locations=[location("/api1", 1), location("/api2", 2)])
     shown = text(make_plan([entry], npm(there), (row("media", 3),), Policy()))
-    assert '      -     "forward_port": 2,\n      +     "forward_port": 3,\n' in shown
+    assert '    locations["/api2"].upstream: http://10.0.0.6:2 → http://10.0.0.6:3\n' in shown
 
 
 def test_many_domains_are_counted() -> None:
@@ -218,15 +222,18 @@ def test_secrets_are_masked_in_locations_holds_and_refusals() -> None:
     change = only(update([], [location], "locations"))
     held = Change(**{**vars(change), "hold": Hold(HoldKind.FAILED, "s3cret")})
     plan = Plan((held,), (), refused="s3cret")
-    for drawn in (
-        json.dumps(to_json(plan, SECRETS)), text(plan, mask=SECRETS), to_markdown(plan, SECRETS)
-    ):  # fmt: skip
-        assert "s3cret" not in drawn
-        assert drawn.count("${TOKEN}") == 3
+    drawn = {
+        json.dumps(to_json(plan, SECRETS)): 4,  # in the words of NPM and in those of the file
+        text(plan, mask=SECRETS): 3,
+        to_markdown(plan, SECRETS): 3,
+    }
+    for shown, times in drawn.items():
+        assert "s3cret" not in shown
+        assert shown.count("${TOKEN}") == times
 
 
 def test_markdown_has_a_table_and_a_diff_for_each_change() -> None:
-    shown = to_markdown(story(), names={("access_list_id", 3): "lan-only"})
+    shown = to_markdown(story(), named={("access_list", 3): "lan-only"})
     assert (
         "| create | update | delete | adopt | unchanged | conflict | blocked | drift | held |"
         in shown
@@ -234,7 +241,7 @@ def test_markdown_has_a_table_and_a_diff_for_each_change() -> None:
     assert "| 1 | 1 | 1 | 1 | 4 | 1 | 1 | 1 | 0 |" in shown
     assert shown.count("<details>") == shown.count("</details>") == 6
     assert "```diff\n" in shown
-    assert "\n- access_list_id: 0\n+ access_list_id: 3 (lan-only)\n" in shown
+    assert "\n- access_list: none\n+ access_list: lan-only\n" in shown
     assert "\n- client_max_body_size 1m;\n+ client_max_body_size 9m;\n" in shown
     assert "<p>Held: <code>port 8096 is closed</code></p>" in shown
 
@@ -291,11 +298,11 @@ def test_conflicts_that_adopting_ends_show_the_difference_and_one_command() -> N
     plan = make_plan([want("a"), want("b")], npm(*hosts), (), Policy())
     shown = text(plan)
     assert "! a (a.example.com): a.example.com is held by proxy host #4" in shown
-    assert "    forward_port: 4 -> 8096\n" in shown
+    assert "    upstream: http://10.0.0.5:4 → http://10.0.0.5:8096\n" in shown
     assert shown.count("proxysync adopt") == 1
     assert "`proxysync adopt a b` asks first.\nPlan: " in shown
     markdown = to_markdown(plan)
-    assert "- forward_port: 4\n+ forward_port: 8096\n" in markdown
+    assert "- upstream: http://10.0.0.5:4\n+ upstream: http://10.0.0.5:8096\n" in markdown
     assert markdown.count("`proxysync adopt a b`") == 1
     told = to_json(plan)
     assert told["adopt"] == "proxysync adopt a b"
@@ -311,3 +318,35 @@ def test_what_a_foreign_host_has_is_shown_to_those_who_adopt_it() -> None:
 
 def all_forms(plan: Plan) -> list[str]:
     return [text(plan), to_markdown(plan), json.dumps(to_json(plan))]
+
+
+def test_a_change_is_told_in_the_words_of_the_file() -> None:
+    old = {"path": "/old", "forward_host": "10.0.0.6", "forward_port": 1}
+    there = live(
+        3, "media", "a.example.com", "b.example.com", locations=[old], caching_enabled=True
+    )
+    new = {**old, "path": "/new"}
+    wanted = want("media", "b.example.com", "c.example.com", locations=[new])
+    plan = make_plan([wanted], npm(there), (row("media", 3, "b.example.com"),), Policy())
+    assert {e["path"]: (e["from"], e["to"]) for e in to_json(plan)["changes"][0]["edits"]} == {
+        "domains": (["a.example.com", "b.example.com"], ["b.example.com", "c.example.com"]),
+        "cache_assets": (True, False),
+        'locations["/old"]': ({"upstream": "http://10.0.0.6:1"}, None),
+        'locations["/new"]': (None, {"upstream": "http://10.0.0.6:1"}),
+    }
+    shown = text(plan)
+    assert "    domains: - a.example.com, + c.example.com\n" in shown
+    assert "    cache_assets: true → false\n" in shown
+    assert '    locations["/new"]: none → {upstream: http://10.0.0.6:1}\n' in shown
+
+
+def test_what_cannot_be_made_comes_first_and_what_goes_last_in_one_line() -> None:
+    plan = make_plan(
+        [want("new", "new.x"), want("taken", "taken.x")],
+        npm(live(1, "gone", "gone.x"), live(2, None, "taken.x")),
+        [row("gone", 1, "gone.x")],
+        Policy(max_delete_override=DeleteLimit(share=1.0)),
+    )
+    heads = [line[0] for line in text(plan).splitlines() if line and line[0] in "!+-~>"]
+    assert heads == ["!", "+", "-"]
+    assert "- gone #1 (gone.x): left the file\n\n" in text(plan)

@@ -3,6 +3,5 @@
 from proxysync.plan.render.as_json import to_json
 from proxysync.plan.render.as_markdown import to_markdown
 from proxysync.plan.render.as_text import to_text
-from proxysync.plan.render.values import IdNames
 
-__all__ = ["IdNames", "to_json", "to_markdown", "to_text"]
+__all__ = ["to_json", "to_markdown", "to_text"]

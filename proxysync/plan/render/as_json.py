@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from proxysync.kinds.references import Named
 from proxysync.plan.adoption import adopt_command
 from proxysync.plan.model import Change, Plan
+from proxysync.plan.render.edits import NO_NAMES, edits_of
 from proxysync.plan.render.values import NO_MASK, Mask, masked
 
 
-def to_json(plan: Plan, mask: Mask = NO_MASK) -> dict[str, Any]:
-    """The plan in JSON types.
+def to_json(plan: Plan, mask: Mask = NO_MASK, named: Named = NO_NAMES) -> dict[str, Any]:
+    """The plan in JSON types: `fields` by NPM's names, `edits` in the words of the file.
 
     A held change says so under an extra key `held`, and a conflict that ends by taking over a host
     names that under `takes`; what a person should know besides stands under `warnings`, and the
@@ -16,7 +18,7 @@ def to_json(plan: Plan, mask: Mask = NO_MASK) -> dict[str, Any]:
     """
     result = {
         "summary": plan.summary,
-        "changes": [_change(change, mask) for change in plan.changes],
+        "changes": [_change(change, mask, named) for change in plan.changes],
         "refused": masked(plan.refused, mask),
     }
     if plan.notes:
@@ -29,7 +31,7 @@ def to_json(plan: Plan, mask: Mask = NO_MASK) -> dict[str, Any]:
     return result
 
 
-def _change(change: Change, mask: Mask) -> dict[str, Any]:
+def _change(change: Change, mask: Mask, named: Named) -> dict[str, Any]:
     result = {
         "action": change.action,
         "kind": change.kind,
@@ -40,6 +42,10 @@ def _change(change: Change, mask: Mask) -> dict[str, Any]:
             name: {"from": masked(field.old, mask), "to": masked(field.new, mask)}
             for name, field in change.fields.items()
         },
+        "edits": [
+            {"path": e.path, "from": masked(e.old, mask), "to": masked(e.new, mask)}
+            for e in edits_of(change, named)
+        ],
         "reason": masked(change.reason, mask),
     }
     if change.takes is not None:

@@ -9,27 +9,28 @@ import html
 import re
 from collections.abc import Iterator
 
-from proxysync.plan.model import Change, FieldChange, Plan
+from proxysync.kinds.references import Named
+from proxysync.plan.model import Change, Plan
 from proxysync.plan.render.as_text import SYMBOLS, total
+from proxysync.plan.render.edits import NO_NAMES, Edit, edits_of
 from proxysync.plan.render.values import (
     NO_MASK,
-    NO_NAMES,
-    IdNames,
     Line,
     Mask,
     domains,
     how_to_adopt,
+    in_order_of_concern,
     is_long,
+    is_new,
     lines,
     masked,
     safe,
-    short,
+    said,
     why_held,
-    worth_showing,
 )
 
 
-def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: IdNames = NO_NAMES) -> str:
+def to_markdown(plan: Plan, mask: Mask = NO_MASK, named: Named = NO_NAMES) -> str:
     """A heading, a table of the counts, and a fold-out with a diff for each change."""
     label = plan.label_of
     parts = ["## proxysync plan"]
@@ -40,7 +41,10 @@ def to_markdown(plan: Plan, mask: Mask = NO_MASK, names: IdNames = NO_NAMES) -> 
     if plan.empty:
         parts.append("Nothing to do: NPM is in sync with the file.")
     else:
-        parts += [_table(plan), *(_change(c, label(c.key), mask, names) for c in plan.changes)]
+        parts += [
+            _table(plan),
+            *(_change(c, label(c.key), mask, named) for c in in_order_of_concern(plan)),
+        ]
         if hint := how_to_adopt(plan):
             parts.append(f"<p>{_code(hint)}</p>")
         parts.append(total(plan))
@@ -60,7 +64,7 @@ def _table(plan: Plan) -> str:
     )
 
 
-def _change(change: Change, label: str, mask: Mask, names: IdNames) -> str:
+def _change(change: Change, label: str, mask: Mask, named: Named) -> str:
     number = f" #{change.npm_id}" if change.npm_id is not None else ""
     where = domains(change, mask)
     held = f", held ({change.hold.kind})" if change.hold else ""
@@ -71,24 +75,21 @@ def _change(change: Change, label: str, mask: Mask, names: IdNames) -> str:
     parts = [f"<details><summary>{head}</summary>", f"<p>{_code(change.reason, mask)}</p>"]
     if change.hold is not None:
         parts.append(f"<p>Held: {_code(why_held(change.hold, mask))}</p>")
-    diff = [
-        line
-        for name, field in worth_showing(change).items()
-        for line in _field(name, field, mask, names)
-    ]
+    alone = is_new(change)
+    diff = [line for edit in edits_of(change, named) for line in _edit(edit, mask, alone=alone)]
     if diff:
         parts.append(_fence(diff))
     return "\n\n".join([*parts, "</details>"])
 
 
-def _field(name: str, field: FieldChange, mask: Mask, names: IdNames) -> Iterator[Line]:
-    if is_long(field):
-        yield Line(" ", f"{name}:")
-        yield from lines(field, mask)
+def _edit(edit: Edit, mask: Mask, *, alone: bool) -> Iterator[Line]:
+    if is_long(edit):
+        yield Line(" ", f"{safe(edit.path)}:")
+        yield from lines(edit, mask)
         return
-    for sign, value in (("-", field.old), ("+", field.new)):
-        if value is not None:
-            yield Line(sign, f"{name}: {short(name, value, mask, names)}")
+    if not alone:
+        yield Line("-", f"{safe(edit.path)}: {said(edit.old, mask)}")
+    yield Line("+", f"{safe(edit.path)}: {said(edit.new, mask)}")
 
 
 def _fence(diff: list[Line]) -> str:

@@ -1,25 +1,26 @@
 """`plan --format text`: for a person at a terminal."""
 
 from collections.abc import Iterator
-from typing import Any
 
+from proxysync.kinds.references import Named
 from proxysync.model.palette import paint
 from proxysync.plan.model import Action, Change, Plan
+from proxysync.plan.render.edits import NO_NAMES, Edit, edits_of
 from proxysync.plan.render.values import (
     NO_MASK,
-    NO_NAMES,
-    IdNames,
     Mask,
     domains,
     how_to_adopt,
+    in_order_of_concern,
+    is_list,
     is_long,
-    is_one_sided,
+    is_new,
     lines,
     masked,
     safe,
-    short,
+    said,
+    what_moved,
     why_held,
-    worth_showing,
 )
 
 SYMBOLS: dict[Action, str] = {
@@ -34,7 +35,7 @@ COLOURS = {"+": "green", "~": "yellow", "-": "red", ">": "cyan", "<": "cyan", "!
 
 
 def to_text(
-    plan: Plan, *, colour: bool = False, mask: Mask = NO_MASK, names: IdNames = NO_NAMES
+    plan: Plan, *, colour: bool = False, mask: Mask = NO_MASK, named: Named = NO_NAMES
 ) -> str:
     """The plan in lines, without a newline at the end; `colour` adds ANSI colours."""
     label = plan.label_of
@@ -45,8 +46,8 @@ def to_text(
     if plan.refused is not None:
         refused = f"Refused, nothing will be changed: {safe(masked(plan.refused, mask))}."
         parts += [paint(refused, "bold red", on=colour), ""]
-    for change in plan.changes:
-        parts += [*_change(change, label(change.key), colour, mask, names), ""]
+    for change in in_order_of_concern(plan):
+        parts += [*_change(change, label(change.key), colour, mask, named), ""]
     hint = how_to_adopt(plan)
     return "\n".join([*parts, *notes, *([hint] if hint else []), total(plan)])
 
@@ -77,7 +78,7 @@ def _change(
     label: str,
     colour: bool,  # noqa: FBT001
     mask: Mask,
-    names: IdNames,
+    named: Named,
 ) -> Iterator[str]:
     symbol = SYMBOLS[change.action]
     number = f" #{change.npm_id}" if change.npm_id is not None else ""
@@ -86,13 +87,20 @@ def _change(
     yield f"{paint(head, COLOURS[symbol], on=colour)}: {safe(masked(change.reason, mask))}"
     if change.hold is not None:
         yield f"    held, {change.hold.kind}: {why_held(change.hold, mask)}"
-    for name, field in worth_showing(change).items():
-        if is_long(field):
-            yield f"    {name}:"
-            for line in lines(field, mask):
-                yield paint(f"      {line.sign} {line.text}", COLOURS.get(line.sign), on=colour)
-            continue
-        sides: list[Any] = [field.old, field.new]
-        if is_one_sided(change):
-            sides = [field.old if field.new is None else field.new]
-        yield f"    {name}: {' -> '.join(short(name, side, mask, names) for side in sides)}"
+    for edit in edits_of(change, named):
+        yield from _edit(edit, mask, colour=colour, alone=is_new(change))
+
+
+def _edit(edit: Edit, mask: Mask, *, colour: bool, alone: bool) -> Iterator[str]:
+    """One edit; `alone` where there is nothing that it takes the place of."""
+    path = safe(edit.path)
+    if is_long(edit):
+        yield f"    {path}:"
+        for line in lines(edit, mask):
+            yield paint(f"      {line.sign} {line.text}", COLOURS.get(line.sign), on=colour)
+    elif alone:
+        yield f"    {path}: {said(edit.new, mask)}"
+    elif is_list(edit):
+        yield f"    {path}: {what_moved(edit, mask)}"
+    else:
+        yield f"    {path}: {said(edit.old, mask)} → {said(edit.new, mask)}"

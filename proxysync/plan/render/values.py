@@ -10,19 +10,16 @@ from proxysync.kinds import KINDS
 from proxysync.model.redact import redact_text
 from proxysync.model.text import one_line
 from proxysync.plan.adoption import adopt_command
-from proxysync.plan.model import Change, FieldChange, Hold, HoldKind, Plan
+from proxysync.plan.model import Change, Hold, HoldKind, Plan
+from proxysync.plan.render.edits import Edit
 
 Mask = Mapping[str, str]
 """Secret values and what is shown in their place."""
-
-IdNames = Mapping[tuple[str, int], str]
-"""What an id means to a person: `("certificate_id", 3)` to the certificate's name."""
 
 safe = one_line
 """One line that shows as it is: control and invisible characters escaped."""
 
 NO_MASK: Mask = MappingProxyType({})
-NO_NAMES: IdNames = MappingProxyType({})
 
 UNTIL_EDITED = (
     "; it is tried again when the entry is edited, or its host, certificate or access list is "
@@ -63,9 +60,9 @@ def why_held(hold: Hold, mask: Mask) -> str:
     return safe(masked(hold.reason, mask)) + end
 
 
-def is_one_sided(change: Change) -> bool:
-    """Whether there is nothing to compare with: a host that is not there, or is to go."""
-    return (change.live or change.takes) is None or change.action == "delete"
+def is_new(change: Change) -> bool:
+    """Whether there is nothing to compare with."""
+    return (change.live or change.takes) is None
 
 
 def how_to_adopt(plan: Plan) -> str | None:
@@ -78,41 +75,63 @@ def how_to_adopt(plan: Plan) -> str | None:
     return f"To take over {what}, with the changes that are shown: `{command}` asks first."
 
 
-def worth_showing(change: Change) -> dict[str, FieldChange]:
-    """The fields of a change but for the switches and blanks that every new host starts with."""
-    if not is_one_sided(change):
-        return dict(change.fields)
-    defaults = KINDS[change.kind].defaults
-    return {
-        name: field
-        for name, field in change.fields.items()
-        if not _says_nothing(field.old if field.new is None else field.new, defaults.get(name))
-    }
+def in_order_of_concern(plan: Plan) -> list[Change]:
+    """The changes as people read them: first what cannot be made, last what goes."""
+    return sorted(plan.changes, key=lambda c: (c.is_open, c.action == "delete"))
 
 
-def _says_nothing(value: Any, default: Any) -> bool:
-    return value == default if isinstance(value, bool) else not value
-
-
-def is_long(field: FieldChange) -> bool:
-    """Whether a field is better shown as lines than as `old -> new`."""
-    return any(
-        (isinstance(value, str) and "\n" in value)
-        or (isinstance(value, list) and any(isinstance(item, Mapping) for item in value))
-        for value in (field.old, field.new)
+def is_list(edit: Edit) -> bool:
+    """Whether both sides are lists of single values, of which some come and some go."""
+    return all(
+        isinstance(side, list | tuple) and not any(isinstance(i, Mapping) for i in side)
+        for side in (edit.old, edit.new)
     )
 
 
-def short(name: str, value: Any, mask: Mask, names: IdNames) -> str:
-    """A value on one line, with the name behind an id where it is known."""
-    text = safe(json.dumps(masked(value, mask), ensure_ascii=False))
-    label = names.get((name, value)) if isinstance(value, int) else None
-    return f"{text} ({safe(masked(label, mask))})" if label else text
+def is_long(edit: Edit) -> bool:
+    """Whether an edit is better shown as lines than as `old → new`."""
+    return any(map(_is_long, (edit.old, edit.new)))
 
 
-def lines(field: FieldChange, mask: Mask) -> Iterator[Line]:
-    """A long field as a small unified diff."""
-    old, new = (_split(masked(value, mask)) for value in (field.old, field.new))
+def _is_long(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\n" in value
+    if isinstance(value, Mapping):
+        return any(map(_is_long, value.values()))
+    return isinstance(value, list | tuple) and any(isinstance(i, Mapping) for i in value)
+
+
+def said(value: Any, mask: Mask) -> str:
+    """A value on one line, as it would stand in the file."""
+    return safe(_said(masked(value, mask)))
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_said(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_said, value)) + "]"
+    return str(value) if str(value).strip() else json.dumps(value, ensure_ascii=False)
+
+
+def what_moved(edit: Edit, mask: Mask) -> str:
+    """`- old.example.com, + new.example.com`; the whole lists where only their order differs."""
+    gone = [f"- {said(item, mask)}" for item in edit.old if item not in edit.new]
+    new = [f"+ {said(item, mask)}" for item in edit.new if item not in edit.old]
+    return ", ".join([*gone, *new]) or f"{said(edit.old, mask)} → {said(edit.new, mask)}"
+
+
+def lines(edit: Edit, mask: Mask) -> Iterator[Line]:
+    """A long edit as a small unified diff."""
+    old, new = (_split(masked(value, mask)) for value in (edit.old, edit.new))
+    if not old or not new:
+        yield from (Line("-", safe(line)) for line in old)
+        yield from (Line("+", safe(line)) for line in new)
+        return
     for line in list(unified_diff(old, new, lineterm="", n=2))[2:]:
         if line.startswith("@@"):
             yield Line(" ", line)
@@ -123,5 +142,14 @@ def lines(field: FieldChange, mask: Mask) -> Iterator[Line]:
 def _split(value: Any) -> list[str]:
     if value is None or value == "":
         return []
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    return text.split("\n")
+    if isinstance(value, Mapping):
+        return [line for name, item in value.items() for line in _item(name, item)]
+    if isinstance(value, list | tuple):
+        return [f"- {_said(item)}" for item in value]
+    return str(value).split("\n")
+
+
+def _item(name: str, value: Any) -> list[str]:
+    if not _is_long(value):
+        return [f"{name}: {_said(value)}"]
+    return [f"{name}:", *(f"  {line}" for line in _split(value))]
