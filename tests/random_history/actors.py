@@ -207,7 +207,7 @@ class Hands:
         kind = self._kinds[name]
         try:
             made = self._npm.call("POST", kind.path, kind.foreign(place))
-            row = dict(self._npm.call("GET", f"{kind.path}/{made['id']}"))
+            row = dict(self._npm.call("GET", f"{kind.path}/{made['id']}{kind.kind.query}"))
         except requests.RequestException as error:
             return f"NPM is away ({type(error).__name__})"
         except AssertionError as error:
