@@ -127,7 +127,7 @@ def cases(ways: Iterable[str]) -> list[Any]:
     ]
 
 
-EACH = 16
+EACH = 31
 """So many of the others are left to `make test-long` for each one that is not."""
 
 
