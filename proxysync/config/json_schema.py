@@ -4,11 +4,16 @@ from typing import Any
 
 from proxysync.config.entries import SECTIONS, VERSION
 from proxysync.config.models import AllDefaults, Settings
+from proxysync.kinds import Kind
 from proxysync.kinds.entry import NEVER_BLANK
+from proxysync.values import patterns
 from proxysync.values.fields import Model
 from proxysync.values.names import ENTRY_NAME, VARIABLE_NAME
+from proxysync.values.scalars import duration_text
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT = "http://json-schema.org/draft-07/schema#"
+"""The newest that the language servers of all editors know."""
+
 Schema = dict[str, Any]
 
 _VARIABLE = "Variable"
@@ -16,15 +21,17 @@ _VARIABLE_SCHEMA: Schema = {
     "description": "${NAME} or ${NAME:-default}: what was handed over as PROXYSYNC_VAR_NAME, or, "
     "where a secret can stand, as PROXYSYNC_SECRET_NAME; else what `vars` says.",
     "type": "string",
-    "pattern": r"\$\{",
+    "pattern": patterns.VARIABLE,
 }
+REF = "#/definitions/{model}"
+DURATIONS = (patterns.DURATION, patterns.SECOND)
 _ABOUT = ("description", "default", "examples")
 _NULL: Schema = {"type": "null"}
 
 
 def json_schema() -> dict[str, Any]:
-    """Draft 2020-12. It accepts what loading accepts, and a bit more: names, say, are not
-    checked as closely, and nothing is said about several entries at once.
+    """Draft 7. It accepts what loading accepts, and a bit more: nothing is said about several
+    entries at once, nor about variables and snippets that are not there.
     """
     definitions: Schema = {_VARIABLE: _VARIABLE_SCHEMA}
     settings, defaults = (_schema(model, definitions) for model in (Settings, AllDefaults))
@@ -49,7 +56,7 @@ def json_schema() -> dict[str, Any]:
                 "description": "Parts of advanced_config, which may name them in a list.",
                 "type": ["object", "null"],
                 "propertyNames": {"pattern": f"^{ENTRY_NAME}$"},
-                "additionalProperties": {"type": "string"},
+                "additionalProperties": {"type": "string", "pattern": patterns.NGINX},
             },
             "defaults": _or(defaults, _NULL),
             **{
@@ -58,19 +65,20 @@ def json_schema() -> dict[str, Any]:
                     "type": "object",
                     "propertyNames": {"pattern": f"^{ENTRY_NAME}$"},
                     "additionalProperties": _schema(kind.entry_model, definitions),
+                    "defaultSnippets": [_snippet(kind)],
                 }
                 for section, kind in SECTIONS.items()
             },
         },
         "patternProperties": {"^x-": {"description": "Free for anchors."}},
         "additionalProperties": False,
-        "$defs": definitions,
+        "definitions": definitions,
     }
 
 
 def _schema(model: type[Model], definitions: Schema) -> Schema:
     """The model's schema, with those of the models in it added to `definitions`."""
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(ref_template=REF)
     for name, definition in schema.pop("$defs", {}).items():
         definitions[name] = _widened(definition)
     widened = _widened(schema)
@@ -79,6 +87,18 @@ def _schema(model: type[Model], definitions: Schema) -> Schema:
         words = ["auto", False, "off"] if model is Settings else [False, "off"]
         widened["properties"][name]["anyOf"].append({"enum": words})
     return widened
+
+
+def _snippet(kind: Kind) -> Schema:
+    """What an editor offers for a new entry: what it must have, to be filled in."""
+    fields = kind.entry_model.model_fields
+    needed = [name for name, info in fields.items() if info.is_required()] or [*fields][1:]
+    body = {name: (fields[name].examples or [None])[0] for name in needed}
+    return {
+        "label": kind.noun,
+        "description": f"A {kind.noun} with {kind.example()}.",
+        "body": {"${1:name}": {name: value for name, value in body.items() if value is not None}},
+    }
 
 
 def _widened(schema: Schema) -> Schema:
@@ -92,9 +112,19 @@ def _widened(schema: Schema) -> Schema:
 
 
 def _field(field: Schema, *, blank: bool) -> Schema:
-    about: Schema = {key: field[key] for key in _ABOUT if key in field}
+    about: Schema = {key: _said(field, field[key]) for key in _ABOUT if key in field}
     kind = {key: value for key, value in field.items() if key not in (*_ABOUT, "title")}
     return {**about, "anyOf": _choices(kind) + ([_NULL] if blank else [])}
+
+
+def _said(field: Schema, value: Any) -> Any:
+    """A default as it would stand in the file: `5m`, not 300.0."""
+    if not isinstance(value, float):
+        return value
+    is_duration = any(choice.get("pattern") in DURATIONS for choice in field.get("anyOf", ()))
+    if is_duration:
+        return duration_text(value)
+    return int(value) if value.is_integer() else value
 
 
 def _choices(schema: Schema) -> list[Schema]:
@@ -104,7 +134,7 @@ def _choices(schema: Schema) -> list[Schema]:
         if "items" in choice:
             choice["items"] = _or(*_choices(choice["items"]))
     if any(not choice.keys() & {"$ref", "items", "properties"} for choice in choices):
-        choices.append({"$ref": f"#/$defs/{_VARIABLE}"})
+        choices.append({"$ref": REF.format(model=_VARIABLE)})
     return choices
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from proxysync.kinds.base import Flaw, Served, UpstreamProbe
 from proxysync.kinds.entry import (
@@ -17,7 +18,7 @@ from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind,
 from proxysync.kinds.references import KIND_OF, ReferenceNames, References
 from proxysync.model import Fields, Upstream
 from proxysync.probe.model import Probe
-from proxysync.values import upstreams
+from proxysync.values import patterns, upstreams
 from proxysync.values.fields import (
     AccessListName,
     AdvancedConfig,
@@ -30,9 +31,16 @@ from proxysync.values.fields import (
 from proxysync.values.invalid import InvalidValue
 from proxysync.values.upstreams import location_path, prefix_of
 
+REGEX_WITHOUT_PATH: JsonDict = {
+    "if": {"properties": {"path": {"pattern": patterns.REGEX}}, "required": ["path"]},
+    "then": {"properties": {"upstream": {"pattern": patterns.WITHOUT_PATH}}},
+}
+
 
 class Location(Model):
     """A path of a proxy that goes to an upstream of its own."""
+
+    model_config = ConfigDict(json_schema_extra=REGEX_WITHOUT_PATH)
 
     path: LocationPath = Field(
         description="A path, or = /path, ^~ /path, ~ regex, ~* regex.", examples=["/api"]

@@ -10,19 +10,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from proxysync.model import Upstream
-from proxysync.values import access, names, scalars, streams, upstreams
-from proxysync.values.limits import SHARE_PATTERN, DeleteLimit
+from proxysync.values import access, names, patterns, scalars, streams, upstreams
+from proxysync.values.limits import DeleteLimit
 from proxysync.values.scalars import ExpectStatus
 
-DURATION = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "number", "exclusiveMinimum": 0},
-            {"type": "string", "minLength": 1, "pattern": scalars.DURATION_PATTERN},
-        ]
-    }
-)
-UPSTREAM = WithJsonSchema({"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
+
+def _text(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+def _duration(pattern: str, least: dict[str, float]) -> WithJsonSchema:
+    number = {"type": "number", **least, "maximum": scalars.LONGEST_DURATION}
+    return WithJsonSchema({"anyOf": [number, {"type": "string", "pattern": pattern}]})
+
+
+UPSTREAM = _text(patterns.UPSTREAM)
 
 Mode = Annotated[
     Literal["enforce", "warn", "off"],
@@ -38,8 +40,16 @@ Skip = Annotated[
     WithJsonSchema({"type": "array", "items": {"enum": ["dns", "tcp", "http"]}}),
 ]
 Bool = Annotated[bool, BeforeValidator(scalars.boolean)]
-Interval = Annotated[float, BeforeValidator(partial(scalars.duration, minimum=1.0)), DURATION]
-Timeout = Annotated[float, BeforeValidator(partial(scalars.duration, minimum=0.001)), DURATION]
+Interval = Annotated[
+    float,
+    BeforeValidator(partial(scalars.duration, minimum=1.0)),
+    _duration(patterns.SECOND, {"minimum": 1}),
+]
+Timeout = Annotated[
+    float,
+    BeforeValidator(partial(scalars.duration, minimum=0.001)),
+    _duration(patterns.DURATION, {"exclusiveMinimum": 0}),
+]
 Threshold = Annotated[
     int,
     BeforeValidator(partial(scalars.count, minimum=1, maximum=1000)),
@@ -50,34 +60,38 @@ Days = Annotated[
     BeforeValidator(scalars.days),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 3650}),
 ]
-Resolver = Annotated[str, BeforeValidator(scalars.resolver)]
+Resolver = Annotated[str, BeforeValidator(scalars.resolver), _text(patterns.RESOLVER)]
 Name = Annotated[
     str,
     BeforeValidator(names.entry_name),
     WithJsonSchema({"type": "string", "pattern": f"^{names.ENTRY_NAME}$"}),
 ]
-Domain = Annotated[
-    str, BeforeValidator(names.domain), WithJsonSchema({"type": "string", "minLength": 1})
-]
+_DOMAIN = {"type": "string", "pattern": patterns.DOMAIN, "maxLength": names.LONGEST_NAME + 1}
+Domain = Annotated[str, BeforeValidator(names.domain), WithJsonSchema(_DOMAIN)]
 Domains = Annotated[
     tuple[Domain, ...],
     BeforeValidator(names.domain_list),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "minLength": 1},
+                _DOMAIN,
                 {
                     "type": "array",
                     "minItems": 1,
                     "maxItems": names.MAX_DOMAINS,
-                    "items": {"type": "string", "minLength": 1},
+                    "uniqueItems": True,
+                    "items": _DOMAIN,
                 },
             ]
         }
     ),
 ]
 ProxyUpstream = Annotated[Upstream, BeforeValidator(upstreams.proxy_upstream), UPSTREAM]
-LocationUpstream = Annotated[Upstream, BeforeValidator(upstreams.location_upstream), UPSTREAM]
+LocationUpstream = Annotated[
+    Upstream,
+    BeforeValidator(upstreams.location_upstream),
+    _text(patterns.LOCATION_UPSTREAM),
+]
 ListenPort = Annotated[
     int,
     BeforeValidator(streams.listen_port),
@@ -101,14 +115,15 @@ Protocols = Annotated[
     BeforeValidator(streams.protocols),
     WithJsonSchema({"anyOf": [_PROTOCOL, {"type": "array", "minItems": 1, "items": _PROTOCOL}]}),
 ]
-LocationPath = Annotated[str, BeforeValidator(upstreams.location_path)]
-HealthPath = Annotated[
-    str, BeforeValidator(scalars.health_path), WithJsonSchema({"type": "string", "pattern": "^/"})
+LocationPath = Annotated[
+    str, BeforeValidator(upstreams.location_path), _text(patterns.LOCATION_PATH)
 ]
+HealthPath = Annotated[str, BeforeValidator(scalars.health_path), _text(patterns.HEALTH_PATH)]
+_NGINX = {"type": "string", "pattern": patterns.NGINX}
 AdvancedConfig = Annotated[
     str,
     BeforeValidator(scalars.advanced_config),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    WithJsonSchema({"anyOf": [_NGINX, {"type": "array", "items": _NGINX}]}),
 ]
 CertificateName = Annotated[
     str | None,
@@ -160,13 +175,15 @@ Users = Annotated[
 _STATUS = {
     "anyOf": [
         {"type": "integer", "minimum": 100, "maximum": 599},
-        {"type": "string", "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"},
+        {"type": "string", "pattern": patterns.STATUSES},
     ]
 }
 Statuses = Annotated[
     ExpectStatus,
     BeforeValidator(scalars.expect_status),
-    WithJsonSchema({"anyOf": [*_STATUS["anyOf"], {"type": "array", "items": _STATUS}]}),
+    WithJsonSchema(
+        {"anyOf": [*_STATUS["anyOf"], {"type": "array", "minItems": 1, "items": _STATUS}]}
+    ),
 ]
 MaxDelete = Annotated[
     DeleteLimit,
@@ -175,7 +192,7 @@ MaxDelete = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 0, "maximum": 1_000_000},
-                {"type": "string", "pattern": SHARE_PATTERN},
+                {"type": "string", "pattern": patterns.SHARE},
             ]
         }
     ),

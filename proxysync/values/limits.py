@@ -4,8 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 
-SHARE_PATTERN = r"^[0-9]{1,3}(\.[0-9]{1,6})?%$"
-_SHARE = re.compile(SHARE_PATTERN, re.ASCII)
+_SHARE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?%", re.ASCII)
 _COUNT = re.compile("[0-9]{1,9}", re.ASCII)
 
 

@@ -23,7 +23,6 @@ AUTO = "auto"
 """Written for a certificate: the one that is for all of the entry's domains."""
 
 LONGEST_DURATION = 365 * UNITS["d"]
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?w)?([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?([0-9]+(\.[0-9]+)?ms)?$"  # noqa: E501
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile("".join(f"(?:{_NUMBER}{unit})?" for unit in UNITS), re.ASCII)
 _SWITCHES = ("true", "false", "yes", "no", "on", "off")
@@ -127,6 +126,15 @@ def parse_duration(text: str) -> float | None:
         return None
     parts = zip(match.groups(), UNITS.values(), strict=True)
     return sum(float(number) * unit for number, unit in parts if number)
+
+
+def duration_text(seconds: float) -> str:
+    """The shortest text that means so many seconds: `1h30m`."""
+    text, rest = "", round(seconds * 1000)
+    for unit, size in UNITS.items():
+        number, rest = divmod(rest, round(size * 1000))
+        text += f"{number}{unit}" if number else ""
+    return text or "0s"
 
 
 def duration(value: object, *, minimum: float) -> float:
