@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxysync.model import Snapshot
-from proxysync.plan.model import Change, FieldChange, Hold, HoldKind, Plan
+from proxysync.plan.model import Change, FieldChange, Hold, HoldKind, Note, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.render import to_json, to_markdown, to_text
@@ -143,7 +143,7 @@ def test_a_refusal_stands_first() -> None:
     plan = make_plan([want("new", "n.x")], npm(live(1, "a"), live(2, "b")), rows, Policy())
     assert text(plan).startswith("Refused, nothing will be changed: this plan would delete 2")
     heading, refused, *_ = to_markdown(plan).split("\n\n")
-    assert heading == "## proxysync plan"
+    assert heading == "<!-- proxysync plan -->\n## proxysync plan"
     assert refused.startswith("<p><strong>Refused, nothing will be changed:</strong>")
     assert "--max-delete 100%" in to_json(plan)["refused"]
 
@@ -244,6 +244,36 @@ def test_markdown_has_a_table_and_a_diff_for_each_change() -> None:
     assert "\n- access_list: none\n+ access_list: lan-only\n" in shown
     assert "\n- client_max_body_size 1m;\n+ client_max_body_size 9m;\n" in shown
     assert "<p>Held: <code>port 8096 is closed</code></p>" in shown
+
+
+GITHUB_TAKES = 65_536
+
+
+def test_a_comment_with_too_much_in_it_counts_what_it_leaves_out() -> None:
+    plan = make_plan([want(f"m{n}", locations=[]) for n in range(900)], npm(), (), Policy())
+    shown = to_markdown(plan)
+    assert len(shown) < GITHUB_TAKES
+    there = shown.count("<details>")
+    assert 100 < there < 900
+    assert f"**More changes (create {900 - there}): not shown, for a comment has no room" in shown
+    assert "\n\nPlan: 900 to create" in shown
+    outside_fences(shown)
+
+
+def test_a_diff_that_is_too_long_is_left_out_and_other_changes_are_not() -> None:
+    long = only(update("", "x;\n" * 30_000))
+    small = Change(**{**vars(only(update("a", "b"))), "key": key("wiki")})
+    shown = to_markdown(Plan((long, small), ()))
+    assert len(shown) < GITHUB_TAKES
+    assert "<p>Its diff has 30002 lines: not shown" in shown
+    assert "- advanced_config: a\n+ advanced_config: b\n" in shown
+
+
+def test_warnings_that_are_too_many_are_counted() -> None:
+    notes = tuple(Note(key(f"m{n}"), "x" * 100) for n in range(900))
+    shown = to_markdown(Plan((), (), notes=notes))
+    assert len(shown) < GITHUB_TAKES
+    assert f"**More warnings ({900 - shown.count('<p>Warning')}): not shown" in shown
 
 
 def outside_fences(markdown: str) -> list[str]:
