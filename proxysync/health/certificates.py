@@ -58,7 +58,8 @@ def _warning(
         f"certificate {name} (#{certificate.npm_id}) {when} on {moment:%Y-%m-%d}; "
         "live hosts use it",
         data={
-            "hint": "Renew it in NPM under Certificates, or see there why renewing fails.",
+            "hint": "Renew it in NPM under Certificates, or see there why renewing fails; one of "
+            "the file is renewed in the files that its entry names.",
             "days_left": days_left,
         },
         severity=reached[0][1],
