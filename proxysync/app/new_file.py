@@ -13,6 +13,15 @@ def require_free(path: Path) -> None:
         raise ProxysyncError(f"{path} is there already", hint="--force replaces it.")
 
 
+def _like(path: Path, model: Path) -> None:
+    """Gives the file the mode and the owner of the one whose place it takes, if there is one."""
+    with suppress(FileNotFoundError):
+        found = model.stat()
+        path.chmod(found.st_mode & 0o777)
+        with suppress(PermissionError):
+            os.chown(path, found.st_uid, found.st_gid)
+
+
 def write_file(path: Path, text: str, *, replace: bool) -> None:
     """Writes the text beside the path first, so that nobody ever sees half of it.
 
@@ -26,6 +35,7 @@ def write_file(path: Path, text: str, *, replace: bool) -> None:
             file.flush()
             os.fsync(file.fileno())
         if replace:
+            _like(beside, target)
             beside.replace(target)
         else:
             os.link(beside, target)

@@ -35,6 +35,12 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return _load(sources, str(path), tuple(Path(each.name) for each in sources), environ)
 
 
+def load_with(path: Path, changed: Source, environ: Mapping[str, str] = os.environ) -> Config:
+    """As `load`, with other content in one of the files. Raises ConfigError."""
+    sources = tuple(changed if s.name == changed.name else s for s in source.read(path))
+    return _load(sources, str(path), tuple(Path(each.name) for each in sources), environ)
+
+
 def load_text(text: str | bytes, name: str, environ: Mapping[str, str] = os.environ) -> Config:
     """The same for a file in memory that messages call `name`.
 

@@ -45,6 +45,17 @@ def lines_of(mapping: Mapping[str, Any], indent: str = "") -> Iterator[str]:
         yield from _item(f"{indent}{_scalar(key)}:", value, indent)
 
 
+def flow(value: Any) -> str:
+    """The value on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_scalar(key)}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(flow, value))}]"
+    if isinstance(value, str) and set(value) & set(",[]{}"):
+        return f'"{"".join(_ESCAPES.get(c) or c for c in value)}"'
+    return _scalar(value)
+
+
 def _item(start: str, value: Any, indent: str) -> Iterator[str]:
     deeper = indent + INDENT
     if isinstance(value, Mapping):

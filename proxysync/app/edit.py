@@ -1,0 +1,195 @@
+"""Edits of the file on a person's word: checked as a whole, and then written, or not at all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from proxysync.app.choose import choose
+from proxysync.app.new_file import write_file
+from proxysync.app.planning import OnProbe, nobody_watches
+from proxysync.app.verdict import Verdict, count_upstreams, probe_entries
+from proxysync.config import edit as text_edit
+from proxysync.config import source
+from proxysync.config.document import scalar
+from proxysync.config.edit import EditError
+from proxysync.config.load import load, load_with
+from proxysync.config.models import Config
+from proxysync.config.source import Source
+from proxysync.kinds import KINDS
+from proxysync.model import Key
+from proxysync.model.errors import ProxysyncError
+from proxysync.model.redact import redact
+
+UTF8_MARK = "\ufeff"
+
+Assignment = tuple[Sequence[str], Any]
+"""What leads to a value within an entry, and the value."""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What became of an edit: the file before and after, and what validation says of the entry.
+
+    `written` tells whether the file has it.
+    """
+
+    key: Key
+    file: Path
+    before: str
+    after: str
+    config: Config
+    verdict: Verdict | None
+    written: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of `add`, `set` and `remove --format json`."""
+        checked = self.verdict.to_json() if self.verdict else None
+        value = {
+            "kind": self.key.kind,
+            "name": self.key.name,
+            "file": str(self.file),
+            "written": self.written,
+            "validation": checked,
+        }
+        masked: dict[str, Any] = redact(value, self.config.secrets)
+        return masked
+
+
+@dataclass(frozen=True)
+class Editor:
+    """Edits one file, or the files of a folder. Each method raises ProxysyncError."""
+
+    path: Path
+    environ: Mapping[str, str]
+    probe: bool = True
+    on_probe: OnProbe = nobody_watches
+
+    def add(self, kind: str, name: str, values: Sequence[Assignment]) -> Edited:
+        """One more entry, where others of its kind stand."""
+        config = load(self.path, self.environ)
+        key, section = Key(kind, name), KINDS[kind].section
+        if any(resource.key == key for resource in config.resources):
+            raise ProxysyncError(
+                f"there is a {KINDS[kind].noun} named {name} already",
+                hint=f"`proxysync set {name} KEY=VALUE` changes it.",
+            )
+        fields: dict[str, Any] = {}
+        for keys, value in values:
+            _put(fields, keys, value)
+        file = self._file_for(kind, config)
+        return self._edit(key, file, config, lambda t: text_edit.add(t, section, name, fields))
+
+    def change(
+        self, name: str, values: Sequence[Assignment], unset: Sequence[Sequence[str]] = ()
+    ) -> Edited:
+        """Other values in an entry; those of `unset` are taken out."""
+        config = load(self.path, self.environ)
+        key = _chosen(name, config)
+        section = KINDS[key.kind].section
+
+        def changed(text: str) -> str:
+            for keys, value in values:
+                text = text_edit.change(text, section, key.name, keys, value)
+            for keys in unset:
+                text = text_edit.unset(text, section, key.name, keys)
+            return text
+
+        return self._edit(key, _file_of(key, config), config, changed)
+
+    def remove(self, name: str) -> Edited:
+        """The file without the entry."""
+        config = load(self.path, self.environ)
+        key = _chosen(name, config)
+        section = KINDS[key.kind].section
+        return self._edit(
+            key, _file_of(key, config), config, lambda t: text_edit.remove(t, section, key.name)
+        )
+
+    def _edit(self, key: Key, file: Path, config: Config, change: Callable[[str], str]) -> Edited:
+        content = _content(self.path, file)
+        text = content.decode().removeprefix(UTF8_MARK)
+        after = change(text)
+        config_after = load_with(self.path, Source(str(file), after.encode()), self.environ)
+        _require_only(key, config, config_after)
+        verdict = self._verdict(key, config_after)
+        blocks = verdict is not None and verdict.blocks
+        if not blocks and after != text:
+            mark = UTF8_MARK if content.decode().startswith(UTF8_MARK) else ""
+            if _content(self.path, file) != content:
+                raise EditError(f"{file} was changed by somebody else just now", hint="Try again.")
+            write_file(file, mark + after, replace=True)
+        return Edited(key, file, text, after, config_after, verdict, not blocks)
+
+    def _verdict(self, key: Key, config: Config) -> Verdict | None:
+        entries = [r for r in config.resources if r.key == key and r.is_on]
+        if not self.probe or not entries:
+            return None
+        advance = self.on_probe(count_upstreams(entries))
+        found = probe_entries(entries, config.settings.validation, on_result=advance)
+        return next(iter(found), None)
+
+    def _file_for(self, kind: str, config: Config) -> Path:
+        """The file with most entries of the kind; where there is none, one that has its section,
+        or else the first.
+        """
+        alike = [r.source.file for r in config.resources if r.key.kind == kind]
+        if alike:
+            return Path(max(alike, key=alike.count))
+        start = f"\n{KINDS[kind].section}:".encode()
+        sections = [s.name for s in source.read(self.path) if start in b"\n" + s.content]
+        return Path(sections[0]) if sections else config.files[0]
+
+
+def assignment(text: str) -> Assignment:
+    """From `health.path=/x` or `domains=[a, b]`. Raises ProxysyncError."""
+    name, equals, value = text.partition("=")
+    if not equals or not all(name.split(".")):
+        raise ProxysyncError(f'"{text}" is no KEY=VALUE', hint="Write it like websockets=true.")
+    if not value:
+        raise ProxysyncError(
+            f"{name} has nothing behind it", hint=f"--unset {name} takes it out of the entry."
+        )
+    if value[0] not in "[{":
+        return name.split("."), scalar(value)
+    try:
+        return name.split("."), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ProxysyncError(
+            f"{name} is neither a list nor a mapping",
+            hint="Write it like [a, b] or {path: /x}, in quotes for your shell.",
+        ) from error
+
+
+def _put(fields: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    for key in keys[:-1]:
+        fields = fields.setdefault(key, {})
+    fields[keys[-1]] = value
+
+
+def _chosen(name: str, config: Config) -> Key:
+    (key,) = choose([name], [resource.key for resource in config.resources])
+    return key
+
+
+def _file_of(key: Key, config: Config) -> Path:
+    return Path(next(r.source.file for r in config.resources if r.key == key))
+
+
+def _content(path: Path, file: Path) -> bytes:
+    return next(s.content for s in source.read(path) if s.name == str(file))
+
+
+def _require_only(key: Key, before: Config, after: Config) -> None:
+    """Raises EditError if anything else than the entry is another than it was."""
+
+    def others(config: Config) -> dict[Key, Any]:
+        return {r.key: r.entry for r in config.resources if r.key != key}
+
+    if others(before) != others(after) or before.settings != after.settings:
+        raise EditError(
+            f"the edit of {key.name} would change other entries, too",
+            hint="Edit the file by hand.",
+        )
