@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +20,15 @@ import requests
 import yaml
 
 from proxysync.cli.main import main
+from proxysync.kinds import KINDS
 from proxysync.sandbox import Sandbox
 from tests import forked
 
 SUFFIX = "proxysync-test.example"
 """All domains that tests make end in this, so that a real NPM can be cleaned of them."""
+
+LIMITED = f"limited@{SUFFIX}"
+"""An account of tests that may not see everything."""
 
 HOSTS = "/nginx/proxy-hosts"
 HOST = rf"{HOSTS}/\d+"
@@ -164,6 +168,26 @@ class Npm:
         assert answer.status_code == 200, answer.text
         return int(row["id"])
 
+    def limit(self, hidden: Iterable[str]) -> None:
+        """Has the account LIMITED see all but what these rights are for."""
+        rights = dict.fromkeys(hidden, "hidden")
+        if self.sandbox is not None:
+            accounts = self.sandbox._store.accounts
+            users = [user for user in accounts.all() if user.identity == LIMITED]
+            if users:
+                users[0].permissions = rights
+            else:
+                self.sandbox.add_user(LIMITED, self.secret, rights, visibility="all")
+            return
+        every = dict.fromkeys((kind.right for kind in KINDS.values()), "manage")
+        found = [user["id"] for user in self.call("GET", "/users") if user["email"] == LIMITED]
+        if not found:
+            new = {"name": "few", "nickname": "few", "email": LIMITED, "roles": []}
+            found = [self.call("POST", "/users", new)["id"]]
+            auth = {"type": "password", "secret": self.secret}
+            self.call("PUT", f"/users/{found[0]}/auth", auth)
+        self.call("PUT", f"/users/{found[0]}/permissions", {"visibility": "all", **every, **rights})
+
     def visit(self, host: str, path: str = "/") -> tuple[int, str]:
         """Status and text that a visitor of this domain gets."""
         answer = self._visitor().get(
@@ -203,6 +227,9 @@ class Npm:
         for row in self.call("GET", "/nginx/streams"):
             if row["forwarding_host"] == "127.0.0.1":
                 self.api("DELETE", f"/nginx/streams/{row['id']}")
+        for user in self.call("GET", "/users"):
+            if user["email"] == LIMITED:
+                self.api("DELETE", f"/users/{user['id']}")
         for collection, name in (("access-lists", "name"), ("certificates", "nice_name")):
             for row in self.call("GET", f"/nginx/{collection}"):
                 if str(row[name]).endswith(SUFFIX):

@@ -13,9 +13,7 @@ from tests.by_kind import KINDS as ALL_KINDS
 from tests.by_kind import SECRETS, ByKind, Entries, Surroundings, free_ports, in_surroundings
 from tests.changes_of_kinds import sections
 from tests.faults import FaultProxy
-from tests.world import World, eventually
-
-FEW = "few@example.com"
+from tests.world import LIMITED, World, eventually
 
 HIDDEN = [kind.kind.name for kind in ALL_KINDS if not kind.kind.is_essential]
 
@@ -34,24 +32,17 @@ class House:
 
     def hide(self, *names: str) -> None:
         """From now on the account may not see these kinds."""
-        sandbox = self.world.npm.sandbox
-        assert sandbox is not None
-        rights = {KINDS[name].right: "hidden" for name in names}
-        users = [user for user in sandbox._store.accounts.all() if user.identity == FEW]
-        if users:
-            users[0].permissions = rights
-        else:
-            sandbox.add_user(FEW, "changeme", rights, visibility="all")
-        self.world.env["PROXYSYNC_NPM_IDENTITY"] = FEW
+        self.world.npm.limit(KINDS[name].right for name in names)
+        self.world.env["PROXYSYNC_NPM_IDENTITY"] = LIMITED
 
     def objects(self) -> dict[str, list[dict[str, Any]]]:
         return {name: kind.rows(self.world.npm) for name, kind in self.kinds.items()}
 
 
 @pytest.fixture
-def house(small_world: World, services: list[DemoService]) -> House:
+def house(world: World, services: list[DemoService]) -> House:
     """All is applied by an account that sees all."""
-    small_world.env.update(SECRETS)
+    world.env.update(SECRETS)
     kinds = in_surroundings(Surroundings(tuple(s.url for s in services), free_ports()))
     entries = {
         (name, word): {
@@ -62,9 +53,9 @@ def house(small_world: World, services: list[DemoService]) -> House:
         for word in ("steady", "leaving")
     }
     entries["proxy", "steady"]["access_list"] = "steady"
-    found = House(small_world, kinds, entries)
+    found = House(world, kinds, entries)
     found.save()
-    small_world.apply()
+    world.apply()
     return found
 
 
