@@ -27,14 +27,16 @@ class RecoveryPlan:
 def recovery_plan(plan: Plan, resolver: str | None) -> RecoveryPlan:
     """The part of the plan that takes out of nginx what may break it; empty if there is none.
 
-    That is: whatever is deleted or disabled, and hosts with a name in a location that does not
-    resolve and that the plan drops.
+    That is: whatever is deleted or disabled, hosts with a name in a location that does not resolve
+    and that the plan drops, and what is uploaded in place of something that nginx may not take.
     """
     dropped = {change.key: _dropped(change) for change in plan.to_make}
     names = frozenset[str]().union(*dropped.values())
     gone = find_unresolved(names, resolver).keys() if names else set()
     offenders = [change for change in plan.to_make if dropped[change.key] & gone]
-    changes = [c for c in plan.to_make if c in offenders or _only_takes_down(c, plan)]
+    changes = [
+        c for c in plan.to_make if c in offenders or _only_takes_down(c, plan) or _is_upload(c)
+    ]
     hosts = frozenset(host_id(change.live) for change in offenders if change.live is not None)
     return RecoveryPlan(replace(plan, changes=tuple(changes), records=(), forget=()), hosts)
 
@@ -51,8 +53,15 @@ def _names(change: Change, fields: Fields | None) -> frozenset[str]:
     return KINDS[change.kind].resolved_at_start(fields)
 
 
+def _is_upload(change: Change) -> bool:
+    return KINDS[change.kind].is_uploaded and None not in (change.live, change.target)
+
+
 def _only_takes_down(change: Change, plan: Plan) -> bool:
     """Whether the host goes, and nobody else is to take over a name that it serves."""
-    return takes_down(change) and not any(
-        held(change) & wanted(other) for other in plan.to_make if other is not change
+    is_host = KINDS[change.kind].is_host  # nginx serves nothing else, and hosts may need it yet
+    return (
+        is_host
+        and takes_down(change)
+        and not any(held(change) & wanted(other) for other in plan.to_make if other is not change)
     )

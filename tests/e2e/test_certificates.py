@@ -75,9 +75,14 @@ def put(path: Path, text: bytes) -> None:
 WILD = {"certificate": "tls/fullchain.pem", "key": "tls/privkey.pem", "name": domain("wild")}
 
 
-def upload(world: World, npm_id: int, pair: trustme.LeafCert) -> None:
+def upload(
+    world: World, npm_id: int, pair: trustme.LeafCert, key: trustme.LeafCert | None = None
+) -> None:
     """As somebody does it in NPM; nginx loads it with the next write only."""
-    parts = {"certificate": pair.cert_chain_pems[0], "certificate_key": pair.private_key_pem}
+    parts = {
+        "certificate": pair.cert_chain_pems[0],
+        "certificate_key": (key or pair).private_key_pem,
+    }
     answer = requests.post(
         f"{world.npm.url}/api/nginx/certificates/{npm_id}/upload",
         headers={"Authorization": str(world.npm._session.headers["Authorization"])},
@@ -372,6 +377,23 @@ def test_a_new_one_that_nginx_refuses_takes_no_site_down(
     assert stage.world.npm.host("one") == before
     stage.renew()
     stage.world.apply()  # of a host that was there already
+    assert stage.is_served()
+    stage.world.assert_in_sync()
+
+
+def test_a_pair_that_somebody_broke_nginx_with_is_replaced(stage: Stage) -> None:
+    stage.write()
+    stage.world.apply()
+    [row] = stage.rows()
+    other = issue(stage.ca)
+    upload(stage.world, row["id"], other, key=issue(stage.ca))
+    broken = stage.world.npm.api(
+        "PUT", f"/nginx/proxy-hosts/{stage.world.npm.host('one')['id']}", {"forward_port": 10}
+    )
+    assert broken.status_code == 500
+
+    stage.world.apply()
+
     assert stage.is_served()
     stage.world.assert_in_sync()
 
