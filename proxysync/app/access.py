@@ -9,6 +9,7 @@ from proxysync.config.environment import Environment
 from proxysync.config.load import load
 from proxysync.config.models import Config
 from proxysync.npm.client import NpmClient
+from proxysync.npm.patience import ENDLESS, Patience
 from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
 
@@ -26,11 +27,22 @@ def connect(
     env: Environment,
     pause: Callable[[float], object] = time.sleep,
     stop: Callable[[], bool] = lambda: False,
+    patience: Patience = ENDLESS,
 ) -> NpmClient:
     """A client of NPM; nothing is sent yet. Raises ProxysyncError if a setting is missing."""
+    return NpmClient(open_session(env, pause, stop, patience))
+
+
+def open_session(
+    env: Environment,
+    pause: Callable[[float], object] = time.sleep,
+    stop: Callable[[], bool] = lambda: False,
+    patience: Patience = ENDLESS,
+) -> Session:
+    """The same, for what is asked without a client."""
     env.require_npm()
     assert env.npm_url is not None
     assert env.identity is not None
     assert env.secret is not None
-    transport = Transport(env.npm_url, env.ca_file, stop)
-    return NpmClient(Session(transport, env.identity, env.secret.reveal(), pause=pause))
+    transport = Transport(env.npm_url, env.ca_file, stop, patience)
+    return Session(transport, env.identity, env.secret.reveal(), pause=pause)

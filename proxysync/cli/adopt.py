@@ -7,11 +7,11 @@ is not written, only remembered.
 import argparse
 from collections.abc import Callable
 
-from proxysync.app.access import connect
 from proxysync.app.adopt import AdoptResult, adopt, entries_to_adopt
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format, add_lock_timeout
+from proxysync.cli.npm import connect
 from proxysync.cli.outcome import note_unseen, print_result
 from proxysync.cli.writing import caller, confirm_in
 from proxysync.model import Key, label_among

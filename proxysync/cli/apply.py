@@ -5,12 +5,12 @@ Exits with 0 if NPM is then in sync with the file, with 1 otherwise.
 
 import argparse
 
-from proxysync.app.access import connect
 from proxysync.app.apply_once import apply_once
 from proxysync.app.planning import Options
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format, add_lock_timeout, add_max_delete, max_delete
+from proxysync.cli.npm import connect
 from proxysync.cli.outcome import conclusion, note_unseen, print_result
 from proxysync.cli.writing import caller, confirm_in
 

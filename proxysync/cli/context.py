@@ -20,6 +20,9 @@ FLAGS = (
 )
 
 
+NPM = "PROXYSYNC_NPM_"
+"""How the settings begin that say where NPM is."""
+
 BESIDE_A_DAEMON = frozenset(
     ("plan", "apply", "status", "events", "history", "rollback", "import", "adopt", "resume")
 )
@@ -28,12 +31,22 @@ BESIDE_A_DAEMON = frozenset(
 
 def environment(arguments: argparse.Namespace) -> Environment:
     """Settings from the environment, flags winning. No output shows a secret from then on."""
-    overrides = {f"PROXYSYNC_{name.upper()}": getattr(arguments, name, None) for name in FLAGS}
-    env = read_environment(os.environ, overrides=overrides)
+    env = read_environment(os.environ, overrides=_flags(arguments))
     _hide_secrets(env)
     if arguments.command in BESIDE_A_DAEMON:
         _tell_of_other_states(env)
     return env
+
+
+def without_npm(arguments: argparse.Namespace) -> Environment:
+    """The same, but for where NPM is and who asks it: something may be wrong with that."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith(NPM)}
+    flags = {name: value for name, value in _flags(arguments).items() if not name.startswith(NPM)}
+    return read_environment(given, overrides=flags)
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, str | None]:
+    return {f"PROXYSYNC_{name.upper()}": getattr(arguments, name, None) for name in FLAGS}
 
 
 def _hide_secrets(env: Environment) -> None:

@@ -9,13 +9,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from proxysync.app.access import connect
 from proxysync.app.import_ import Imported, import_
 from proxysync.app.new_file import require_free, write_file
 from proxysync.app.state_folder import read_folder
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
+from proxysync.cli.npm import connect
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.text import entries
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "rollback": "go back to what managed hosts were before a run",
     "pause": "have the daemon write nothing for a while",
     "resume": "let the daemon go on after a pause or a rollback",
+    "doctor": "check everything around it, and say what to do",
     "schema": "print the JSON Schema of the file, for editors",
     "completion": "print a completion script for bash, zsh or tcsh",
     "demo": "watch it all at work on a built-in sandbox, no NPM needed",

@@ -7,12 +7,12 @@ import argparse
 import sys
 from contextlib import closing
 
-from proxysync.app.access import connect
 from proxysync.app.plan import PlanResult, plan
 from proxysync.app.state_folder import read_folder
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
+from proxysync.cli.npm import connect
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,11 +7,11 @@ Give it back first and take its entry out of the file then: a managed host witho
 import argparse
 from collections.abc import Callable
 
-from proxysync.app.access import connect
 from proxysync.app.release import ReleaseResult, release, to_release
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format, add_lock_timeout
+from proxysync.cli.npm import connect
 from proxysync.cli.outcome import note_unseen, print_result
 from proxysync.cli.writing import caller, confirm_in
 from proxysync.kinds import KINDS

@@ -9,13 +9,13 @@ import argparse
 import os
 import sys
 
-from proxysync.app.access import connect
 from proxysync.app.plan import PlanResult
 from proxysync.app.planning import Options
 from proxysync.app.result import ReconcileResult
 from proxysync.app.rollback import read_file, roll_back_once
 from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_lock_timeout, add_max_delete, max_delete
+from proxysync.cli.npm import connect
 from proxysync.cli.outcome import note_unseen, print_result
 from proxysync.cli.plan import show
 from proxysync.cli.writing import ask, caller

@@ -10,12 +10,12 @@ import time
 from contextlib import closing, suppress
 from functools import partial
 
-from proxysync.app.access import connect
 from proxysync.app.status_view import Status, StatusView
 from proxysync.app.status_warnings import StatusWarning
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
+from proxysync.cli.npm import connect
 from proxysync.cli.status_table import details, render
 from proxysync.model import clock
 from proxysync.model.errors import ProxysyncError

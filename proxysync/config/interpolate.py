@@ -15,7 +15,7 @@ from proxysync.config.variables import PLAIN, Variable, Variables
 from proxysync.kinds import KINDS
 from proxysync.values.invalid import InvalidValue, describe
 
-_VARIABLE = re.compile(
+VARIABLE = re.compile(
     r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\})?"
 )
 _LITERAL = "write $${ where a literal ${ is meant"
@@ -71,7 +71,7 @@ class Interpolation:
             return replace(value, data=result, shown=f'"{text}"')
         # A number or a switch may come from a variable, but never null: an access list that
         # an empty variable takes away would leave the site open.
-        whole = value.plain and _VARIABLE.fullmatch(text) is not None
+        whole = value.plain and VARIABLE.fullmatch(text) is not None
         data: Scalar = scalar(result, null=False) if whole else result
         return replace(value, data=data)
 
@@ -83,7 +83,7 @@ class Interpolation:
         secrets: dict[str, str] = {}
         names: dict[str, None] = {}
         try:
-            result = _VARIABLE.sub(lambda match: self._replacement(match, secrets, names), text)
+            result = VARIABLE.sub(lambda match: self._replacement(match, secrets, names), text)
             _refuse_misplaced(secrets, path)
         finally:
             self.secrets = {**secrets, **self.secrets}

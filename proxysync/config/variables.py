@@ -133,6 +133,15 @@ def handed_over(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def secret_files(environ: Mapping[str, str]) -> frozenset[str]:
+    """The names for which a file with a secret was handed over."""
+    return frozenset(
+        name.removeprefix(SECRET).removesuffix("_FILE")
+        for name, value in environ.items()
+        if value and name.startswith(SECRET) and name.endswith("_FILE")
+    )
+
+
 def readable(secrets: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """Those secrets (values to their `${NAME}`) that a file could read now."""
     variables = Variables(environ)

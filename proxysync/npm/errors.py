@@ -35,6 +35,10 @@ class NpmUnavailableError(NpmError):
         self.fate = fate
 
 
+class NpmSilentError(NpmUnavailableError):
+    """Whoever asks has waited long enough for any answer."""
+
+
 class NpmStoppedError(NpmError):
     """This process was told to end while it waited for an answer to a reading."""
 

@@ -45,9 +45,9 @@ class Server:
 def read_server(session: Session) -> Server:
     """Reads all of it. Raises NpmError."""
     version = read_version(session)
-    rights = _rights(session.get("/users/me?expand=permissions"))
+    rights = read_rights(session)
     denied = {
-        kind.name: _missing_right(session.url, kind, sees=level == "view")
+        kind.name: missing_right(session.url, kind, sees=level == "view")
         for kind in KINDS.values()
         if (level := rights.get(kind.right)) != "manage"
     }
@@ -59,17 +59,26 @@ def read_server(session: Session) -> Server:
         version=version,
         accepted={kind.name: _accepted(kind, schema, version) for kind in KINDS.values()},
         denied=denied,
-        unseen=None if rights.get("visibility") == "all" else _unseen(session.url),
+        unseen=None if rights.get("visibility") == "all" else str(sees_own_only(session.url)),
         serves_disabled=version is None or version < (2, 12, 0),
     )
 
 
-def _unseen(url: str) -> str:
-    return (
+def sees_own_only(url: str) -> NpmRightsError:
+    """What follows for an account that does not see all items."""
+    return NpmRightsError(
         f"the account at {url} sees only hosts of its own: that a domain is held by another user's "
-        'host shows only when NPM says "already in use"\n'
-        "  hint: In NPM, open Users, Edit Permissions, and set Item Visibility to All Items."
+        'host shows only when NPM says "already in use"',
+        hint="In NPM, open Users, Edit Permissions, and set Item Visibility to All Items.",
     )
+
+
+def read_rights(session: Session) -> Mapping[str, str]:
+    """What the account may do (`hidden`, `view` or `manage`), and its visibility.
+
+    Raises NpmError.
+    """
+    return _rights(session.get("/users/me?expand=permissions"))
 
 
 def lost_right(session: Session, kind: Kind) -> NpmRightsError | None:
@@ -84,7 +93,7 @@ def lost_right(session: Session, kind: Kind) -> NpmRightsError | None:
         return None
 
 
-def _missing_right(url: str, kind: Kind, *, sees: bool) -> NpmRightsError:
+def missing_right(url: str, kind: Kind, *, sees: bool) -> NpmRightsError:
     hosts = f"{kind.label}s"
     may = f"see {hosts} but not change them" if sees else f"not see {hosts}"
     return NpmRightsError(

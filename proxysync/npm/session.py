@@ -17,6 +17,7 @@ from proxysync.npm.errors import (
     NpmNotFoundError,
     NpmRejectedError,
     NpmRightsError,
+    NpmSilentError,
     NpmStoppedError,
     NpmUnavailableError,
     NpmUnconfirmedError,
@@ -66,8 +67,8 @@ class Session:
         for attempt in range(1, READ_TRIES + 1):
             try:
                 return self._request("GET", path, public=public)
-            except NpmUnavailableError:
-                if attempt == READ_TRIES:
+            except NpmUnavailableError as error:
+                if attempt == READ_TRIES or isinstance(error, NpmSilentError):
                     raise
                 self._pause(RETRY.pause(attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
         raise AssertionError("unreachable")

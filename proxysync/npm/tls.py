@@ -1,13 +1,49 @@
 """What a failure of TLS means: a certificate that is not trusted is only one cause of many."""
 
+import os
+import socket
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from proxysync.npm.errors import NpmAddressError, NpmError, NpmUnavailableError, address_hint
+from proxysync.values.upstreams import port_of
 
 NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 NOTHING_IN_COMMON = ("HANDSHAKE_FAILURE", "PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_SHARED")
 """Parts of OpenSSL's names of reasons, which differ from version to version."""
+
+
+def trusted(ca_file: Path | None) -> str | None:
+    """The CAs that are trusted, a file or a folder; None for those that requests brings."""
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return str(ca_file) if ca_file else bundle
+
+
+def handshake(url: str, ca_file: Path | None, seconds: float) -> datetime:
+    """When the certificate that is shown at this address expires. Raises NpmError."""
+    host, found = urlsplit(url).hostname or "", trusted(ca_file) or DEFAULT_CA_BUNDLE_PATH
+    try:
+        folder = Path(found).is_dir()
+        context = ssl.create_default_context(
+            cafile=None if folder else found, capath=found if folder else None
+        )
+        with (
+            socket.create_connection((host, port_of(url)), seconds) as plain,
+            context.wrap_socket(plain, server_hostname=host) as wrapped,
+        ):
+            shown = wrapped.getpeercert() or {}
+    except OSError as error:
+        if isinstance(error, ssl.SSLError):
+            raise explain(error, url, ca_file) from error
+        raise NpmUnavailableError(
+            f"no TLS connection to {url}: {error.strerror or error}",
+            hint="Check what serves https at this address, and that PROXYSYNC_NPM_URL names it.",
+        ) from error
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
 
 
 def explain(error: BaseException, url: str, ca_file: Path | None) -> NpmError:

@@ -1,7 +1,6 @@
 """One HTTP exchange with an NPM server, bounded in time and size, its failures as our errors."""
 
 import json
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +20,13 @@ from proxysync.npm.errors import (
     NpmAddressError,
     NpmAnswerError,
     NpmError,
+    NpmSilentError,
     NpmStoppedError,
     NpmUnavailableError,
     address_hint,
 )
 from proxysync.npm.form import Form, Payload
+from proxysync.npm.patience import ENDLESS, Patience, Silence
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
@@ -46,12 +47,16 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: `body` is the parsed JSON, or None if the answer was something else."""
+    """An answer: `body` is the parsed JSON, or None if the answer was something else.
+
+    `date` is the server's clock, as its header says it.
+    """
 
     status: int
     body: Any
     is_json: bool
     location: str | None = None
+    date: str | None = None
 
     @property
     def message(self) -> str:
@@ -73,7 +78,11 @@ class Transport:
     """
 
     def __init__(
-        self, url: str, ca_file: Path | None = None, stop: Callable[[], bool] = lambda: False
+        self,
+        url: str,
+        ca_file: Path | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        patience: Patience = ENDLESS,
     ) -> None:
         if ca_file is not None and not ca_file.is_file():
             raise NpmAddressError(
@@ -83,8 +92,8 @@ class Transport:
         self.url = url
         self._ca_file = ca_file
         self._stop = stop
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        self._verify: str | bool = str(ca_file) if ca_file else bundle or True
+        self._silence = Silence(patience)
+        self._verify: str | bool = tls.trusted(ca_file) or True
         self._session = requests.Session()
         # HTTP_PROXY is for the internet; NPM, like the upstreams, is asked directly.
         self._session.trust_env = False
@@ -107,16 +116,19 @@ class Transport:
         """One request, sent once.
 
         Raises NpmUnavailableError if no whole answer came (NpmStoppedError if it was not
-        waited for), NpmAddressError if it could not have come from this address, and
-        NpmAnswerError if it is none that can be understood.
+        waited for, NpmSilentError if that has lasted long enough), NpmAddressError if it could not
+        have come from this address, and NpmAnswerError if it is none that can be understood.
         """
         is_read = method == "GET" or path.startswith("/tokens")
-        deadline = Deadline(READ_TIMEOUT, self._stop) if is_read else Deadline(WRITE_TIMEOUT)
+        limit = self._silence.limit(READ_TIMEOUT) if is_read else WRITE_TIMEOUT
+        deadline = Deadline(limit, self._stop) if is_read else Deadline(limit)
         try:
-            with within(deadline):
-                return self._send(method, path, payload, token, deadline.left())
+            with within(deadline), self._silence.watched():
+                reply = self._send(method, path, payload, token, deadline.left())
         except (requests.exceptions.RequestException, OSError) as error:
             raise self._explain(error, method, path, deadline) from error
+        self._silence.end()
+        return reply
 
     def _send(
         self,
@@ -134,7 +146,7 @@ class Transport:
             data=body,
             files=form.files if form else None,
             headers=_headers(payload, token),
-            timeout=(CONNECT_TIMEOUT, limit),
+            timeout=(min(CONNECT_TIMEOUT, limit), limit),
             allow_redirects=False,
             stream=True,
             verify=self._verify,
@@ -148,7 +160,7 @@ class Transport:
                 return NpmStoppedError(
                     f"stopped by signal while {self.url} had not yet answered {method} {path}"
                 )
-            return NpmUnavailableError(
+            return self._late(
                 f"{self.url} did not answer {method} {path} in time",
                 hint="Check that NPM is running and not overloaded.",
             )
@@ -164,6 +176,13 @@ class Transport:
             "(NPM's admin port, usually 81).",
             fate=Fate.ENDED if _was_refused(error) else Fate.UNKNOWN,
         )
+
+    def _late(self, message: str, hint: str) -> NpmUnavailableError:
+        """The error where no answer came: trying again is of use as long as somebody waits."""
+        if not self._silence.is_over:
+            return NpmUnavailableError(message, hint=hint)
+        self._silence.end()
+        return NpmSilentError(message, hint=hint)
 
     def _read(self, response: requests.Response) -> bytes:
         parts: list[bytes] = []
@@ -194,12 +213,12 @@ def _headers(payload: Payload | None, token: str | None) -> dict[str, str]:
 
 
 def _reply(response: requests.Response, content: bytes) -> Reply:
-    location = response.headers.get("Location")
+    location, date = (response.headers.get(name) for name in ("Location", "Date"))
     try:
         body = _parse(content)
     except (ValueError, RecursionError):
-        return Reply(response.status_code, None, is_json=False, location=location)
-    return Reply(response.status_code, body, is_json=True, location=location)
+        return Reply(response.status_code, None, is_json=False, location=location, date=date)
+    return Reply(response.status_code, body, is_json=True, location=location, date=date)
 
 
 def _parse(content: bytes) -> Any:

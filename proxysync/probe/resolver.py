@@ -115,7 +115,7 @@ class Resolver:
             return outcome
         # Nobody needs to be asked whether such a name is there (RFC 6761).
         blameless = not host.removesuffix(".").endswith(".invalid") and not await self._shared(
-            self._answering, resolver, _answers, resolver
+            self._answering, resolver, answers, resolver
         )
         return replace(outcome, any_name=blameless)
 
@@ -206,7 +206,7 @@ def _server(resolver: str | None) -> "dns.asyncresolver.Resolver | None":
     return server
 
 
-async def _answers(resolver: str | None) -> bool:
+async def answers(resolver: str | None) -> bool:
     """Whether that name server answers at all: it is asked for the root, which is always there."""
     server = _server(resolver)
     if server is None:

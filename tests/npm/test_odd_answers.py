@@ -23,15 +23,17 @@ from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import (
     NpmAnswerError,
     NpmError,
+    NpmSilentError,
     NpmStoppedError,
     NpmUnavailableError,
     NpmUnconfirmedError,
 )
+from proxysync.npm.patience import Patience, Silence
 from proxysync.npm.session import Session
 from proxysync.npm.transport import Reply, Transport, _parse
 from proxysync.sandbox import Sandbox
 from tests.npm.test_client import host
-from tests.servers import serving
+from tests.servers import hanging, serving
 from tests.world import PATIENCE, sooner_than
 
 ROW: dict[str, Any] = {
@@ -245,6 +247,32 @@ def test_who_is_told_to_end_waits_for_a_write_under_way(monkeypatch: pytest.Monk
     with serving(talk) as server:
         told = Transport(f"http://127.0.0.1:{server.port}", stop=lambda: True)
         assert told.exchange("PUT", "/nginx/proxy-hosts/1", payload={}).body == {}
+
+
+def test_a_person_waits_for_a_silent_npm_once_and_is_told_so() -> None:
+    told: list[str] = []
+    patience = Patience(0.5, 0.1, lambda: told.append("late"))
+    with hanging() as port:
+        silent = Transport(f"http://127.0.0.1:{port}", patience=patience)
+        asking = Session(silent, "a@example.com", "pw", pause=lambda _seconds: None)
+        for _ in range(2):
+            with pytest.raises(NpmSilentError, match="in time"):
+                asking.get("/", public=True)
+            assert told == ["late"]
+
+
+def test_an_npm_that_answers_now_and_then_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("proxysync.npm.patience.time.monotonic", lambda: now)
+    silence = Silence(Patience(10.0))
+    assert silence.limit(30.0) == 10.0
+    now += 9.0
+    assert silence.limit(30.0) == 1.0
+    silence.end()
+    assert silence.limit(30.0) == 10.0
+    now += 10.0
+    assert silence.is_over
+    assert Silence(Patience()).limit(30.0) == 30.0
 
 
 def test_http_proxy_means_nothing_to_the_way_to_npm(
