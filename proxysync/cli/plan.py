@@ -4,15 +4,19 @@ Exits with 0, or with --detailed-exitcode: 0 no changes, 2 some, 1 an error.
 """
 
 import argparse
+import os
 import sys
 from contextlib import closing
 
+from proxysync.app.against import plan_against
 from proxysync.app.plan import PlanResult, plan
 from proxysync.app.state_folder import read_folder
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
 from proxysync.cli.npm import connect
+from proxysync.config.environment import Environment
+from proxysync.model.errors import ProxysyncError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,20 +26,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="exit with 2 if there are changes",
     )
+    parser.add_argument(
+        "--against",
+        metavar="VERSION",
+        help="compare with this file, folder or git revision, not with NPM: no network, password "
+        "or variable is needed",
+    )
     add_format(parser, "markdown")
 
 
 def run(arguments: argparse.Namespace) -> int:
     env = context.environment(arguments)
-    config = load_file(env)
-    progress = terminal.progress("probing")
-    with closing(read_folder(env.state_dir)) as stored:
-        found = plan(config, connect(env), stored, probe=arguments.probe, on_probe=progress)
+    found = _against(arguments, env) if arguments.against is not None else _plan(arguments, env)
     show(found, arguments.format)
     terminal.print_notes(found.notes)
     if found.plan.refused:
         return 1
     return 2 if arguments.detailed_exitcode and not found.plan.empty else 0
+
+
+def _plan(arguments: argparse.Namespace, env: Environment) -> PlanResult:
+    config = load_file(env)
+    progress = terminal.progress("probing")
+    with closing(read_folder(env.state_dir)) as stored:
+        return plan(config, connect(env), stored, probe=arguments.probe, on_probe=progress)
+
+
+def _against(arguments: argparse.Namespace, env: Environment) -> PlanResult:
+    if arguments.probe:
+        raise ProxysyncError(
+            "--probe and --against were given, and a comparison of two files asks no upstream",
+            hint="Leave out one of them; `proxysync validate` probes what the file says.",
+        )
+    found = plan_against(env.file, arguments.against, os.environ)
+    terminal.hide(found.secrets)
+    return found
 
 
 def show(found: PlanResult, style: str) -> None:

@@ -39,7 +39,11 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class Reader:
-    """Reads the top-level mapping of each file, then puts all together."""
+    """Reads the top-level mapping of each file, then puts all together.
+
+    `outline_only` is for a file that is read away from where it is used: the files that its
+    entries name are not looked at, and there are no entries but as `values`.
+    """
 
     def __init__(
         self,
@@ -47,11 +51,14 @@ class Reader:
         budget: Budget,
         problems: Problems,
         attachments: Attachments,
+        *,
+        outline_only: bool = False,
     ) -> None:
         self._interpolate = interpolation
         self._budget = budget
         self._problems = problems
         self._attachments = attachments
+        self._outline_only = outline_only
         self._named: dict[str, dict[str, Value]] = {key: {} for key in NAMES}
         self._snippets = Snippets({}, budget, problems)
         self._once: dict[str, Value] = {}
@@ -59,7 +66,9 @@ class Reader:
         self._folded: dict[tuple[str, str], Value] = {}
         self._holders: dict[str, tuple[Path, Position]] = {}
         self._has_entries = False
-        self._values: dict[Key, Value] = {}
+        self.values: dict[Key, Value] = {}
+        """The entries with their defaults, good or not."""
+        self.settings: Value | None = None
 
     def add(self, root: Value) -> None:
         """Takes in one file's top-level mapping."""
@@ -116,7 +125,7 @@ class Reader:
                 if name is not None:
                     users[Key(other, name)].append(resource.entry)
         for resource in resources:
-            kind, value = KINDS[resource.key.kind], self._values[resource.key]
+            kind, value = KINDS[resource.key.kind], self.values[resource.key]
             for flaw in kind.flaws_among(resource.entry, users[resource.key]):
                 self._add_flaw(flaw, value, (kind.section, resource.name))
 
@@ -195,7 +204,7 @@ class Reader:
             )
 
     def _settings(self) -> Settings:
-        value = self._read_section("settings")
+        value = self.settings = self._read_section("settings")
         return (value and self._validate(Settings, value, ("settings",))) or Settings()
 
     def _defaults(self) -> dict[str, Value]:
@@ -207,7 +216,7 @@ class Reader:
         assert isinstance(value.data, dict)
         self._check_blanks(value, ("defaults",), {})
         good = self._validate(AllDefaults, value, ("defaults",)) is not None
-        return value.data if good else {}
+        return value.data if good or self._outline_only else {}
 
     def _read_section(self, key: str) -> Value | None:
         if key not in self._once or self._once[key].data is None:
@@ -237,18 +246,18 @@ class Reader:
             return None
         defaults = {k: v for k, v in defaults.items() if k in kind.defaults_model.model_fields}
         self._check_blanks(value, path, defaults)
-        value = with_defaults(value, defaults)
+        value = self.values[Key(kind.name, name)] = with_defaults(value, defaults)
         entry = self._validate(kind.entry_model, value, path)
-        entry = entry and self._with_files(entry, value, path)
+        if not self._outline_only:
+            entry = entry and self._with_files(entry, value, path)
         self._check_flaws(kind, value, path)
         self._check_literals(kind, value, path)
         self._check_holders(kind, value, path)
-        if entry is None or self._problems:
+        if entry is None or self._problems or self._outline_only:
             return None
         complete = entry.with_settings(settings.health)
         resource = Resource(Key(kind.name, name), complete, value.at)
         self._check_size(kind, resource, path)
-        self._values[resource.key] = value
         return resource
 
     def _with_files(self, entry: Entry, value: Value, path: Path) -> Entry | None:
@@ -307,7 +316,7 @@ class Reader:
                 )
 
     def _check_flaws(self, kind: Kind, value: Value, path: Path) -> None:
-        for flaw in kind.flaws(_plain(value)):
+        for flaw in kind.flaws(plain(value)):
             self._add_flaw(flaw, value, path)
 
     def _add_flaw(self, flaw: Flaw, value: Value, path: Path) -> None:
@@ -330,7 +339,7 @@ class Reader:
                     )
 
     def _check_holders(self, kind: Kind, value: Value, path: Path) -> None:
-        for place, name in kind.holders_in_file(_plain(value)):
+        for place, name in kind.holders_in_file(plain(value)):
             here: Path = (*path, *place)
             at = locate(value, tuple(place)).at
             holder, first = self._holders.setdefault(name, (here, at))
@@ -344,7 +353,7 @@ class Reader:
 
     def _validate(self, model: type[AnyModel], value: Value, path: Path) -> AnyModel | None:
         try:
-            return model.model_validate(_plain(value))
+            return model.model_validate(plain(value))
         except ValidationError as error:
             explain(error, model, value, path, self._problems)
             return None
@@ -366,10 +375,10 @@ def with_defaults(value: Value, defaults: Mapping[str, Value]) -> Value:
     return replace(value, data=merged)
 
 
-def _plain(value: Value) -> Any:
+def plain(value: Value) -> Any:
     """The bare data; a key with null is left out, so that its field has its usual value."""
     if isinstance(value.data, dict):
-        return {k: _plain(item) for k, item in value.data.items() if item.data is not None}
+        return {k: plain(item) for k, item in value.data.items() if item.data is not None}
     if isinstance(value.data, tuple):
-        return tuple(_plain(item) for item in value.data)
+        return tuple(plain(item) for item in value.data)
     return value.data

@@ -65,7 +65,9 @@ class Problems:
         self._remarks: dict[Position, str] = {}
 
     def silence(self, at: Position) -> None:
-        """Whatever is wrong there is a mere consequence of what was told already."""
+        """Whatever is wrong with the value there is a mere consequence of what was told already, or
+        cannot be known.
+        """
         self._silent.add(at)
 
     def remark(self, at: Position, text: str | None) -> None:
@@ -73,13 +75,24 @@ class Problems:
         if text is not None:
             self._remarks[at] = text
 
-    def add(self, at: Position, path: Path, message: str, hint: str | None = None) -> None:
-        """Keeps the first problem of a place: others about the same are mere consequences."""
+    def add(
+        self,
+        at: Position,
+        path: Path,
+        message: str,
+        hint: str | None = None,
+        *,
+        about_key: bool = False,
+    ) -> None:
+        """Keeps the first problem of a place: others about the same are mere consequences.
+
+        What is `about_key` is wrong whatever the value is.
+        """
         dotted = to_text(path)
         keys = {(at, f"path {dotted}"), (at, f"message {message}")}
         # A text that stands for a list of one is the same place.
         alone = {(at, f"path {to_text(path[:-1])}")} if path and path[-1] == 0 else set()
-        if self.full or at in self._silent or self._seen & (keys | alone):
+        if self.full or (at in self._silent and not about_key) or self._seen & (keys | alone):
             return
         self._seen |= keys
         if len(self._found) == MAX_PROBLEMS - 1:

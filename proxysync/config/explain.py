@@ -43,7 +43,8 @@ def explain(
             message, hint = f"is missing: add `{_example(model, location)}`", None
         else:
             message, hint = _refusal(details, model, found)
-        problems.add(found.at, (*path, *location), message, hint)
+        about_key = kind == "extra_forbidden"
+        problems.add(found.at, (*path, *location), message, hint, about_key=about_key)
 
 
 def unknown_key(

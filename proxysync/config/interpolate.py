@@ -29,13 +29,23 @@ class Interpolation:
     """Replaces variables; `secrets` maps the values of secret ones to their `${NAME}`.
 
     What was handed over wins over a var of the files, so that one file serves many machines.
+    With `keeps_names`, what was not handed over stays as it is written, and so does what is
+    secret; no problem is told of a value with such a name in it, whatever it is to be.
     """
 
-    def __init__(self, variables: Variables, budget: Budget, problems: Problems) -> None:
+    def __init__(
+        self,
+        variables: Variables,
+        budget: Budget,
+        problems: Problems,
+        *,
+        keeps_names: bool = False,
+    ) -> None:
         self.secrets: dict[str, str] = {}
         self._variables = variables
         self._budget = budget
         self._problems = problems
+        self._keeps_names = keeps_names
         self._vars: Mapping[str, Value] = {}
         self._texts: dict[str, str | None] = {}
         self._open: list[str] = []
@@ -55,7 +65,10 @@ class Interpolation:
             return _container(value, mapping)
         if isinstance(value.data, tuple):
             items = tuple(self(item, (*path, i)) for i, item in enumerate(value.data))
-            return _container(value, items)
+            result = _container(value, items)
+            if self._keeps_names and result.shown is not None:
+                self._problems.silence(value.at)
+            return result
         return value
 
     def _scalar(self, value: Value, text: str, path: Path) -> Value:
@@ -67,7 +80,10 @@ class Interpolation:
         except ToldError:
             self._problems.silence(value.at)
             return value
-        if is_secret:
+        keeps = self._keeps_names and "${" in result
+        if keeps:
+            self._problems.silence(value.at)
+        if is_secret or keeps:
             return replace(value, data=result, shown=f'"{text}"')
         # A number or a switch may come from a variable, but never null: an access list that
         # an empty variable takes away would leave the site open.
@@ -104,11 +120,15 @@ class Interpolation:
             )
         found = self._find(name)
         if found is None and default is None:
+            if self._keeps_names:
+                return match[0]
             raise self._missing(name)
         if found is None:
             return str(default)
         if found.secret:
             secrets.setdefault(found.value, f"${{{name}}}")
+            if self._keeps_names:
+                return match[0]
         names[name] = None
         self._budget.spend(len(found.value))
         return found.value

@@ -68,7 +68,7 @@ def _load(
     budget, attachments = Budget(), Attachments()
     interpolation = Interpolation(variables, budget, problems)
     reader = Reader(interpolation, budget, problems, attachments)
-    documents = [_document(each, problems) for each in sources]
+    documents = [document_of(each, problems) for each in sources]
     for document in documents:
         if document and document.root:
             reader.add(document.root)
@@ -93,7 +93,8 @@ def _load(
     )
 
 
-def _document(each: Source, problems: Problems) -> Document | None:
+def document_of(each: Source, problems: Problems) -> Document | None:
+    """What is in a file; None, and a problem, if that is nothing."""
     text = _text(each, problems)
     if text is None:
         return None

@@ -95,17 +95,27 @@ def failure(name: str, message: str, hint: str | None = None) -> ConfigError:
     return ConfigError([Problem(name, 0, 0, "", message, hint)])
 
 
+def is_taken(name: str) -> bool:
+    """Whether a file in a folder is one of those that are read as one."""
+    # What starts like this is hidden or left over by an editor.
+    return name.endswith(SUFFIXES) and name[0] not in ".#~"
+
+
 def _listed(folder: Path) -> list[Path]:
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
         raise failure(str(folder), f"cannot be read: {error.strerror}") from error
-    # What starts like this is hidden or left over by an editor.
-    names = [name for name in names if name.endswith(SUFFIXES) and name[0] not in ".#~"]
-    files = [folder / name for name in names if not (folder / name).is_dir()]
+    files = [folder / name for name in names if is_taken(name) and not (folder / name).is_dir()]
     if not files:
         raise failure(str(folder), "is a folder without a *.yaml file in it", _CREATE)
     return files
+
+
+def too_large(name: str) -> ConfigError:
+    """The error about the file with which all together are too large."""
+    size = f"{MAX_BYTES // 1024 // 1024} MiB"
+    return failure(name, f"is too large: proxysync reads {size} in all", "is it the right file?")
 
 
 def _content(path: Path, limit: int) -> bytes:
@@ -116,6 +126,5 @@ def _content(path: Path, limit: int) -> bytes:
         hint = _CREATE if isinstance(error, MissingError) else error.hint
         raise failure(name, error.message, hint) from error
     if len(content) > limit:
-        size = f"{MAX_BYTES // 1024 // 1024} MiB"
-        raise failure(name, f"is too large: proxysync reads {size} in all", "is it the right file?")
+        raise too_large(name)
     return content

@@ -21,6 +21,28 @@ class FieldChange:
     new: Any
 
 
+@dataclass(frozen=True)
+class Edit:
+    """One value of an entry as it is and as it is to be; None where there is none.
+
+    `path` leads to it within the entry: `upstream`, `locations["/v1"].upstream`.
+    """
+
+    path: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Words:
+    """A change in the words of the file, where NPM was not asked: the domains or ports that it is
+    about, and what differs.
+    """
+
+    names: tuple[str, ...]
+    edits: tuple[Edit, ...]
+
+
 HOST = "host"
 """Stands for the host as a whole among the fields that a change puts right."""
 
@@ -66,7 +88,7 @@ class Change(Keyed):
     back what was last applied. A change with a `hold` is shown but must not be made. `secrets` are
     written beside the target, and are known by their `digests` from then on. A conflict that ends
     if the entry takes over somebody else's host has that in `takes`; its `fields` are then what
-    would change in it.
+    would change in it. Of a change against another version of the file there are only `words`.
     """
 
     action: Action
@@ -83,6 +105,7 @@ class Change(Keyed):
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     digests: Mapping[str, str] = field(default_factory=dict)
     takes: Live | None = None
+    words: Words | None = None
 
     @property
     def is_open(self) -> bool:
@@ -103,7 +126,8 @@ class Plan:
     """The full difference, in the order of the file, deletes last.
 
     `refused` says why the whole plan must not be made. `records` are rows of the state to
-    write without touching NPM, `forget` the keys to drop from it.
+    write without touching NPM, `forget` the keys to drop from it. A plan `against` another version
+    of the file is for a person only; `settings` is then what differs in those.
     """
 
     changes: tuple[Change, ...]
@@ -112,6 +136,8 @@ class Plan:
     records: tuple[Applied, ...] = ()
     forget: tuple[Key, ...] = ()
     notes: tuple[Note, ...] = ()
+    against: str | None = None
+    settings: tuple[Edit, ...] = ()
 
     @property
     def label_of(self) -> Callable[[Key], str]:
@@ -161,7 +187,7 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether there is nothing at all to show."""
-        return not self.changes and self.refused is None
+        return not self.changes and not self.settings and self.refused is None
 
     def held(self, *kinds: HoldKind) -> tuple[Change, ...]:
         """The changes that are held for one of these reasons."""

@@ -1,10 +1,11 @@
 """`plan --format json`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from proxysync.kinds.references import Named
 from proxysync.plan.adoption import adopt_command
-from proxysync.plan.model import Change, Plan
+from proxysync.plan.model import Change, Edit, Plan
 from proxysync.plan.render.edits import NO_NAMES, edits_of
 from proxysync.plan.render.values import NO_MASK, Mask, masked
 
@@ -14,7 +15,9 @@ def to_json(plan: Plan, mask: Mask = NO_MASK, named: Named = NO_NAMES) -> dict[s
 
     A held change says so under an extra key `held`, and a conflict that ends by taking over a host
     names that under `takes`; what a person should know besides stands under `warnings`, and the
-    command that takes over all that can be under `adopt`, if there is anything.
+    command that takes over all that can be under `adopt`, if there is anything. A plan against
+    another version of the file says so under `against`, with the edits of its `settings`, and of
+    its changes there are `edits` only.
     """
     result = {
         "summary": plan.summary,
@@ -26,9 +29,19 @@ def to_json(plan: Plan, mask: Mask = NO_MASK, named: Named = NO_NAMES) -> dict[s
             {"kind": note.kind, "name": note.name, "message": masked(note.message, mask)}
             for note in plan.notes
         ]
+    if plan.against is not None:
+        result["against"] = plan.against
+        result["settings"] = _edits(plan.settings, mask)
     if command := adopt_command(plan):
         result["adopt"] = command
     return result
+
+
+def _edits(edits: Iterable[Edit], mask: Mask) -> list[dict[str, Any]]:
+    return [
+        {"path": edit.path, "from": masked(edit.old, mask), "to": masked(edit.new, mask)}
+        for edit in edits
+    ]
 
 
 def _change(change: Change, mask: Mask, named: Named) -> dict[str, Any]:
@@ -42,10 +55,7 @@ def _change(change: Change, mask: Mask, named: Named) -> dict[str, Any]:
             name: {"from": masked(field.old, mask), "to": masked(field.new, mask)}
             for name, field in change.fields.items()
         },
-        "edits": [
-            {"path": e.path, "from": masked(e.old, mask), "to": masked(e.new, mask)}
-            for e in edits_of(change, named)
-        ],
+        "edits": _edits(edits_of(change, named), mask),
         "reason": masked(change.reason, mask),
     }
     if change.takes is not None:

@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from proxysync.kinds.references import Named
-from proxysync.plan.model import Change, Plan
+from proxysync.plan.model import Change, Edit, Plan
 from proxysync.plan.render.as_text import SYMBOLS, total
-from proxysync.plan.render.edits import NO_NAMES, Edit, edits_of
+from proxysync.plan.render.edits import NO_NAMES, edits_of
 from proxysync.plan.render.values import (
     NO_MASK,
     Line,
     Mask,
+    compared,
     domains,
     how_to_adopt,
     in_order_of_concern,
@@ -27,6 +28,7 @@ from proxysync.plan.render.values import (
     is_new,
     lines,
     masked,
+    nothing_to_do,
     safe,
     said,
     why_held,
@@ -52,8 +54,10 @@ def to_markdown(plan: Plan, mask: Mask = NO_MASK, named: Named = NO_NAMES) -> st
             f"<p><strong>Refused, nothing will be changed:</strong> {_code(plan.refused, mask)}</p>"
         )
     if plan.empty:
-        head.append("Nothing to do: NPM is in sync with the file.")
+        head.append(f"<p>{html.escape(nothing_to_do(plan))}</p>")
     else:
+        if plan.against is not None:
+            head.append(f"<p>{html.escape(compared(plan))}</p>")
         head.append(_table(plan))
         if hint := how_to_adopt(plan):
             tail.append(f"<p>{_code(hint)}</p>")
@@ -63,7 +67,7 @@ def to_markdown(plan: Plan, mask: Mask = NO_MASK, named: Named = NO_NAMES) -> st
         for note in plan.notes
     ]
     room = _Room(MOST - sum(len(part) + len(GAP) for part in (*head, *tail)) - ROOM_TO_SAY_SO)
-    shown = [*_changes(plan, mask, named, room)]
+    shown = [*_settings(plan, mask, room), *_changes(plan, mask, named, room)]
     warned = [*_notes(notes, room)]
     return GAP.join([*head, *shown, *tail, *warned]) + "\n"
 
@@ -88,19 +92,28 @@ def _changes(plan: Plan, mask: Mask, named: Named, room: _Room) -> Iterator[str]
     label, left_out = plan.label_of, Counter[str]()
     for change in in_order_of_concern(plan):
         head, why = _head(change, label(change.key), mask), _why(change, mask)
-        diff = _diff(change, mask, named)
-        forms = [_folded(head, [*why, _fence(diff)] if diff else why)]
-        if diff:
-            forms.append(
-                _folded(head, [*why, f"<p>Its diff has {len(diff)} lines: {LEFT_OUT}</p>"])
-            )
-        if found := next(filter(room.take, forms), None):
+        if found := _fitting(head, why, _diff(change, mask, named), room):
             yield found
         else:
             left_out[change.action] += 1
     if left_out:
         counts = ", ".join(f"{action} {number}" for action, number in left_out.items())
         yield f"**More changes ({counts}): {LEFT_OUT}** `proxysync plan` prints all of them."
+
+
+def _settings(plan: Plan, mask: Mask, room: _Room) -> Iterator[str]:
+    if plan.settings:
+        diff = [line for edit in plan.settings for line in _edit(edit, mask, alone=False)]
+        head = f"<code>{SYMBOLS['update']}</code> update <code>settings</code>"
+        yield _fitting(head, [], diff, room) or f"**The settings change: {LEFT_OUT}**"
+
+
+def _fitting(head: str, why: list[str], diff: list[Line], room: _Room) -> str | None:
+    """A change with its diff, or without if there is no room; None if there is none at all."""
+    forms = [_folded(head, [*why, _fence(diff)] if diff else why)]
+    if diff:
+        forms.append(_folded(head, [*why, f"<p>Its diff has {len(diff)} lines: {LEFT_OUT}</p>"]))
+    return next(filter(room.take, forms), None)
 
 
 def _notes(notes: Sequence[str], room: _Room) -> Iterator[str]:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from proxysync.kinds.references import Named
 from proxysync.model.palette import paint
-from proxysync.plan.model import Action, Change, Plan
-from proxysync.plan.render.edits import NO_NAMES, Edit, edits_of
+from proxysync.plan.model import Action, Change, Edit, Plan
+from proxysync.plan.render.edits import NO_NAMES, edits_of
 from proxysync.plan.render.values import (
     NO_MASK,
     Mask,
+    compared,
     domains,
     how_to_adopt,
     in_order_of_concern,
@@ -17,6 +18,7 @@ from proxysync.plan.render.values import (
     is_new,
     lines,
     masked,
+    nothing_to_do,
     safe,
     said,
     what_moved,
@@ -31,6 +33,7 @@ SYMBOLS: dict[Action, str] = {
     "release": "<",
     "conflict": "!",
 }
+CHANGED = "changed in the file"
 COLOURS = {"+": "green", "~": "yellow", "-": "red", ">": "cyan", "<": "cyan", "!": "magenta"}
 
 
@@ -41,15 +44,20 @@ def to_text(
     label = plan.label_of
     notes = [f"Warning: {safe(masked(f'{label(n.key)}: {n.message}', mask))}" for n in plan.notes]
     if plan.empty:
-        return "\n".join(["Nothing to do: NPM is in sync with the file.", *notes])
+        return "\n".join([nothing_to_do(plan), *notes])
     parts = []
     if plan.refused is not None:
         refused = f"Refused, nothing will be changed: {safe(masked(plan.refused, mask))}."
         parts += [paint(refused, "bold red", on=colour), ""]
+    if plan.settings:
+        edits = (_edit(e, mask, colour=colour, alone=False) for e in plan.settings)
+        head = paint("~ settings", COLOURS["~"], on=colour)
+        parts += [f"{head}: {CHANGED}", *(line for edit in edits for line in edit), ""]
     for change in in_order_of_concern(plan):
         parts += [*_change(change, label(change.key), colour, mask, named), ""]
     hint = how_to_adopt(plan)
-    return "\n".join([*parts, *notes, *([hint] if hint else []), total(plan)])
+    end = [compared(plan)] if plan.against is not None else []
+    return "\n".join([*parts, *notes, *([hint] if hint else []), total(plan), *end])
 
 
 def total(plan: Plan) -> str:

@@ -1,14 +1,13 @@
 """A change in the words of the file: what a person would have to edit to bring it about."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.references import Named
 from proxysync.model import Fields, Snapshot
-from proxysync.plan.model import MARKER_FIELD, Change, FieldChange
+from proxysync.plan.model import MARKER_FIELD, Change, Edit, FieldChange
 from proxysync.plan.unknown_past import is_hidden
 
 NO_NAMES: Named = MappingProxyType({})
@@ -18,23 +17,13 @@ BY = "path"
 """What tells the items of a list of mappings apart."""
 
 
-@dataclass(frozen=True)
-class Edit:
-    """One value of an entry as it is in NPM and as it is to be; None where there is none.
-
-    `path` leads to it within the entry: `upstream`, `locations["/v1"].upstream`.
-    """
-
-    path: str
-    old: Any
-    new: Any
-
-
 def edits_of(change: Change, named: Named = NO_NAMES) -> tuple[Edit, ...]:
     """What the change comes to; `named` are the names behind ids, by kind.
 
     What goes is told as a whole, and what is not in NPM yet by what its entry says.
     """
+    if change.words is not None:
+        return change.words.edits
     fields = {name: f for name, f in change.fields.items() if name != MARKER_FIELD}
     if change.action == "delete":
         return ()
@@ -80,11 +69,11 @@ def _differences(
         before = old.get(name, info.default if old else None)
         after = new.get(name, info.default if old else None)
         if name in about and before != after:
-            yield from _within(name, before, after)
+            yield from within(name, before, after)
 
 
-def _within(path: str, old: Any, new: Any) -> Iterator[Edit]:
-    """The parts that differ, where both sides are made of parts that are called alike."""
+def within(path: str, old: Any, new: Any) -> Iterator[Edit]:
+    """What differs: in the parts, where both sides are made of parts that are called alike."""
     if not (_is_made_of_parts(old) and _is_made_of_parts(new)):
         yield Edit(path, old, new)
         return

@@ -1,7 +1,7 @@
 """What the renderings share: values as safe text, secrets masked, and lines of difference."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import unified_diff
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -10,8 +10,7 @@ from proxysync.kinds import KINDS
 from proxysync.model.redact import redact_text
 from proxysync.model.text import one_line
 from proxysync.plan.adoption import adopt_command
-from proxysync.plan.model import Change, Hold, HoldKind, Plan
-from proxysync.plan.render.edits import Edit
+from proxysync.plan.model import Change, Edit, Hold, HoldKind, Plan
 
 Mask = Mapping[str, str]
 """Secret values and what is shown in their place."""
@@ -47,11 +46,16 @@ def masked(value: Any, mask: Mask) -> Any:
 
 def domains(change: Change, mask: Mask, most: int = 3) -> str:
     """The domains that a change is about, for beside its name."""
-    kind = KINDS[change.kind]
-    fields = change.target or change.desired or (change.live.fields if change.live else None)
-    names = sorted(kind.claims(fields)) if fields else []
+    names = sorted(_claimed(change))
     shown = ", ".join(safe(masked(name, mask)) for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _claimed(change: Change) -> Iterable[str]:
+    if change.words is not None:
+        return change.words.names
+    fields = change.target or change.desired or (change.live.fields if change.live else None)
+    return KINDS[change.kind].claims(fields) if fields else ()
 
 
 def why_held(hold: Hold, mask: Mask) -> str:
@@ -62,7 +66,21 @@ def why_held(hold: Hold, mask: Mask) -> str:
 
 def is_new(change: Change) -> bool:
     """Whether there is nothing to compare with."""
+    if change.words is not None:
+        return change.action == "create"
     return (change.live or change.takes) is None
+
+
+def nothing_to_do(plan: Plan) -> str:
+    """What is said of a plan without changes."""
+    if plan.against is None:
+        return "Nothing to do: NPM is in sync with the file."
+    return f"No changes: the file says what {safe(plan.against)} says."
+
+
+def compared(plan: Plan) -> str:
+    """What a plan was made of that is not for NPM."""
+    return f"Compared with {safe(plan.against or 'NPM')}; NPM was not asked."
 
 
 def how_to_adopt(plan: Plan) -> str | None:
