@@ -15,6 +15,8 @@ from tests.changes_of_kinds import sections
 from tests.faults import FaultProxy
 from tests.world import LIMITED, World, eventually
 
+pytestmark = pytest.mark.timeout(300)
+
 HIDDEN = [kind.kind.name for kind in ALL_KINDS if not kind.kind.is_essential]
 
 
