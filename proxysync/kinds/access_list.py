@@ -130,7 +130,9 @@ class AccessListKind(ReferredKind):
         return {str(one.get("username")): str(one.get("hint") or "") for one in found}
 
     def hint_of(self, secret: str) -> str:
-        return secret[:1] + "*" * (len(secret) - 1)
+        # NPM counts in UTF-16, so that of an emoji at the beginning it shows half.
+        units = secret.encode("utf-16-le", "surrogatepass")
+        return units[:2].decode("utf-16-le", "surrogatepass") + "*" * (len(units) // 2 - 1)
 
     def with_secrets(self, payload: Mapping[str, Any], secrets: Mapping[str, str]) -> Fields:
         users = [one["username"] for one in payload["items"]]
@@ -143,7 +145,7 @@ class AccessListKind(ReferredKind):
         missing = [user for user in users if user not in known and user not in want.secrets]
         if not missing:
             return None
-        words = ", ".join(f"{user}: ${{{_variable(user)}}}" for user in missing)
+        words = ", ".join(f'{user}: "${{{_variable(user)}}}"' for user in missing)
         return (
             f"NPM has no password for {' and '.join(missing)}: give one in a secret variable, as "
             f"in `users: {{{words}}}`"

@@ -38,11 +38,7 @@ def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
         digests=digests_of(match.entry, policy.secret_key),
         notes=(*match.entry.warnings, *_unchangeable(match)),
     )
-    problem = (
-        match.entry.problem
-        or _nothing_to_keep(match)
-        or kind.lacks_secrets(match.entry, match.live.fields if match.live else None)
-    )
+    problem = match.entry.problem or _nothing_to_keep(match) or _lacks_secrets(match)
     if problem is not None:
         draft = replace(draft, stop=Conflict(problem, comparable=False))
     elif match.entry.unknown:
@@ -89,6 +85,14 @@ def _nothing_to_keep(match: Match) -> str | None:
         return None
     reasons = "; ".join(match.entry.unknown.values())
     return f"{reasons}. It is off, and it is not created before that is known, or put right"
+
+
+def _lacks_secrets(match: Match) -> str | None:
+    """What neither its object nor one that it could take over has, and the entry does not give."""
+    there = (match.live,) if match.live else match.namesakes
+    lacks = KINDS[match.entry.kind].lacks_secrets
+    told = [lacks(match.entry, live.fields) for live in there] or [lacks(match.entry, None)]
+    return None if None in told else told[0]
 
 
 def _stays(unknown: tuple[str, str]) -> str:

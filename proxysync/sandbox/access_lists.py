@@ -158,5 +158,7 @@ class AccessLists:
 
 def _masked(item: Mapping[str, Any]) -> Row:
     password: str = item["password"]
-    hint = password[0] + "*" * (len(password) - 1) if password else "*" * 9
+    units = password.encode("utf-16-le", "surrogatepass")
+    first = units[:2].decode("utf-16-le", "surrogatepass")
+    hint = first + "*" * (len(units) // 2 - 1) if password else "*" * 9
     return {**item, "password": "", "hint": hint}

@@ -1,10 +1,15 @@
 """What is referred to comes first and goes last, and what it lacks stops no other."""
 
+from dataclasses import replace
+
+import pytest
+
 from proxysync.kinds import KINDS
 from proxysync.model import Applied, Desired, Fields, Key, Live, Reference, Snapshot
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Policy
+from proxysync.plan.render.edits import edits_of
 from proxysync.plan.secrets import differing, digests
 from proxysync.values.limits import DeleteLimit
 
@@ -89,6 +94,7 @@ def test_what_is_called_and_filled_alike_is_ours_and_nothing_else_is() -> None:
     assert (plan.changes, [r.npm_id for r in plan.records]) == ((), [3])
     alone = make_plan([wanted], Snapshot((other,)), (), POLICY)
     assert alone.changes[0].action == "conflict"
+    assert alone.changes[0].takes == other
     assert "access list #2" in alone.changes[0].reason
     adopting = Policy(adopting=frozenset({LAN}))
     assert make_plan([wanted], Snapshot((other,)), (), adopting).to_make[0].action == "adopt"
@@ -117,3 +123,28 @@ def test_a_password_is_told_from_another_by_its_digest_or_else_by_its_hint() -> 
         assert differing(entry, row(entry, 3, **known), live, b"key") == ["alice"]
     assert differing(entry, None, live_list(3, entry.fields, alice=same), b"key") == []
     assert digests(b"another", secrets) != mine
+
+
+def test_a_password_that_a_list_in_the_way_has_is_not_asked_for() -> None:
+    wanted = Desired(LAN, rules(users=("alice",)))
+    has = replace(live_list(2, wanted.fields, alice="a***"), given_back=True)
+    taken = of(make_plan([wanted], Snapshot((has,)), (), POLICY), "lan")
+    assert taken.takes == has
+    lacking = live_list(2, rules(users=("bob",)), bob="b***")
+    for there in ((), (lacking,)):
+        reason = of(make_plan([wanted], Snapshot(there), (), POLICY), "lan").reason
+        assert '`users: {alice: "${ALICE_PASSWORD}"}`' in reason
+
+
+@pytest.mark.parametrize(
+    ("secret", "hint"), [("word", "w***"), ("pass\U0001f600", "p*****"), ("\U0001f600", "\ud83d*")]
+)
+def test_npm_counts_the_letters_of_a_password_in_utf_16(secret: str, hint: str) -> None:
+    assert LIST.hint_of(secret) == hint
+
+
+def test_a_deletion_in_conflict_shows_no_new_values() -> None:
+    wanted, theirs = Desired(LAN, rules("10.0.0.1")), live_host(5, "theirs", 3)
+    objects = Snapshot((live_list(3, wanted.fields), theirs))
+    plan = make_plan([host("b", 0)], objects, [row(wanted, 3)], POLICY)
+    assert edits_of(of(plan, "lan")) == ()

@@ -25,7 +25,7 @@ def edits_of(change: Change, named: Named = NO_NAMES) -> tuple[Edit, ...]:
     if change.words is not None:
         return change.words.edits
     fields = {name: f for name, f in change.fields.items() if name != MARKER_FIELD}
-    if change.action == "delete":
+    if change.desired is None:
         return ()
     kind = KINDS[change.kind]
     hidden = {name: field for name, field in fields.items() if _is_hidden(field)}
