@@ -7,5 +7,8 @@ RUN pip install --no-cache-dir --constraint /src/constraints.txt /src \
 USER proxysync
 ENV PROXYSYNC_STATE_DIR=/state
 VOLUME /state
+# A daemon that goes on dates its lock anew twice a minute; the longest write takes two.
+HEALTHCHECK --interval=1m --timeout=15s --start-period=1m \
+    CMD find "$PROXYSYNC_STATE_DIR/daemon.lock" -mmin -5 | grep -q .
 ENTRYPOINT ["proxysync"]
 CMD ["run"]

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Mapping
 
 
 def notify(*lines: str) -> None:
@@ -17,6 +18,25 @@ def notify(*lines: str) -> None:
             channel.sendto("\n".join(lines).encode(), address)
     except OSError:
         return  # a service manager that went away must not take the daemon with it
+
+
+class Watchdog:
+    """Tells systemd that the daemon goes on, whenever it comes by here.
+
+    One that is stuck comes by no more, and is restarted (`WatchdogSec=` of its unit).
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        # Another process than the one that is watched has no say (see sd_watchdog_enabled(3)).
+        mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        microseconds = environ.get("WATCHDOG_USEC", "") if mine else ""
+        self._every = int(microseconds) / 4e6 if microseconds.isdecimal() else None
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        if self._every is not None and time.monotonic() >= self._next:
+            self._next = time.monotonic() + self._every
+            notify("WATCHDOG=1")
 
 
 def ready(status: str) -> None:

@@ -9,18 +9,29 @@ from typing import Any
 
 
 class Stop:
-    """Whether the daemon was told to end; waits that end when it was."""
+    """Whether the daemon was told to end; waits that end when it was.
+
+    It is asked again and again, wherever work or waiting takes its time: whoever wants to know
+    that the daemon goes on hears of it.
+    """
 
     def __init__(self) -> None:
         self.requested = False
+        self._hearers: list[Callable[[], object]] = []
+
+    def tell(self, hearer: Callable[[], object]) -> None:
+        """Has `hearer` called each time."""
+        self._hearers.append(hearer)
 
     def __call__(self) -> bool:
+        for hearer in self._hearers:
+            hearer()
         return self.requested
 
     def wait(self, seconds: float) -> None:
         """Sleeps, but no longer than until the daemon is told to end."""
         end = time.monotonic() + seconds
-        while not self.requested and (left := end - time.monotonic()) > 0:
+        while not self() and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
 
 

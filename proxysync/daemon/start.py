@@ -10,6 +10,7 @@ from proxysync.apply.hooks import Hooks
 from proxysync.apply.lock import DaemonLock
 from proxysync.apply.machine import announced
 from proxysync.config.environment import Environment
+from proxysync.daemon import notify
 from proxysync.daemon.inbox import Inbox, Trigger
 from proxysync.daemon.loop import Loop
 from proxysync.daemon.monitoring import Monitoring, npm_probe
@@ -50,6 +51,8 @@ def run_daemon(
     bus = Bus()
     with ExitStack() as held:
         lock = held.enter_context(DaemonLock(env.state_dir))
+        stop.tell(notify.Watchdog(environ))
+        stop.tell(lock.show_life)
         held.enter_context(announced(npm.url, env.state_dir))
         held.enter_context(printed(bus))
         folder = _open_folder(env, bus, stop, note)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -259,6 +260,29 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_ends(one: World, tmp_path:
         with one.daemon(NOTIFY_SOCKET=str(tmp_path / "notify")):
             assert channel.recv(1000).startswith(b"READY=1")
         assert channel.recv(1000) == b"STOPPING=1"
+
+
+def test_systemd_is_told_that_it_goes_on_as_long_as_it_does(one: World, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(tmp_path / "notify"))
+        channel.settimeout(20)
+        told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+        with one.daemon(**told) as process:
+            while not channel.recv(1000).startswith(b"READY=1"):
+                pass
+            assert [channel.recv(1000) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+            process.send_signal(signal.SIGSTOP)  # it is stuck
+            channel.settimeout(1)
+            for _ in range(10):  # what was said before
+                with suppress(TimeoutError):
+                    channel.recv(1000)
+                    continue
+                break
+            with pytest.raises(TimeoutError):
+                channel.recv(1000)
+            channel.settimeout(20)
+            process.send_signal(signal.SIGCONT)
+            assert channel.recv(1000) == b"WATCHDOG=1"
 
 
 def test_the_log_is_json_where_nobody_watches(one: World) -> None:
