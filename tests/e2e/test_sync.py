@@ -27,6 +27,10 @@ def test_a_new_entry_is_created_serves_and_a_second_plan_is_empty(
         "npm_id": None,
         "drift": False,
         "fields": None,
+        "edits": [
+            {"path": "domains", "from": None, "to": [domain("one")]},
+            {"path": "upstream", "from": None, "to": services[0].url},
+        ],
         "reason": "not in NPM",
     }
     assert plan["changes"][0]["fields"]["forward_port"] == {"from": None, "to": services[0].port}
