@@ -86,9 +86,10 @@ class Change(Keyed):
     has been written (None for a delete or a release). `live` is the host as NPM has it, the
     foreign one for an adopt. `undoes` are the fields that somebody changed in NPM and that get
     back what was last applied. A change with a `hold` is shown but must not be made. `secrets` are
-    written beside the target, and are known by their `digests` from then on. A conflict that ends
-    if the entry takes over somebody else's host has that in `takes`; its `fields` are then what
-    would change in it. Of a change against another version of the file there are only `words`.
+    written beside the target, and are known by their `digests` from then on; those are others with
+    each state, and no part of what two changes are compared by. A conflict that ends if the entry
+    takes over somebody else's host has that in `takes`; its `fields` are then what would change in
+    it. Of a change against another version of the file there are only `words`.
     """
 
     action: Action
@@ -103,7 +104,7 @@ class Change(Keyed):
     hold: Hold | None = None
     undoes: frozenset[str] = frozenset()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    digests: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict, compare=False)
     takes: Live | None = None
     words: Words | None = None
 
