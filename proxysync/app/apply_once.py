@@ -8,10 +8,11 @@ from proxysync.app import planning
 from proxysync.app.hold import require_no_hold
 from proxysync.app.plan import PlanResult
 from proxysync.app.plan import result as plan_result
-from proxysync.app.planning import OnProbe, Options, nobody_watches
+from proxysync.app.planning import OnProbe, Options, Planned, nobody_watches
 from proxysync.app.reconcile import reconcile
 from proxysync.app.result import ReconcileResult
 from proxysync.app.rights import rights_warning
+from proxysync.app.saved_plan import SavedPlan
 from proxysync.app.state_folder import StateFolder, opened, read_folder
 from proxysync.app.workspace import Workspace
 from proxysync.apply.hooks import Hooks
@@ -29,11 +30,12 @@ class Caller:
     """How a use case that writes asks and tells whoever wants it.
 
     `confirm` is shown the plan before, and says whether to carry it out, or raises; None asks
-    nobody. `lock_timeout` is in seconds, for another proxysync may be writing. The rest tells how
-    it goes on.
+    nobody. With `saved`, that plan was agreed to before. `lock_timeout` is in seconds, for another
+    proxysync may be writing. The rest tells how it goes on.
     """
 
     confirm: Callable[[PlanResult], bool] | None = None
+    saved: SavedPlan | None = None
     lock_timeout: float = 60.0
     hooks: Hooks = field(default_factory=Hooks)
     on_probe: OnProbe = nobody_watches
@@ -50,6 +52,8 @@ def apply_once(
 
     What the caller has agreed to is carried out, or nothing. Raises ProxysyncError.
     """
+    if caller.saved is not None:
+        caller.saved.require_file(config, npm.url)
     _require_ready(config, npm, env, caller)
     agreed: Plan | None = None
     if caller.confirm is not None:
@@ -63,9 +67,9 @@ def apply_once(
     ):
         folder.events.mask(config.secrets)
         require_no_hold(folder.state.hold_against(config.fingerprint))
-        if agreed is not None:
+        if agreed is not None or caller.saved is not None:
             now = planning.read(config, options, npm.snapshot(), folder.state)
-            require_same(planning.plan_from(now).plan, agreed)
+            _require_agreed(planning.plan_from(now), agreed, caller.saved)
         return reconcile(workspace(npm, folder, caller), config, options)
 
 
@@ -74,6 +78,14 @@ def workspace(npm: NpmClient, folder: StateFolder, caller: Caller) -> Workspace:
     return Workspace(
         npm, folder.state, folder.journal, folder.events.emit, caller.hooks, caller.on_probe
     )
+
+
+def _require_agreed(planned: Planned, agreed: Plan | None, saved: SavedPlan | None) -> None:
+    """Raises ProxysyncError if a person has agreed to another plan than this one."""
+    if agreed is not None:
+        require_same(planned.plan, agreed)
+    if saved is not None:
+        saved.require_same(planned)
 
 
 def require_same(plan: Plan, agreed: Plan) -> None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from proxysync.model.errors import ProxysyncError
+from proxysync.store.private import make_private
 
 
 def require_free(path: Path) -> None:
@@ -22,20 +23,24 @@ def _like(path: Path, model: Path) -> None:
             os.chown(path, found.st_uid, found.st_gid)
 
 
-def write_file(path: Path, text: str, *, replace: bool) -> None:
+def write_file(path: Path, text: str, *, replace: bool, private: bool = False) -> None:
     """Writes the text beside the path first, so that nobody ever sees half of it.
 
-    Without `replace`, what has the name by now is kept. Raises ProxysyncError.
+    Without `replace`, what has the name by now is kept. What is `private` is for its owner alone,
+    whatever was there. Raises ProxysyncError.
     """
     target = path.resolve() if replace else path
     beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("x", encoding="utf-8", newline="\n") as file:
+        if private:
+            make_private(beside, is_new=True)
+        with beside.open("w" if private else "x", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         if replace:
-            _like(beside, target)
+            if not private:
+                _like(beside, target)
             beside.replace(target)
         else:
             os.link(beside, target)

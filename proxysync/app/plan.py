@@ -1,13 +1,14 @@
 """What would change in NPM to bring it in sync with the file; nothing is touched."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxysync.app import hold, planning
 from proxysync.app.planning import OnProbe, Options, Planned, Probed, nobody_watches
 from proxysync.app.result import APPLIED_ANYWAY
 from proxysync.app.rights import rights_warning
+from proxysync.app.saved_plan import SavedPlan
 from proxysync.app.state_folder import StateReader
 from proxysync.config.models import Config
 from proxysync.kinds.references import Named, reference_names
@@ -22,12 +23,15 @@ WHEN_LAST_PROBED = " (when it was last probed; `proxysync plan --probe` probes i
 
 @dataclass(frozen=True)
 class PlanResult:
-    """A plan, and how to show it; `secrets` are not to be shown. `notes` are for a person."""
+    """A plan, and how to show it; `secrets` are not to be shown. `notes` are for a person, and
+    `saved` is what to keep of it for `apply --plan`.
+    """
 
     plan: Plan
     secrets: Mapping[str, str] = field(repr=False)
     named: Named
     notes: tuple[str, ...] = ()
+    saved: SavedPlan | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `plan --format json`."""
@@ -51,6 +55,7 @@ def plan(
     """The plan for this file; with `probe`, without what fails validation. Raises NpmError."""
     read = planning.read(config, Options(), npm.snapshot(), stored.state)
     planned = planning.plan_from(read)
+    saved = SavedPlan.of(planned, npm.url)
     if probe:
         probed = planning.probe(planned, on_probe=on_probe)
         planned = planning.replan(probed)
@@ -60,7 +65,7 @@ def plan(
         planned = planning.plan_from(read, known) if known else planned
         found = _not_probed(planned)
     notes = (*stored.warnings, *found, *_of_account(npm, config, stored), *_of_hold(config, stored))
-    return result(planned, notes)
+    return replace(result(planned, notes), saved=saved)
 
 
 def result(planned: Planned, notes: tuple[str, ...] = ()) -> PlanResult:

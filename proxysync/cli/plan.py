@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from contextlib import closing
+from pathlib import Path
 
 from proxysync.app.against import plan_against
 from proxysync.app.plan import PlanResult, plan
@@ -32,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare with this file, folder or git revision, not with NPM: no network, password "
         "or variable is needed",
     )
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="save the plan for `proxysync apply --plan FILE`"
+    )
     add_format(parser, "markdown")
 
 
@@ -39,6 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     env = context.environment(arguments)
     found = _against(arguments, env) if arguments.against is not None else _plan(arguments, env)
     show(found, arguments.format)
+    if arguments.out is not None and found.saved is not None:
+        found.saved.save(arguments.out)
+        terminal.note(f"Saved; `proxysync apply --plan {arguments.out}` applies just this plan.")
     terminal.print_notes(found.notes)
     if found.plan.refused:
         return 1
@@ -53,6 +60,11 @@ def _plan(arguments: argparse.Namespace, env: Environment) -> PlanResult:
 
 
 def _against(arguments: argparse.Namespace, env: Environment) -> PlanResult:
+    if arguments.out is not None:
+        raise ProxysyncError(
+            "--out and --against were given, and a comparison of two files cannot be applied",
+            hint="Leave out one of them; a plan to apply is made with NPM.",
+        )
     if arguments.probe:
         raise ProxysyncError(
             "--probe and --against were given, and a comparison of two files asks no upstream",

@@ -19,9 +19,13 @@ def open_private(path: Path) -> IO[str]:
     return os.fdopen(os.open(path, flags, MODE), "a+")
 
 
-def make_private(path: Path) -> None:
-    """Makes an empty file, for its owner alone, if there is none."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE))
+def make_private(path: Path, *, is_new: bool = False) -> None:
+    """Makes an empty file, for its owner alone, if there is none; it must be none if it `is_new`.
+
+    Raises FileExistsError.
+    """
+    exclusive = os.O_EXCL if is_new else 0
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | exclusive | os.O_CLOEXEC, MODE))
 
 
 def tighten(folder: Path) -> None:
