@@ -7,6 +7,7 @@ from proxysync.app.state_folder import earlier_secrets
 from proxysync.apply.machine import daemons
 from proxysync.cli import terminal
 from proxysync.config.environment import Environment, read_environment
+from proxysync.config.service import Service, read_service
 from proxysync.config.variables import SHORTEST_SECRET, handed_over
 
 FLAGS = (
@@ -24,18 +25,54 @@ NPM = "PROXYSYNC_NPM_"
 """How the settings begin that say where NPM is."""
 
 BESIDE_A_DAEMON = frozenset(
-    ("plan", "apply", "status", "events", "history", "rollback", "import", "adopt", "resume")
+    (
+        *("plan", "apply", "status", "events", "history", "rollback"),
+        *("import", "adopt", "release", "pause", "resume"),
+    )
 )
 """Commands that mean little with another state than that of the daemon."""
+
+URL, FILE = "PROXYSYNC_NPM_URL", "PROXYSYNC_FILE"
+SECRETS = frozenset(("PROXYSYNC_NPM_SECRET", "PROXYSYNC_NPM_SECRET_FILE"))
+
+OWN_SETTINGS = {
+    **dict.fromkeys((*BESIDE_A_DAEMON, "doctor"), (URL,)),
+    **dict.fromkeys(("validate", "add", "set", "remove"), (URL, FILE)),
+}
+"""Of which settings one at least makes a command need none of the service's."""
 
 
 def environment(arguments: argparse.Namespace) -> Environment:
     """Settings from the environment, flags winning. No output shows a secret from then on."""
+    service = _service_beside(arguments)
     env = read_environment(os.environ, overrides=_flags(arguments))
     _hide_secrets(env)
+    if service is not None:
+        terminal.note(
+            f"Note: nothing here names NPM, so this uses what the service has ({service.source}): "
+            f"the file {env.file} and the state folder {env.state_dir}"
+        )
     if arguments.command in BESIDE_A_DAEMON:
         _tell_of_other_states(env)
     return env
+
+
+def _service_beside(arguments: argparse.Namespace) -> Service | None:
+    """The service whose settings this command has now, where it has none of its own.
+
+    Raises SettingError.
+    """
+    flags = _flags(arguments)
+    two_files = getattr(arguments, "against", None) is not None  # nobody is asked for anything
+    names = () if two_files else OWN_SETTINGS.get(arguments.command, ())
+    own = {name for name in (*names, *SECRETS) if os.environ.get(name) or flags.get(name)}
+    service = None if not names or own & {*names} else read_service()
+    if service is not None:
+        unwanted = SECRETS if own & SECRETS else frozenset()
+        for name, value in service.environ.items():
+            if name not in unwanted and not os.environ.get(name):
+                os.environ[name] = value  # as systemd does it to the daemon
+    return service
 
 
 def without_npm(arguments: argparse.Namespace) -> Environment:

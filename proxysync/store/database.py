@@ -11,7 +11,7 @@ from pathlib import Path
 
 from proxysync.model.clock import file_stamp
 from proxysync.model.errors import ProxysyncError
-from proxysync.store.private import make_private, tighten
+from proxysync.store.private import link_of_others, make_private, tighten
 from proxysync.store.schema import MIGRATIONS
 
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
@@ -117,7 +117,7 @@ class Database:
 
     def _copy_to(self, path: Path) -> None:
         path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
+        make_private(path)
         with closing(sqlite3.connect(path)) as target:
             self._connection.backup(target)
 
@@ -263,6 +263,11 @@ def make_folder(folder: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StateError(f"the state folder {folder} cannot be written to", hint=OTHER_FOLDER)
+    if link := link_of_others(folder):
+        raise StateError(
+            f"{link} is a link in a folder that is not root's, and root follows none there",
+            hint="Remove it, or run this as the user that `proxysync run` runs as.",
+        )
     tighten(folder)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from proxysync.store.private import open_private
+from proxysync.store.private import make_private, open_private
 
 TAIL = 64 * 1024
 """Bytes first read back from the end of a file to find its last whole line."""
@@ -103,7 +103,7 @@ class EventFile:
     def _make(self) -> None:
         if self._path.exists():
             return
-        self._path.touch(mode=0o600)
+        make_private(self._path)
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             # Without this a power cut could undo the renames, though not what is written next.

@@ -15,8 +15,7 @@ OURS = ("state.db*", "events.jsonl*", "*.lock")
 
 def open_private(path: Path) -> IO[str]:
     """Opens a text file to read and to append to, made for its owner alone if it is not there."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, MODE), "a+")
+    return os.fdopen(_open(path, os.O_RDWR | os.O_APPEND), "a+")
 
 
 def make_private(path: Path, *, is_new: bool = False) -> None:
@@ -24,8 +23,30 @@ def make_private(path: Path, *, is_new: bool = False) -> None:
 
     Raises FileExistsError.
     """
-    exclusive = os.O_EXCL if is_new else 0
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | exclusive | os.O_CLOEXEC, MODE))
+    if is_new:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
+    else:
+        os.close(_open(path, os.O_RDWR))
+
+
+def _open(path: Path, flags: int) -> int:
+    """A descriptor of the file. As with SQLite's, what root makes is the owner's of the folder."""
+    flags |= os.O_CREAT | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags | os.O_EXCL, MODE)
+    except FileExistsError:
+        return os.open(path, flags, MODE)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
+def link_of_others(folder: Path) -> Path | None:
+    """A link in somebody else's folder, through which root would write to wherever they like."""
+    if os.geteuid() != 0 or folder.stat().st_uid == 0:
+        return None
+    return next((path for path in folder.iterdir() if path.is_symlink()), None)
 
 
 def tighten(folder: Path) -> None:
