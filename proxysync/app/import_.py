@@ -17,6 +17,7 @@ from proxysync.config.variables import handed_over, readable
 from proxysync.kinds import KINDS
 from proxysync.kinds.references import Named, reference_names
 from proxysync.kinds.referred import TITLE
+from proxysync.kinds.refusal import refusal_of
 from proxysync.model import Applied, Key, Live, Snapshot
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.redact import redact
@@ -218,7 +219,7 @@ def _entry(
     entry = ImportedEntry(key, call(live), said)
     if live.online is False and kind.is_enabled(live.fields):
         warning = f"nginx does not serve {entry.label} ({key}), nor will it once it is adopted"
-        entry = replace(entry, warning=f"{warning}: {live.refusal}")
+        entry = replace(entry, warning=f"{warning}: {refusal_of(live)}")
     problems = (problem,) if problem else entry.entry.problems
     return replace(entry, problems=tuple(problems or _refused(entry, live, source, others)))
 

@@ -8,7 +8,7 @@ from typing import Any
 from proxysync.config.models import AllDefaults
 from proxysync.config.writing import INDENT, lines_of, without_variables
 from proxysync.kinds import KINDS, Kind
-from proxysync.kinds.base import AsEntry
+from proxysync.kinds.answers import AsEntry
 from proxysync.model import Key
 from proxysync.model.text import visible
 from proxysync.values.scalars import NONE

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxysync.kinds import KINDS
-from proxysync.kinds.base import UpstreamProbe
+from proxysync.kinds.answers import UpstreamProbe
 from proxysync.kinds.entry import Resource, ValidationSettings
 from proxysync.model import Key, Keyed, Upstream
 from proxysync.probe.engine import probe_many

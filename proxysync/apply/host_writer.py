@@ -9,6 +9,7 @@ from proxysync.apply.order import placeholder
 from proxysync.apply.outcome import ApplyError, WriteOutcome
 from proxysync.apply.promise import NOTHING_PROMISED, Promise
 from proxysync.kinds import KINDS
+from proxysync.kinds.refusal import refusal_of
 from proxysync.model import Applied, Fields, Live, Marker
 from proxysync.npm.client import NpmClient, OnCreated
 from proxysync.plan.model import Change
@@ -199,7 +200,7 @@ def trouble_of(live: Live, target: Fields) -> str | None:
     if differ:
         return None
     if KINDS[live.kind].is_enabled(live.fields) and live.online is False:
-        return f"nginx refuses it: {live.refusal}"
+        return f"nginx refuses it: {refusal_of(live)}"
     return None
 
 

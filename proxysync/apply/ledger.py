@@ -9,6 +9,7 @@ from proxysync.apply.promise import Findings
 from proxysync.apply.report import ChangeOutcome, ChangeResult
 from proxysync.kinds import KINDS
 from proxysync.kinds.references import reference_fingerprint
+from proxysync.kinds.refusal import refusal_of
 from proxysync.model import Applied, Key, Live, Snapshot
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.event import Emit, NewEvent
@@ -168,7 +169,7 @@ class Ledger:
         self._state.record(row, replaces=old_name(change))
         self._state.clear_failure(change.key)
         if live.online is False and KINDS[live.kind].is_enabled(live.fields):
-            self._state.add_failure(self._refusal(change, live.refusal, live, as_found=True))
+            self._state.add_failure(self._refusal(change, refusal_of(live), live, as_found=True))
 
     def _refusal(
         self,

@@ -12,6 +12,7 @@ from proxysync.apply.order import held, wanted
 from proxysync.apply.outcome import ApplyError
 from proxysync.apply.report import ChangeOutcome
 from proxysync.kinds import KINDS
+from proxysync.kinds.refusal import refusal_of
 from proxysync.model import Applied, Fields, Live, Marker, Reference
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmNotFoundError, NpmRejectedError
@@ -70,7 +71,7 @@ def _try(
         canary = _canary(change, _as_far_as_known(change.target, before), npm, marker)
         if canary.online is not False:
             return None
-        reason = f"nginx refuses it: {canary.refusal}"
+        reason = f"nginx refuses it: {refusal_of(canary)}"
         action = _after(change, before, last)
         return hosts.carry_out(action, before, before, reason)
     except (NpmRejectedError, NpmNotFoundError) as error:

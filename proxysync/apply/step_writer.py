@@ -15,6 +15,7 @@ from proxysync.apply.site_check import SiteCheck
 from proxysync.kinds import KINDS
 from proxysync.kinds.domains import is_served
 from proxysync.kinds.references import certificate_in
+from proxysync.kinds.refusal import refusal_of
 from proxysync.model import Applied, Fields, Live, Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmRejectedError, NpmUnconfirmedError
@@ -48,7 +49,7 @@ class StepWriter:
         if needs_no_write(change) and not (last and last.unconfirmed):
             now = self._hosts.refetch(change, move)
             off = now.online is False and KINDS[now.kind].is_enabled(now.fields)
-            note = f"nginx does not serve it, as before: {now.refusal}" if off else None
+            note = f"nginx does not serve it, as before: {refusal_of(now)}" if off else None
             return WriteOutcome(change, now, note=note)
         if step.part is Part.DETACH:
             return self._detach(change, step.names, move)

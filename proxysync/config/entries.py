@@ -18,7 +18,8 @@ from proxysync.config.models import AllDefaults, Settings
 from proxysync.config.snippets import Snippets
 from proxysync.config.variables import SECRET
 from proxysync.kinds import KINDS, Kind
-from proxysync.kinds.base import NONE_OWN, Flaw
+from proxysync.kinds.answers import Flaw
+from proxysync.kinds.base import NONE_OWN
 from proxysync.kinds.entry import MERGED, NEVER_BLANK, Entry, Resource
 from proxysync.kinds.request import MAX_REQUEST, request_size
 from proxysync.model import Key, Snapshot

@@ -17,7 +17,7 @@ from proxysync.health.monitor import Monitor
 from proxysync.health.target import Site, SiteTarget, Target
 from proxysync.health.writer import Writer
 from proxysync.kinds import KINDS, Kind, is_enabled
-from proxysync.kinds.base import Served
+from proxysync.kinds.answers import Served
 from proxysync.kinds.domains import is_served
 from proxysync.kinds.references import certificate_in, certificates_in_use
 from proxysync.model import Applied, Certificate, Key, Live, Snapshot, Upstream, clock

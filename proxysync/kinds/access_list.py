@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from proxysync.kinds.base import AsEntry, Flaw, Own, as_desired, as_entry
+from proxysync.kinds.answers import AsEntry, Flaw
+from proxysync.kinds.base import Own, as_desired, as_entry
 from proxysync.kinds.entry import Resource
 from proxysync.kinds.hosts import like
 from proxysync.kinds.references import Named, References

@@ -3,14 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from proxysync.kinds.answers import AsEntry, Flaw, Served, UpstreamProbe
 from proxysync.kinds.entry import Defaults, Entry, Resource, ValidationSettings
 from proxysync.kinds.references import Named, References
-from proxysync.model import Desired, Fields, Key, Live, Snapshot, Upstream
-from proxysync.probe.model import Probe
+from proxysync.model import Desired, Fields, Key, Live, Snapshot
 
 RESERVED_SUFFIX = ".proxysync.invalid"
 """Names of throwaway hosts, and of hosts between two names, end in this: nobody's (RFC 2606)."""
@@ -20,63 +19,6 @@ Own = Mapping[Key, Entry]
 """The entries of the file that others can refer to."""
 
 NONE_OWN: Own = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Flaw:
-    """What is wrong with an entry though each of its fields is good; `path` leads to the place."""
-
-    path: tuple[str | int, ...]
-    message: str
-    hint: str | None = None
-
-
-@dataclass(frozen=True)
-class UpstreamProbe:
-    """One upstream of an entry, and how its failing counts.
-
-    `label` is None for the entry's main upstream. A failing step of `fatal` keeps the entry out
-    of NPM in every mode, for nginx would not start; one of `forgiven` does not count.
-    """
-
-    label: str | None
-    upstream: Upstream
-    probe: Probe
-    fatal: frozenset[str] = frozenset()
-    forgiven: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Served:
-    """What visitors get from nginx for a definition that is live.
-
-    `https` and `forced` tell whether it has a certificate, and sends visitors there.
-    `upstream` is None where nothing is forwarded; with `is_not_found` visitors are told so, just
-    as they may be for names that nginx does not know. With `is_peculiar` its own configuration may
-    answer at its root, in whatever way; `is_plain` tells that at the path that is checked
-    nothing but the upstream answers.
-    """
-
-    names: frozenset[str]
-    upstream: Upstream | None
-    https: bool
-    forced: bool
-    is_peculiar: bool
-    is_plain: bool
-    is_not_found: bool = False
-
-
-@dataclass(frozen=True)
-class AsEntry:
-    """An object of NPM as an entry of the file says it.
-
-    `fields` are the file's, without those that have their default; `ineffective` are those that
-    change nothing while the others are as they are. `problems` say what the file cannot express.
-    """
-
-    fields: Mapping[str, Any]
-    ineffective: frozenset[str] = frozenset()
-    problems: tuple[str, ...] = ()
 
 
 class Kind(ABC):
@@ -154,6 +96,11 @@ class Kind(ABC):
     def risky(self) -> frozenset[str]:
         """Fields of which a change is to be tried before it touches a live host."""
         return self.free_text | self.references
+
+    def free_texts(self, fields: Fields) -> Iterable[tuple[str, str]]:
+        """The texts that nginx reads as they are, each with its path in the entry."""
+        del fields
+        return ()
 
     def title(self, fields: Fields) -> str | None:
         """What people call the object in NPM; None where it goes by what it claims."""

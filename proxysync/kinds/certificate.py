@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, PrivateAttr
 
-from proxysync.kinds.base import AsEntry, Flaw, Own, as_desired
+from proxysync.kinds.answers import AsEntry, Flaw
+from proxysync.kinds.base import Own, as_desired
 from proxysync.kinds.covering import uncovered
 from proxysync.kinds.entry import Entry, Resource
 from proxysync.kinds.references import Named, References

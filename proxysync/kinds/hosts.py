@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from proxysync.kinds.base import AsEntry, Kind, Own, Served, as_desired, as_entry
+from proxysync.kinds.answers import AsEntry, Served
+from proxysync.kinds.base import Kind, Own, as_desired, as_entry
 from proxysync.kinds.entry import Defaults, Entry, Resource
 from proxysync.kinds.references import CERTIFICATE, KIND_OF, Named, ReferenceNames, References
 from proxysync.model import Desired, Fields, Snapshot
@@ -140,6 +141,9 @@ class HostKind(Kind):
             "enabled": fields["enabled"],
         }
         return as_entry(self, every, names.problems, _ineffective(fields))
+
+    def free_texts(self, fields: Fields) -> Iterable[tuple[str, str]]:
+        yield "advanced_config", fields["advanced_config"]
 
     def claims(self, fields: Fields) -> frozenset[str]:
         return frozenset(fields["domain_names"])

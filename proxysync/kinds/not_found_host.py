@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from proxysync.kinds.base import Served
+from proxysync.kinds.answers import Served
 from proxysync.kinds.hosts import HostDefaults, HostEntry, HostKind
 from proxysync.kinds.references import ReferenceNames, References
 from proxysync.model import Fields

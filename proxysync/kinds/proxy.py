@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from proxysync.kinds.base import Flaw, Served, UpstreamProbe
+from proxysync.kinds.answers import Flaw, Served, UpstreamProbe
 from proxysync.kinds.entry import (
     Resource,
     ValidationSettings,
@@ -186,6 +186,12 @@ class ProxyKind(HostKind):
             "access_list": names.access_list(fields["access_list_id"]),
             "locations": tuple(map(_entry_location, fields["locations"])),
         }
+
+    def free_texts(self, fields: Fields) -> Iterable[tuple[str, str]]:
+        yield from super().free_texts(fields)
+        for location in fields["locations"]:
+            path = f'locations["{location["path"]}"].advanced_config'
+            yield path, location["advanced_config"]
 
     def normalise(self, fields: Fields) -> Fields:
         result = super().normalise(fields)

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from proxysync.kinds.base import Kind, Served
+from proxysync.kinds.answers import Served
+from proxysync.kinds.base import Kind
 from proxysync.kinds.entry import Defaults, Entry
 from proxysync.model import Fields
 from proxysync.values.fields import Title

@@ -7,16 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from proxysync.kinds.base import (
-    AsEntry,
-    Flaw,
-    Kind,
-    Own,
-    Served,
-    UpstreamProbe,
-    as_desired,
-    as_entry,
-)
+from proxysync.kinds.answers import AsEntry, Flaw, Served, UpstreamProbe
+from proxysync.kinds.base import Kind, Own, as_desired, as_entry
 from proxysync.kinds.entry import Resource, ValidationSettings, WatchedDefaults, WatchedEntry
 from proxysync.kinds.hosts import like
 from proxysync.kinds.references import CERTIFICATE, KIND_OF, Named, ReferenceNames, References

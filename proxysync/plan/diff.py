@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from proxysync.kinds import KINDS, Kind
+from proxysync.kinds.refusal import refusal_of
 from proxysync.model import Applied, Desired, Fields, Live
 from proxysync.plan.draft import Accepted, Conflict, Draft, shape
 from proxysync.plan.match import Match, Owned, call, claims_of
@@ -256,7 +257,7 @@ def _resend(draft: Draft, row: Applied | None, live: Live, policy: Policy) -> Dr
     """A host that NPM shows as it should be, though nginx may not, or does not, serve it so."""
     as_asked, unserved = draft.have == draft.want, draft.key in policy.unserved
     if draft.key in policy.as_found and as_asked and live.online is False:
-        refused = f"nginx does not serve it, as before it was taken over: {live.refusal}"
+        refused = f"nginx does not serve it, as before it was taken over: {refusal_of(live)}"
         return replace(draft, notes=(*draft.notes, refused))
     why = why_resend(row, live, as_asked=as_asked, unserved=unserved)
     if why is None:

@@ -1,6 +1,7 @@
 """Why a host that NPM shows as it should be is written all the same."""
 
 from proxysync.kinds import KINDS, is_enabled
+from proxysync.kinds.refusal import refusal_of
 from proxysync.model import Applied, Live
 from proxysync.plan.match import same_host
 
@@ -27,7 +28,7 @@ def why_resend(row: Applied | None, live: Live, *, as_asked: bool, unserved: boo
     if row is not None and row.unconfirmed:
         return UNCONFIRMED
     if as_asked and live.online is False and is_enabled(live):
-        return f"nginx does not serve it: {live.refusal}"
+        return f"nginx does not serve it: {refusal_of(live)}"
     if as_asked and _disabled_by_another(row, live):
         return "disabled in NPM, which may go on serving it; it is disabled again"
     is_known = row is not None and same_host(row, live)

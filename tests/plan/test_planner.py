@@ -263,11 +263,11 @@ def test_a_host_of_which_npm_does_not_say_whether_nginx_has_it_is_written_again(
 
 
 def test_the_reason_is_what_nginx_says_and_not_the_command_that_old_npms_quote_before() -> None:
-    said = "nginx: [emerg] unknown directive in /data/nginx/proxy_host/3.conf:9"
+    said = "nginx: [emerg] unknown directive in /data/nginx/custom/http.conf:9"
     error = f'Command failed: /usr/sbin/nginx -t -g "error_log off;"\n{said}\nmore\n'
     host = live(3, "media", online=False, nginx_error=error)
     change = only(make_plan([want("media")], npm(host), [row("media", 3)], FIX))
-    assert change.reason == f"nginx does not serve it: {said}"
+    assert change.reason == f"nginx does not serve it: {said.removeprefix('nginx: [emerg] ')}"
 
 
 def test_a_definition_that_failed_is_not_tried_again_until_something_changes() -> None:

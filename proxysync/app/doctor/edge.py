@@ -11,7 +11,7 @@ from proxysync.app.state_folder import read_folder
 from proxysync.config.environment import Environment
 from proxysync.config.models import Settings
 from proxysync.kinds import KINDS, is_enabled
-from proxysync.kinds.base import Served
+from proxysync.kinds.answers import Served
 from proxysync.probe.edge import Edge, Sight, asked, stranger, visit
 from proxysync.probe.resolver import Resolver
 
