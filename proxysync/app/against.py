@@ -30,7 +30,9 @@ def plan_against(file: Path, other: str, environ: Mapping[str, str]) -> PlanResu
     settings = edits_between(Settings, before.settings, now.settings)
     secrets = {**before.secrets, **now.secrets}
     notes = tuple(redact_text(note, secrets) for note in _notes(file, other, sources, before))
-    return PlanResult(replace(found, settings=settings), secrets, NO_NAMES, notes)
+    places = {entry.key: entry.source for entry in now.entries}
+    plan = replace(found, settings=settings)
+    return PlanResult(plan, secrets, NO_NAMES, notes, places=places)
 
 
 def _sources(file: Path, other: str) -> tuple[Source, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from proxysync.app import hold, planning
@@ -12,6 +13,9 @@ from proxysync.app.saved_plan import SavedPlan
 from proxysync.app.state_folder import StateReader
 from proxysync.config.models import Config
 from proxysync.kinds.references import Named, reference_names
+from proxysync.model import Key
+from proxysync.model.annotation import Annotation
+from proxysync.model.position import Position
 from proxysync.model.redact import redact_text
 from proxysync.model.text import one_line
 from proxysync.npm.client import NpmClient
@@ -24,7 +28,7 @@ WHEN_LAST_PROBED = " (when it was last probed; `proxysync plan --probe` probes i
 @dataclass(frozen=True)
 class PlanResult:
     """A plan, and how to show it; `secrets` are not to be shown. `notes` are for a person, and
-    `saved` is what to keep of it for `apply --plan`.
+    `saved` is what to keep of it for `apply --plan`. `places` are where the entries stand.
     """
 
     plan: Plan
@@ -32,6 +36,7 @@ class PlanResult:
     named: Named
     notes: tuple[str, ...] = ()
     saved: SavedPlan | None = None
+    places: Mapping[Key, Position] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `plan --format json`."""
@@ -39,6 +44,11 @@ class PlanResult:
 
     def to_text(self, *, colour: bool) -> str:
         return render.to_text(self.plan, colour=colour, mask=self.secrets, named=self.named)
+
+    def to_annotations(self, file: Path) -> Iterator[Annotation]:
+        """Notes at the entries of the file."""
+        whole = Position(str(file))
+        return render.to_annotations(self.plan, self.places, whole, self.secrets, self.named)
 
     def to_markdown(self) -> str:
         return render.to_markdown(self.plan, mask=self.secrets, named=self.named)
@@ -71,7 +81,9 @@ def plan(
 def result(planned: Planned, notes: tuple[str, ...] = ()) -> PlanResult:
     """A plan with all that is needed to show it."""
     read = planned.read
-    return PlanResult(planned.plan, read.config.secrets, reference_names(read.snapshot), notes)
+    names = reference_names(read.snapshot)
+    places = {resource.key: resource.source for resource in read.config.resources}
+    return PlanResult(planned.plan, read.config.secrets, names, notes, places=places)
 
 
 def _warnings(probed: Probed) -> Iterator[str]:

@@ -2,13 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from proxysync.app.choose import choose
 from proxysync.app.planning import OnProbe, nobody_watches
 from proxysync.app.verdict import Verdict, count_upstreams, not_probed, probe_entries
+from proxysync.config import source
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config
+from proxysync.config.outline import outline
 from proxysync.kinds.entry import Resource
 from proxysync.model import Key, Snapshot
 from proxysync.model.redact import redact
@@ -86,6 +89,19 @@ def check_file(config: Config, names: Sequence[str] = ()) -> FileResult:
     """The same without a probe. Raises ProxysyncError."""
     keys = tuple(entry.key for entry in _chosen(config, names))
     return FileResult(keys, len(config.resources), config.secrets, _notes(config, set(keys)))
+
+
+def check_offline(file: Path, environ: Mapping[str, str], names: Sequence[str] = ()) -> FileResult:
+    """The same away from where the file is used, without variables and the files that it names.
+
+    Raises ProxysyncError.
+    """
+    found = outline(source.read(file), str(file), environ)
+    if found.error is not None:
+        raise found.error
+    known = [entry.key for entry in found.entries]
+    keys = choose(names, known) if names else known
+    return FileResult(tuple(keys), len(known), found.secrets)
 
 
 def _notes(config: Config, keys: Collection[Key]) -> tuple[Note, ...]:

@@ -15,6 +15,7 @@ from proxysync.app.state_folder import read_folder
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
+from proxysync.cli.github import annotated, print_annotations
 from proxysync.cli.npm import connect
 from proxysync.config.environment import Environment
 from proxysync.model.errors import ProxysyncError
@@ -36,12 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", type=Path, help="save the plan for `proxysync apply --plan FILE`"
     )
-    add_format(parser, "markdown")
+    add_format(parser, "markdown", "github")
 
 
 def run(arguments: argparse.Namespace) -> int:
     env = context.environment(arguments)
-    found = _against(arguments, env) if arguments.against is not None else _plan(arguments, env)
+    with annotated(arguments.format):
+        found = _against(arguments, env) if arguments.against is not None else _plan(arguments, env)
+    if arguments.format == "github":
+        print_annotations(found.to_annotations(env.file))
     show(found, arguments.format)
     if arguments.out is not None and found.saved is not None:
         found.saved.save(arguments.out)

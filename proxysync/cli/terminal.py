@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.palette import PAINTED
 from proxysync.model.redact import redact_text
-from proxysync.model.text import clean, one_line, without_commands
+from proxysync.model.text import clean, github_command, one_line, without_commands
 
 REFRESH = 0.1
 """Seconds between two drawings of a progress bar."""
@@ -52,6 +52,17 @@ class Door:
     def flush(self) -> None:
         with _explained():
             self._stream.flush()
+
+    def write_order(self, name: str, properties: Mapping[str, object], message: str) -> None:
+        """For an order of ours to a CI server, with words of others in it; a line of its own."""
+        shown = {key: self._masked(str(value)) for key, value in properties.items()}
+        line = f"{github_command(name, shown, self._masked(message))}\n"
+        with _explained():
+            self._stream.write(line if self._at_line_start else f"\n{line}")
+        self._at_line_start = True
+
+    def _masked(self, text: str) -> str:
+        return clean(redact_text(text, self._secrets))
 
     def write_raw(self, text: str) -> None:
         """For what moves the cursor: a text of ours, with nothing of others in it."""
@@ -149,6 +160,12 @@ def progress(label: str) -> Callable[[int], Callable[[], None]]:
         return advance
 
     return start
+
+
+def give_order(name: str, properties: Mapping[str, object], message: str) -> None:
+    """Has GitHub do something, if it reads stdout."""
+    assert isinstance(sys.stdout, Door)
+    sys.stdout.write_order(name, properties, message)
 
 
 def draw(stream: IO[str], text: str) -> None:

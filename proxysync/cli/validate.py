@@ -5,15 +5,19 @@ Nothing is sent to NPM. Exits with 1 if an entry would be kept out of NPM, else 
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
-from proxysync.app.validate import InvalidFile, check_file, validate
+from proxysync.app.annotations import of_validation
+from proxysync.app.validate import FileResult, InvalidFile, check_file, check_offline, validate
 from proxysync.app.verdict import Verdict
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format
+from proxysync.cli.github import annotated, print_annotations
 from proxysync.cli.terminal import safe
+from proxysync.config.environment import Environment
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config
 from proxysync.model import label_among
@@ -29,12 +33,24 @@ NOTHING = "–"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these entries")
     parser.add_argument("--no-probe", action="store_true", help="check the file only")
-    add_format(parser)
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="check the file only, without variables and the files that it names: in CI, say",
+    )
+    add_format(parser, "github")
 
 
 def run(arguments: argparse.Namespace) -> int:
     env = context.environment(arguments)
+    with annotated(arguments.format):
+        return _validate(arguments, env)
+
+
+def _validate(arguments: argparse.Namespace, env: Environment) -> int:
     try:
+        if arguments.offline:
+            return _checked(check_offline(env.file, os.environ, arguments.names), arguments, env)
         config = load_file(env)
     except ConfigError as error:
         if arguments.format == "json":
@@ -42,18 +58,28 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     if arguments.no_probe:
         checked = check_file(config, arguments.names)
-        if arguments.format == "json":
-            terminal.print_json(checked.to_json())
-        else:
+        if arguments.format == "github":
+            print_annotations(of_validation(checked, config))
+        if arguments.format != "json":
             print(redact(_notes(checked.notes, config), checked.secrets), end="")
-            print(f"{env.file} is valid: {entries(checked.total)}")
-        return 0
+        return _checked(checked, arguments, env)
     found = validate(config, arguments.names, on_probe=terminal.progress("probing"))
+    if arguments.format == "github":
+        print_annotations(of_validation(found, config))
     if arguments.format == "json":
         terminal.print_json(found.to_json())
     else:
         print(redact(_notes(found.notes, config) + _text(found.verdicts), found.secrets))
     return 0 if found.ok else 1
+
+
+def _checked(found: FileResult, arguments: argparse.Namespace, env: Environment) -> int:
+    """Says that the file is valid, as far as it alone tells."""
+    if arguments.format == "json":
+        terminal.print_json(found.to_json())
+    else:
+        print(f"{env.file} is valid: {entries(found.total)}")
+    return 0
 
 
 def _notes(notes: Sequence[Note], config: Config) -> str:

@@ -1,6 +1,7 @@
 """Text as a terminal or a log may show it: nothing in it moves the cursor or hides a word."""
 
 import re
+from collections.abc import Mapping
 
 _INVISIBLE = (
     "\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -27,6 +28,19 @@ def without_commands(text: str) -> str:
     return _COMMAND.sub(
         lambda match: r"\u0023#" if match[1] is None else rf"{match[1]}\u003a", text
     )
+
+
+def github_command(name: str, properties: Mapping[str, str], message: str) -> str:
+    """An order to GitHub, in one line whatever is in it."""
+    given = ",".join(
+        f"{key}={_github_data(value).replace(':', '%3A').replace(',', '%2C')}"
+        for key, value in properties.items()
+    )
+    return f"::{name}{f' {given}' if given else ''}::{_github_data(message)}"
+
+
+def _github_data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def visible(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 
-from proxysync.model.text import clean, one_line, visible, without_commands
+from proxysync.model.text import clean, github_command, one_line, visible, without_commands
 
 HOSTILE = "\x1b[31m\x9b31m\x7f\x00\r\u202e\u2066\u200b\udcff\U000e0041\t"
 
@@ -32,3 +32,11 @@ def test_no_line_gives_an_order() -> None:
     assert "##[" not in shown
     assert "a :: b" in shown
     assert json.loads(without_commands(json.dumps("##[x]"))) == "##[x]"
+
+
+def test_an_order_to_github_is_one_line_that_says_what_was_meant() -> None:
+    where = {"file": "a:b,c%\n.yaml", "line": "3"}
+    assert github_command("error", where, "50%\r\nof: a, b") == (
+        "::error file=a%3Ab%2Cc%25%0A.yaml,line=3::50%25%0D%0Aof: a, b"
+    )
+    assert github_command("notice", {}, "") == "::notice::"

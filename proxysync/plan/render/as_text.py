@@ -33,7 +33,6 @@ SYMBOLS: dict[Action, str] = {
     "release": "<",
     "conflict": "!",
 }
-CHANGED = "changed in the file"
 COLOURS = {"+": "green", "~": "yellow", "-": "red", ">": "cyan", "<": "cyan", "!": "magenta"}
 
 
@@ -50,11 +49,10 @@ def to_text(
         refused = f"Refused, nothing will be changed: {safe(masked(plan.refused, mask))}."
         parts += [paint(refused, "bold red", on=colour), ""]
     if plan.settings:
-        edits = (_edit(e, mask, colour=colour, alone=False) for e in plan.settings)
-        head = paint("~ settings", COLOURS["~"], on=colour)
-        parts += [f"{head}: {CHANGED}", *(line for edit in edits for line in edit), ""]
+        parts += [*settings_lines(plan, mask, colour=colour), ""]
     for change in in_order_of_concern(plan):
-        parts += [*_change(change, label(change.key), colour, mask, named), ""]
+        lines = change_lines(change, label(change.key), colour=colour, mask=mask, named=named)
+        parts += [*lines, ""]
     hint = how_to_adopt(plan)
     end = [compared(plan)] if plan.against is not None else []
     return "\n".join([*parts, *notes, *([hint] if hint else []), total(plan), *end])
@@ -81,13 +79,17 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _change(
-    change: Change,
-    label: str,
-    colour: bool,  # noqa: FBT001
-    mask: Mask,
-    named: Named,
+def settings_lines(plan: Plan, mask: Mask, *, colour: bool = False) -> Iterator[str]:
+    """What differs in the settings."""
+    yield f"{paint('~ settings', COLOURS['~'], on=colour)}: changed in the file"
+    for edit in plan.settings:
+        yield from _edit(edit, mask, colour=colour, alone=False)
+
+
+def change_lines(
+    change: Change, label: str, *, mask: Mask, named: Named, colour: bool = False
 ) -> Iterator[str]:
+    """One change: what it is, why, and what it comes to."""
     symbol = SYMBOLS[change.action]
     number = f" #{change.npm_id}" if change.npm_id is not None else ""
     where = domains(change, mask)
