@@ -7,7 +7,7 @@ from proxysync.kinds import KINDS
 from proxysync.model.event import Emit, NewEvent
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError
-from proxysync.plan.model import HOST, Change, HoldKind, Plan
+from proxysync.plan.model import HOST, PASSWORDS, Change, HoldKind, Plan
 from proxysync.store.state import State
 
 
@@ -30,7 +30,7 @@ class Contest:
     def _count(self, plan: Plan, report: Report, fingerprint: str) -> None:
         done = {(o.key, o.action) for o in report.outcomes if o.result is ChangeResult.DONE}
         for change in plan.to_make:
-            fields = change.undoes & {*change.fields, HOST}
+            fields = change.undoes & {*change.fields, HOST, PASSWORDS}
             if fields and (change.key, change.action) in done:
                 self._state.contests.count(change.key, fields, fingerprint)
 

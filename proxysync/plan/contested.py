@@ -14,7 +14,7 @@ def leave_contested(draft: Draft, policy: Policy, accepted: Accepted) -> Draft:
         return draft
     if draft.live is None:
         contested = HOST in fields and HOST in draft.undoes
-        return replace(draft, stop=_hold("it")) if contested else draft
+        return replace(draft, stop=hold_of("it")) if contested else draft
     assert draft.have is not None
     assert draft.target is not None
     have, target = draft.have, draft.target
@@ -23,14 +23,15 @@ def leave_contested(draft: Draft, policy: Policy, accepted: Accepted) -> Draft:
     if not left and marker == draft.marker:
         return draft
     target = shape(draft.kind, {**target, **{name: have[name] for name in left}}, accepted)
-    hold = _hold(", ".join(sorted(left | ({MARKER_FIELD} if marker != draft.marker else set()))))
+    hold = hold_of(", ".join(sorted(left | ({MARKER_FIELD} if marker != draft.marker else set()))))
     rest = replace(draft, target=target, marker=marker)
     if rest.writes:
         return replace(rest, notes=(*draft.notes, hold.reason))
     return replace(rest, stop=hold, marker=draft.marker)
 
 
-def _hold(what: str) -> Hold:
+def hold_of(what: str) -> Hold:
+    """Why it is not put right once more."""
     return Hold(
         HoldKind.CONTESTED,
         f"somebody else has changed {what} again each time that it was put right, and is left to "

@@ -1,14 +1,13 @@
 """Desired against live against last applied, field by field."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.refusal import refusal_of
 from proxysync.model import Applied, Desired, Fields, Live
-from proxysync.plan.draft import Accepted, Conflict, Draft, shape
+from proxysync.plan.draft import REPORTED, Accepted, Conflict, Draft, shape
 from proxysync.plan.match import Match, Owned, call, claims_of
 from proxysync.plan.model import HOST, MARKER_FIELD, Change, FieldChange, Hold, HoldKind
 from proxysync.plan.ownership import (
@@ -21,7 +20,7 @@ from proxysync.plan.ownership import (
 )
 from proxysync.plan.policy import Policy
 from proxysync.plan.resend import why_resend
-from proxysync.plan.secrets import differing, digests_of
+from proxysync.plan.secrets import digests_of, with_secrets
 
 ORPHAN = "an orphan: it carries our marker, but has no entry, and the state does not know it"
 
@@ -152,7 +151,7 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
     draft = replace(draft, undoes=_undoes(draft, last, lost=lost))
     draft = replace(draft, reason=_reason(draft, match, last))
     draft = _resend(draft, row, live, policy)
-    draft = _with_secrets(draft, differing(match.entry, row, live, policy.secret_key))
+    draft = with_secrets(draft, match.entry, row, live, policy)
     if draft.stop is not None:
         return draft
     if match.owned and match.owned.duplicates:
@@ -205,8 +204,7 @@ def _respecting(
 def _report(draft: Draft) -> Draft:
     if draft.stop is not None or draft.resend or draft.in_sync:
         return draft
-    reason = "settings.drift is report; put it back in NPM, or change the file"
-    return replace(draft, stop=Hold(HoldKind.DRIFT, reason))
+    return replace(draft, stop=REPORTED)
 
 
 def _reason(draft: Draft, match: Match, last: Fields | None) -> str:
@@ -263,14 +261,6 @@ def _resend(draft: Draft, row: Applied | None, live: Live, policy: Policy) -> Dr
     if why is None:
         return draft
     return replace(draft, resend=True, reason=draft.reason if draft.writes else why)
-
-
-def _with_secrets(draft: Draft, users: Sequence[str]) -> Draft:
-    """A secret that is another one has to be written, though nothing that NPM shows differs."""
-    if not users:
-        return draft
-    why = f"the password of {' and '.join(users)} is another one"
-    return replace(draft, resend=True, reason=f"{draft.reason}; {why}" if draft.writes else why)
 
 
 def _namesakes(match: Match) -> Conflict:

@@ -7,10 +7,13 @@ from typing import Any
 from proxysync.kinds import Kind
 from proxysync.kinds.domains import reached
 from proxysync.model import Fields, Key, Live
-from proxysync.plan.model import Action, FieldChange, Hold
+from proxysync.plan.model import Action, FieldChange, Hold, HoldKind
 
 Accepted = Mapping[str, frozenset[str]]
 """The fields that the server knows, per kind; all of them for a kind that is not in it."""
+
+REPORTED = Hold(HoldKind.DRIFT, "settings.drift is report; put it back in NPM, or change the file")
+"""Holds what was changed in NPM and is left to a person."""
 
 
 @dataclass(frozen=True)

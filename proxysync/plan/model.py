@@ -46,6 +46,9 @@ class Words:
 HOST = "host"
 """Stands for the host as a whole among the fields that a change puts right."""
 
+PASSWORDS = "passwords"
+"""Stands for all that NPM never shows among the fields that a change puts right."""
+
 
 class HoldKind(StrEnum):
     """Why a change is shown but not made.

@@ -6,7 +6,7 @@ import pytest
 
 from proxysync.kinds import KINDS
 from proxysync.model import Applied, Desired, Fields, Key, Live, Reference, Snapshot
-from proxysync.plan.model import Change, Plan
+from proxysync.plan.model import PASSWORDS, Change, HoldKind, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Policy
 from proxysync.plan.render.edits import edits_of
@@ -148,3 +148,27 @@ def test_a_deletion_in_conflict_shows_no_new_values() -> None:
     objects = Snapshot((live_list(3, wanted.fields), theirs))
     plan = make_plan([host("b", 0)], objects, [row(wanted, 3)], POLICY)
     assert edits_of(of(plan, "lan")) == ()
+
+
+def test_a_password_that_was_changed_in_npm_is_drift_like_a_field() -> None:
+    secrets = {"alice": "a-password", "bob": "b-password"}
+    entry = Desired(LAN, rules(users=("alice", "bob")), secrets=secrets)
+    rows = [row(entry, 3, **digests(b"key", secrets))]
+    there = Snapshot((live_list(3, entry.fields, alice="x***", bob="b*********"),))
+    fixed = of(make_plan([entry], there, rows, POLICY), "lan")
+    assert (fixed.is_open, fixed.drift, fixed.undoes) == (True, True, {PASSWORDS})
+
+    reporting = replace(POLICY, drift="report")
+    contested = replace(POLICY, contested={LAN: frozenset({PASSWORDS})})
+    for policy, kind in ((reporting, HoldKind.DRIFT), (contested, HoldKind.CONTESTED)):
+        (held,) = make_plan([entry], there, rows, policy).held(kind)
+        assert held.reason == "the password of alice is another one"
+        named = replace(entry, fields=rules(users=("alice", "bob"), name="home"))
+        renamed = make_plan([named], there, rows, policy)
+        assert dict(renamed.to_make[0].secrets) == {"bob": "b-password"}
+        assert "the password of alice" in renamed.notes[0].message
+
+    rotated = replace(entry, secrets={**secrets, "alice": "a-new-one"})
+    for policy in (POLICY, reporting, contested):
+        change = of(make_plan([rotated], there, rows, policy), "lan")
+        assert (change.is_open, change.drift) == (True, False)
