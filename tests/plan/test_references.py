@@ -156,7 +156,8 @@ def test_a_password_that_was_changed_in_npm_is_drift_like_a_field() -> None:
     rows = [row(entry, 3, **digests(b"key", secrets))]
     there = Snapshot((live_list(3, entry.fields, alice="x***", bob="b*********"),))
     fixed = of(make_plan([entry], there, rows, POLICY), "lan")
-    assert (fixed.is_open, fixed.drift, fixed.undoes) == (True, True, {PASSWORDS})
+    assert (fixed.is_open, fixed.drift) == (True, True)
+    assert fixed.undoes == {PASSWORDS}
 
     reporting = replace(POLICY, drift="report")
     contested = replace(POLICY, contested={LAN: frozenset({PASSWORDS})})
