@@ -134,6 +134,7 @@ class Hands:
         self._kinds = kinds
         self.state: str | None = None
         self.foreign: dict[Number, Row] = {}
+        self._failed: list[tuple[str, Any]] = []
 
     def rows(self, name: str) -> list[Row]:
         """What the tests have of a kind in NPM, but for what belongs to strangers."""
@@ -205,6 +206,7 @@ class Hands:
 
     def add_foreign(self, name: str, place: Any) -> str:
         kind = self._kinds[name]
+        self._failed.append((name, place))  # NPM may have made it though it says otherwise
         try:
             made = self._npm.call("POST", kind.path, kind.foreign(place))
             row = dict(self._npm.call("GET", f"{kind.path}/{made['id']}{kind.kind.query}"))
@@ -213,6 +215,7 @@ class Hands:
         except AssertionError as error:
             return f"refused ({str(error)[-80:]})"
         self.foreign[name, row["id"]] = row
+        self._failed.pop()
         return f"{kind.kind.label} {row['id']}"
 
     def remove_foreign(self, number: Number) -> str | None:
@@ -227,6 +230,16 @@ class Hands:
             return None
         self.foreign.pop(number, None)
         return str(status)
+
+    def remove_leftovers(self) -> None:
+        """Takes away what NPM made for strangers though it answered with an error."""
+        for name, place in self._failed:
+            kind = self._kinds[name]
+            for row in self.rows(name):
+                if not row.get("meta", {}).get("proxysync") and kind.has_place_of(
+                    row, {kind.place: kind.as_place([place])}
+                ):
+                    self._npm.call("DELETE", f"{kind.path}/{row['id']}")
 
     def assert_foreign_untouched(self) -> None:
         """Compares what strangers have with what it was; what was adopted is ours."""

@@ -54,6 +54,7 @@ class History:
         while self._due:
             self._mend(everything=True)
         self.shells.collect()
+        self.hands.remove_leftovers()
         self._say(f"files of deleted hosts taken away: {self.accidents.remove_ghosts()}")
         assert self.world.call("resume").code == 0
         self.file.mend()
