@@ -115,7 +115,8 @@ class Rounds:
         allowed = kept(self._kinds)
         if self._world.npm.version >= (2, 12, 0):
             return allowed
-        moving = {k.where(k.place_called(w)) for k in self._kinds for w in ("moved", "turned")}
+        hosts = [kind for kind in self._kinds if kind.kind.is_host]
+        moving = {k.where(k.place_called(w)) for k in hosts for w in ("moved", "turned")}
         return {where: answers for where, answers in allowed.items() if where not in moving}
 
     def _apply(self, number: int, moment: str) -> bool:
