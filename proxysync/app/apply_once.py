@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from proxysync.app import planning
 from proxysync.app.hold import require_no_hold
@@ -30,11 +30,13 @@ class Caller:
     """How a use case that writes asks and tells whoever wants it.
 
     `confirm` is shown the plan before, and says whether to carry it out, or raises; None asks
-    nobody. With `saved`, that plan was agreed to before. `lock_timeout` is in seconds, for another
+    nobody, and `show` gets the plan that the run begins with. With `saved`, that plan was agreed to
+    before. `lock_timeout` is in seconds, for another
     proxysync may be writing. The rest tells how it goes on.
     """
 
     confirm: Callable[[PlanResult], bool] | None = None
+    show: Callable[[PlanResult], object] = lambda _found: None
     saved: SavedPlan | None = None
     lock_timeout: float = 60.0
     hooks: Hooks = field(default_factory=Hooks)
@@ -70,7 +72,10 @@ def apply_once(
         if agreed is not None or caller.saved is not None:
             now = planning.read(config, options, npm.snapshot(), folder.state)
             _require_agreed(planning.plan_from(now), agreed, caller.saved)
-        return reconcile(workspace(npm, folder, caller), config, options)
+        work = workspace(npm, folder, caller)
+        if agreed is None:
+            work = replace(work, on_plan=caller.show)
+        return reconcile(work, config, options)
 
 
 def workspace(npm: NpmClient, folder: StateFolder, caller: Caller) -> Workspace:

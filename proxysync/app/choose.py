@@ -1,9 +1,13 @@
 """Which entries a person means by the names given to a command."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from difflib import get_close_matches
 
 from proxysync.model import Key, label_among
 from proxysync.model.errors import ProxysyncError
+
+MOST_TOLD = 20
+"""Names that a hint lists."""
 
 
 def choose(names: Sequence[str], known: Collection[Key], what: str = "the file") -> list[Key]:
@@ -14,9 +18,10 @@ def choose(names: Sequence[str], known: Collection[Key], what: str = "the file")
     found = {name: [key for key in known if name in (key.name, key.qualified)] for name in names}
     unknown = [name for name, keys in found.items() if not keys]
     if unknown:
-        there = ", ".join(sorted(map(label_among(known), known))) or "none"
+        there = sorted(map(label_among(known), known))
         raise ProxysyncError(
-            f"{what} has no entry named {', '.join(unknown)}", hint=f"It has: {there}."
+            f"{what} has no entry named {', '.join(unknown)}",
+            hint=did_you_mean(unknown, {*there, *(key.name for key in known)}) or _listed(there),
         )
     for name, keys in found.items():
         if len(keys) > 1:
@@ -25,3 +30,16 @@ def choose(names: Sequence[str], known: Collection[Key], what: str = "the file")
                 hint=f"Write {' or '.join(key.qualified for key in keys)}.",
             )
     return [keys[0] for keys in found.values()]
+
+
+def did_you_mean(unknown: Iterable[str], known: Collection[str]) -> str | None:
+    """What was meant by names that are not there, if anything is like them."""
+    lower = {name.lower(): name for name in sorted(known)}
+    found = (get_close_matches(name.lower(), lower, 1) for name in unknown)
+    near = dict.fromkeys(lower[match] for matches in found for match in matches)
+    return f"did you mean {' and '.join(near)}?" if near else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
+    return f"It has: {', '.join(names[:MOST_TOLD]) or 'none'}{more}."

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from proxysync.app.choose import did_you_mean
 from proxysync.app.state_folder import DATABASE, earlier_secrets
 from proxysync.model.clock import now
 from proxysync.model.event import Event
 from proxysync.model.redact import redact, redact_text
-from proxysync.store.database import StateError, open_for_reading
-from proxysync.store.query import EventQuery, Follower, select
+from proxysync.store.database import Database, StateError, open_for_reading
+from proxysync.store.query import EventQuery, Follower, names_in_log, select
 from proxysync.values.scalars import parse_duration
 
 
@@ -48,7 +49,10 @@ def events(state_dir: Path, query: EventQuery) -> EventPage:
         return EventPage((), notes=_too_old(path) if path.exists() else ())
     with closing(database):
         found = select(database, query)
-    is_full = bool(found) and len(found) == query.limit
+        notes = () if found or query.name is None else _not_there(query.name, database)
+    if not found:
+        return EventPage((), notes=notes)
+    is_full = len(found) == query.limit
     return EventPage(_masked(found, earlier_secrets(state_dir)), found[-1].id if is_full else None)
 
 
@@ -92,6 +96,13 @@ def _masked(found: list[Event], secrets: Mapping[str, str]) -> tuple[Event, ...]
         )
         for event in found
     )
+
+
+def _not_there(name: str, database: Database) -> tuple[str, ...]:
+    """What to say where nothing ever happened to an entry of this name, but to one like it."""
+    known = names_in_log(database)
+    hint = None if name in known else did_you_mean([name], known)
+    return (f"Note: no event is about an entry named {name}\n  hint: {hint}",) if hint else ()
 
 
 def _too_old(path: Path) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What was applied: when, why, what, and how it ended."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 from proxysync.app.state_folder import earlier_secrets, read_folder
 from proxysync.model import Key
 from proxysync.model.redact import redact_text
-from proxysync.store.journal import Journal, JournalEntry, Run
+from proxysync.store.journal import JournalEntry, Run
 
 
 @dataclass(frozen=True)
@@ -73,19 +73,25 @@ def history(state_dir: Path, limit: int) -> History:
     with closing(read_folder(state_dir)) as stored:
         journal = stored.journal
         runs = journal.runs(max(1, limit)) if journal else ()
-        found = tuple(_run(run, journal, secrets) for run in runs if journal)
+        found = tuple(
+            applied_run(run, journal.entries(since=run.id, until=run.id), secrets)
+            for run in runs
+            if journal
+        )
     return History(found, stored.warnings)
 
 
-def _run(run: Run, journal: Journal, secrets: Mapping[str, str]) -> AppliedRun:
-    entries = journal.entries(since=run.id, until=run.id)
+def applied_run(
+    run: Run, entries: Iterable[JournalEntry], secrets: Mapping[str, str]
+) -> AppliedRun:
+    """A run and the writes that were made in it, without secrets."""
     return AppliedRun(
         id=run.id,
         started=run.started,
         ended=run.ended,
         trigger=redact_text(run.trigger, secrets),
         outcome=None if run.outcome is None else redact_text(run.outcome, secrets),
-        changes=tuple(_change(entry, secrets) for entry in entries if entry.outcome != "released"),
+        changes=tuple(_change(entry, secrets) for entry in entries if entry.is_change),
     )
 
 

@@ -4,6 +4,7 @@ from proxysync.app import planning
 from proxysync.app.blocking import remember_blocked
 from proxysync.app.contest import Contest
 from proxysync.app.executor import Executor
+from proxysync.app.plan import result as plan_result
 from proxysync.app.planning import Options
 from proxysync.app.result import ReconcileResult
 from proxysync.app.workspace import Workspace
@@ -28,6 +29,8 @@ def reconcile(
     executor = Executor(work, config.settings, options.trigger, config.fingerprint)
     recovered = executor.recover()
     planned = planning.plan_from(planning.read(config, options, recovered.snapshot, work.state))
+    if work.on_plan is not None:
+        work.on_plan(plan_result(planned))
     if planned.plan.refused:
         return ReconcileResult(planned.plan, secrets=config.secrets)
     due_by = clock.now() if respect_backoff else None

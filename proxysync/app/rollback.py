@@ -129,6 +129,8 @@ def roll_back_once(
         ):
             if agreed is not None:
                 require_same(way.plan(npm.snapshot()), agreed)
+            else:
+                way = replace(way, work=replace(work, on_plan=caller.show))
             return replace(roll_back(way, file.fingerprint), secrets=file.secrets)
 
 
@@ -146,6 +148,8 @@ def roll_back(way: WayBack, fingerprint: str) -> ReconcileResult:
     """
     snapshot = way.recover().snapshot
     plan = way.plan(snapshot)
+    if way.work.on_plan is not None:
+        way.work.on_plan(PlanResult(plan, {}, {}))
     if plan.refused or not plan.to_make:
         return ReconcileResult(plan)
     # Held before the first write: a daemon must not put the file back in between.

@@ -14,7 +14,7 @@ from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
 from proxysync.cli.flags import add_format, add_lock_timeout, add_max_delete, max_delete
 from proxysync.cli.npm import connect
-from proxysync.cli.outcome import conclusion, note_unseen, print_result
+from proxysync.cli.outcome import conclusion, note_unseen, print_result, print_totals
 from proxysync.cli.writing import caller, confirm_in
 from proxysync.model.errors import ProxysyncError
 
@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print_result(done)
         print(conclusion(done))
+        print_totals(done)
     return 0 if done.ok else 1
 
 

@@ -1,9 +1,13 @@
-"""Lists what was applied: when, why, what, and how it ended."""
+"""Lists what was applied: when, why, what, and how it ended.
+
+With the ID of a run it shows what each of its changes was: old and new, in the words of the file.
+"""
 
 import argparse
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from proxysync.app.history import AppliedChange, AppliedRun, history
 from proxysync.cli import context, terminal
@@ -17,6 +21,7 @@ SHRINK = {"OUTCOME": 16, "CHANGES": 16}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", nargs="?", type=int, help="only this run, in detail")
     parser.add_argument(
         "--limit", type=int, default=20, help="how many, newest first (default: 20)"
     )
@@ -24,7 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    found = history(context.environment(arguments).state_dir, arguments.limit)
+    folder = context.environment(arguments).state_dir
+    if arguments.id is not None:
+        # The words of the file need pydantic, and the list is to come at once.
+        return int(
+            import_module("proxysync.cli.history_run").show(folder, arguments.id, arguments.format)
+        )
+    found = history(folder, arguments.limit)
     terminal.print_notes(found.notes)
     if arguments.format == "json":
         terminal.print_json(found.to_json())

@@ -103,8 +103,12 @@ class CommandParser(Parser):
         self.set_defaults(run=module.run)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """A word that it does not know is its own error: it can say how it is used."""
         self.load()
-        return super().parse_known_args(args, namespace)
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
 
 def build_parser(*, complete: bool = False) -> argparse.ArgumentParser:

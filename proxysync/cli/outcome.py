@@ -1,6 +1,7 @@
 """What became of a plan, in lines for a person."""
 
 import sys
+from collections import Counter
 
 from proxysync.app.result import APPLIED_ANYWAY, ReconcileResult
 from proxysync.apply.report import ChangeResult, Report
@@ -8,6 +9,7 @@ from proxysync.cli.terminal import colours, note, safe
 from proxysync.model.palette import paint
 from proxysync.model.redact import redact
 from proxysync.plan.adoption import adopt_command
+from proxysync.plan.model import Change
 from proxysync.plan.render.values import why_held
 
 
@@ -41,7 +43,7 @@ def print_result(done: ReconcileResult) -> None:
         line("warning", text, verdict.hint, "yellow")
     hints = {verdict.key: verdict.hint for verdict in done.verdicts}
     for change in done.unfinished:
-        word = change.hold.kind if change.hold else change.action
+        word = _word(change)
         reason = why_held(change.hold, secrets) if change.hold else change.reason
         line(word, f"{label(change.key)}: {reason}", hints.get(change.key))
     for change in done.left:
@@ -64,3 +66,18 @@ def conclusion(done: ReconcileResult) -> str:
         return "NPM is in sync with the file."
     names = ", ".join(map(done.plan.label_of, (change.key for change in done.left)))
     return f"NPM is in sync with the file, but for what is left as it is: {names}."
+
+
+def print_totals(done: ReconcileResult) -> None:
+    """How many changes ended in which way: `done: 3, failed: 1, blocked: 2`."""
+    words = {change.key: _word(change) for change in (*done.unfinished, *done.left)}
+    words |= {outcome.key: str(outcome.result) for outcome in done.report.outcomes}
+    counts = Counter(words.values())
+    order = [str(result) for result in ChangeResult]
+    if counts:
+        first = sorted(counts, key=lambda word: order.index(word) if word in order else len(order))
+        print(", ".join(f"{word}: {counts[word]}" for word in first))
+
+
+def _word(change: Change) -> str:
+    return str(change.hold.kind if change.hold else change.action)

@@ -7,7 +7,6 @@ without an ID it is the last one. NPM then stays so until the content of the fil
 
 import argparse
 import os
-import sys
 
 from proxysync.app.plan import PlanResult
 from proxysync.app.planning import Options
@@ -16,7 +15,7 @@ from proxysync.app.rollback import read_file, roll_back_once
 from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_lock_timeout, add_max_delete, max_delete
 from proxysync.cli.npm import connect
-from proxysync.cli.outcome import note_unseen, print_result
+from proxysync.cli.outcome import note_unseen, print_result, print_totals
 from proxysync.cli.plan import show
 from proxysync.cli.writing import ask, caller
 
@@ -34,19 +33,16 @@ def run(arguments: argparse.Namespace) -> int:
     npm = connect(env)
     file = read_file(env, os.environ)
     terminal.hide(file.secrets)
-    done = roll_back_once(file, npm, env, arguments.id, options, caller(arguments, _confirm))
+    done = roll_back_once(file, npm, env, arguments.id, options, caller(arguments, _confirm, _show))
     if done.only_shown:
         return 1 if done.plan.refused else 0
     return _tell(done)
 
 
 def _confirm(found: PlanResult) -> bool:
-    """What a person says; where there is none it was only to be shown. Raises ProxysyncError."""
+    """What a person says. Raises ProxysyncError."""
     _show(found)
     if not found.plan.to_make:
-        return False
-    if not sys.stdin.isatty():
-        print("Apply it with --yes.")
         return False
     ask(found)
     return True
@@ -62,9 +58,9 @@ def _show(found: PlanResult) -> None:
 def _tell(done: ReconcileResult) -> int:
     note_unseen(done.report)
     if not done.plan.to_make:
-        _show(PlanResult(done.plan, done.secrets, {}))
         return 0 if done.plan.empty else 1
     print_result(done)
     print("Managed hosts are " + ("" if done.ok else "not all ") + "as they were before that run.")
     print("They stay so until the content of the file changes or `proxysync resume` is given.")
+    print_totals(done)
     return 0 if done.ok else 1

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from proxysync.app.apply_once import Caller
 from proxysync.app.plan import PlanResult
@@ -12,23 +13,30 @@ from proxysync.plan.model import Action
 
 
 def caller(
-    arguments: argparse.Namespace, confirm: Callable[[PlanResult], bool] | None = None
+    arguments: argparse.Namespace,
+    confirm: Callable[[PlanResult], bool] | None = None,
+    show_plan: Callable[[PlanResult], object] | None = None,
 ) -> Caller:
-    """The person at the terminal; with --yes nobody is asked."""
+    """The person at the terminal; with --yes nobody is asked, and the plan is just shown."""
     return Caller(
         confirm=None if arguments.yes else confirm,
+        show=show_plan or show_in(arguments.format),
         lock_timeout=arguments.lock_timeout,
         hooks=interrupt.hooks(terminal.step),
         on_probe=terminal.progress("probing"),
     )
 
 
+def show_in(style: str) -> Callable[[PlanResult], object]:
+    """Shows a plan unless JSON is all that stdout may get."""
+    return partial(show, style=style) if style == "text" else lambda _found: None
+
+
 def confirm_in(style: str) -> Callable[[PlanResult], bool]:
-    """Shows a plan unless JSON is all that stdout may get, and asks if there is what to do."""
+    """The same, and asks if there is what to do."""
 
     def confirm(found: PlanResult) -> bool:
-        if style == "text":
-            show(found, style)
+        show_in(style)(found)
         if found.plan.to_make:
             ask(found)
         return True

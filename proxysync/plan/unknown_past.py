@@ -7,12 +7,12 @@ texts are remembered: whoever has one of them later is not shown either.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from proxysync.kinds import KINDS
-from proxysync.model import Applied
+from proxysync.kinds import KINDS, Kind
+from proxysync.model import Applied, Fields
 from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, FieldChange
 from proxysync.plan.policy import Policy
@@ -53,6 +53,16 @@ def unknown_texts(change: Change) -> frozenset[str]:
 def is_hidden(value: Any) -> bool:
     """Whether the value stands for one that is not shown."""
     return value in (HIDDEN, [HIDDEN])
+
+
+def without_unknown(kind: Kind, fields: Fields | None, unknown: Collection[str]) -> Fields | None:
+    """A definition as it may be shown, given those texts of which nobody knows what was secret."""
+    if fields is None:
+        return None
+    return {
+        name: _hidden(value) if name in kind.free_text and text_of(value) in unknown else value
+        for name, value in fields.items()
+    }
 
 
 def text_of(value: Any) -> str:

@@ -52,6 +52,11 @@ class JournalEntry(Keyed):
     responding: frozenset[str] = frozenset()
     protected: bool = False
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it belongs to what was done: a row may only note who has the object now."""
+        return self.outcome != "released"
+
 
 class Row:
     """An open row, for whoever carries out what it speaks of."""
@@ -156,18 +161,14 @@ class Journal:
         rows = self._database.query(
             "SELECT * FROM run WHERE target = ? ORDER BY id DESC LIMIT ?", self._target, limit
         )
-        return [
-            Run(
-                id=row["id"],
-                trigger=row["why"],
-                fingerprint=row["fingerprint"],
-                instance=row["instance"],
-                started=row["started"],
-                ended=row["ended"],
-                outcome=row["outcome"],
-            )
-            for row in rows
-        ]
+        return [_run(row) for row in rows]
+
+    def run(self, run_id: int) -> Run | None:
+        """The run of this number; None if there is none."""
+        rows = self._database.query(
+            "SELECT * FROM run WHERE target = ? AND id = ?", self._target, run_id
+        )
+        return _run(rows[0]) if rows else None
 
     @property
     def fingerprint(self) -> str:
@@ -203,6 +204,18 @@ class Journal:
             )
             for row in rows
         ]
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        id=row["id"],
+        trigger=row["why"],
+        fingerprint=row["fingerprint"],
+        instance=row["instance"],
+        started=row["started"],
+        ended=row["ended"],
+        outcome=row["outcome"],
+    )
 
 
 def _promise(text: str | None) -> dict[str, Any]:

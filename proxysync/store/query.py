@@ -47,6 +47,13 @@ def select_after(database: Database, query: EventQuery, after: int) -> list[Even
     return _select(database, query, after=after, order="ASC")
 
 
+def names_in_log(database: Database) -> frozenset[str]:
+    """The names of all entries that an event is about."""
+    with wrap_read_errors("the event log"):
+        rows = database.query("SELECT DISTINCT name FROM event_log WHERE name IS NOT NULL")
+    return frozenset(row["name"] for row in rows)
+
+
 class Follower:
     """What is new in the event log, whichever database is in its place by then."""
 

@@ -24,7 +24,7 @@ def found(*names: str) -> PlanResult:
 
 
 def arguments(*, yes: bool) -> argparse.Namespace:
-    return argparse.Namespace(yes=yes, lock_timeout=1.0)
+    return argparse.Namespace(yes=yes, lock_timeout=1.0, format="text")
 
 
 @pytest.mark.parametrize(

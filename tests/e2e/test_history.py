@@ -70,7 +70,8 @@ def test_rollback_shows_the_way_back_and_goes_it_with_yes(
 ) -> None:
     before = definitions(changed)
     shown = changed.call("rollback")
-    assert shown.code == 0
+    assert shown.code == 1
+    assert "Cancelled." in shown.err
     assert "--yes" in shown.out
     assert definitions(changed) == before
 

@@ -31,13 +31,13 @@ def to_json(plan: Plan, mask: Mask = NO_MASK, named: Named = NO_NAMES) -> dict[s
         ]
     if plan.against is not None:
         result["against"] = plan.against
-        result["settings"] = _edits(plan.settings, mask)
+        result["settings"] = edits_to_json(plan.settings, mask)
     if command := adopt_command(plan):
         result["adopt"] = command
     return result
 
 
-def _edits(edits: Iterable[Edit], mask: Mask) -> list[dict[str, Any]]:
+def edits_to_json(edits: Iterable[Edit], mask: Mask) -> list[dict[str, Any]]:
     return [
         {"path": edit.path, "from": masked(edit.old, mask), "to": masked(edit.new, mask)}
         for edit in edits
@@ -55,7 +55,7 @@ def _change(change: Change, mask: Mask, named: Named) -> dict[str, Any]:
             name: {"from": masked(field.old, mask), "to": masked(field.new, mask)}
             for name, field in change.fields.items()
         },
-        "edits": _edits(edits_of(change, named), mask),
+        "edits": edits_to_json(edits_of(change, named), mask),
         "reason": masked(change.reason, mask),
     }
     if change.takes is not None:

@@ -83,7 +83,7 @@ def settings_lines(plan: Plan, mask: Mask, *, colour: bool = False) -> Iterator[
     """What differs in the settings."""
     yield f"{paint('~ settings', COLOURS['~'], on=colour)}: changed in the file"
     for edit in plan.settings:
-        yield from _edit(edit, mask, colour=colour, alone=False)
+        yield from edit_lines(edit, mask, colour=colour, alone=False)
 
 
 def change_lines(
@@ -98,10 +98,10 @@ def change_lines(
     if change.hold is not None:
         yield f"    held, {change.hold.kind}: {why_held(change.hold, mask)}"
     for edit in edits_of(change, named):
-        yield from _edit(edit, mask, colour=colour, alone=is_new(change))
+        yield from edit_lines(edit, mask, colour=colour, alone=is_new(change))
 
 
-def _edit(edit: Edit, mask: Mask, *, colour: bool, alone: bool) -> Iterator[str]:
+def edit_lines(edit: Edit, mask: Mask, *, colour: bool, alone: bool) -> Iterator[str]:
     """One edit; `alone` where there is nothing that it takes the place of."""
     path = safe(edit.path)
     if is_long(edit):

@@ -1,6 +1,6 @@
 """A change in the words of the file: what a person would have to edit to bring it about."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -39,6 +39,35 @@ def edits_of(change: Change, named: Named = NO_NAMES) -> tuple[Edit, ...]:
     before = {**before, **{name: f.old for name, f in shown.items() if there is not None}}
     old = _words(kind, before, named) if there else {}
     return (*edits, *_differences(kind, old, _words(kind, after, named), shown))
+
+
+def edits_between(
+    kind: Kind, before: Fields | None, after: Fields | None, named: Named = NO_NAMES
+) -> tuple[Edit, ...]:
+    """What makes one definition of an object, None where there is none, of another.
+
+    Of one that goes, all that it was.
+    """
+    old, new = before or {}, after or {}
+    differ = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if not kind.can_be_imported:
+        return tuple(Edit(_path(kind, n), old.get(n), new.get(n)) for n in differ)
+    hidden = {n for n in {**old, **new} if is_hidden(old.get(n)) or is_hidden(new.get(n))}
+    if hidden:
+        edits = (Edit(_path(kind, n), old.get(n), new.get(n)) for n in differ if n in hidden)
+        was, now = (_without(hidden, fields) for fields in (before, after))
+        return (*edits, *edits_between(kind, was, now, named))
+    if after is None:
+        gone = edits_between(kind, None, before, named) if before else ()
+        return tuple(Edit(edit.path, edit.new, None) for edit in gone)
+    was, now = kind.complete(before or {}), kind.complete(after)
+    fields = [name for name in now if before is None or was[name] != now[name]]
+    old_words = _words(kind, was, named) if before is not None else {}
+    return tuple(_differences(kind, old_words, _words(kind, now, named), fields))
+
+
+def _without(names: Collection[str], fields: Fields | None) -> Fields | None:
+    return None if fields is None else {n: v for n, v in fields.items() if n not in names}
 
 
 def _is_hidden(field: FieldChange) -> bool:
