@@ -72,7 +72,7 @@ def test_rollback_shows_the_way_back_and_goes_it_with_yes(
     shown = changed.call("rollback")
     assert shown.code == 1
     assert "Cancelled." in shown.err
-    assert "--yes" in shown.out
+    assert "--yes" in shown.err
     assert definitions(changed) == before
 
     done = changed.call("rollback", "--yes")
