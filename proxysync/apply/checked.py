@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from proxysync.apply.order import Part, WriteStep
 from proxysync.apply.outcome import WriteOutcome
 from proxysync.apply.promise import Trouble
+from proxysync.kinds import KINDS
 from proxysync.model import Key
 from proxysync.store.edges import Sighting
 from proxysync.store.journal import Row
@@ -48,8 +49,9 @@ def sites_seen(checked: Iterable[Checked], told: Set[Key]) -> dict[Key, Sighting
         if one.trouble is not None:
             if not one.to_undo:
                 seen[key] = "not_served", one.trouble.message
-        elif key in told and promise.names <= promise.before.served:
-            # It was there, but was not what the file says: a check of health can tell.
+        elif key in told and KINDS[key.kind].is_host and promise.names <= promise.before.served:
+            # It was there, but was not what the file says: a check of health, which hosts alone
+            # have, can tell.
             seen[key] = "unknown", None
         elif one.step.part is not Part.TAKE and one.outcome.live is not None:
             seen[key] = "served", None

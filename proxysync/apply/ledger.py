@@ -140,6 +140,10 @@ class Ledger:
         """Remembers where NPM's nginx is known to be."""
         self._state.edges.prove(addresses)
 
+    def is_told(self, key: Key) -> bool:
+        """Whether it was told that visitors do not get to the entry's site."""
+        return key in self._state.edges.told()
+
     def sites_seen(
         self, findings: Findings, checked: Sequence[Checked], addresses: Sequence[str]
     ) -> None:

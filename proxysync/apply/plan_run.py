@@ -7,7 +7,7 @@ from proxysync.apply.checked import Checked, Unchecked
 from proxysync.apply.domain_move import DomainMove
 from proxysync.apply.hooks import Hooks
 from proxysync.apply.ledger import Ledger, old_name, outcome_of
-from proxysync.apply.order import Part, WriteStep
+from proxysync.apply.order import NO_NAMES, Part, WriteStep
 from proxysync.apply.outcome import WriteOutcome, attempt
 from proxysync.apply.promise import Before, Trouble
 from proxysync.apply.report import STOPPED, ChangeOutcome, ChangeResult, Report
@@ -60,6 +60,7 @@ class PlanRun:
         self._unseen: str | None = None
         self._made: dict[Key, int] = {}
         self._changes: Sequence[Change] = ()
+        self._spoken_for: frozenset[str] = NO_NAMES
 
     def carry_out(self, steps: Sequence[WriteStep]) -> Report:
         """A 5xx, a lost answer or an NPM that is away ends the run: NPM itself is then broken,
@@ -105,12 +106,15 @@ class PlanRun:
             row.close("released")
             return None
         self._move = self._move.after(outcome)
+        if outcome.error is None:
+            self._spoken_for |= _names_before(step.change)
         if outcome.live is not None and outcome.error is None:
             self._made[step.key] = outcome.live.npm_id
         if outcome.error is not None:
             self._close(step, row, self._ledger.not_taken(outcome, last), outcome)
             return outcome.fatal
-        if self._sites.edge is not None and outcome.promise.is_visible:
+        is_told = outcome.live is not None and self._ledger.is_told(step.key)
+        if self._sites.edge is not None and (outcome.promise.is_visible or is_told):
             self._unchecked += (Unchecked(step, row, outcome),)
         else:
             self._done(step, row, outcome)
@@ -176,11 +180,20 @@ class PlanRun:
         return {step.key for step, o in self._ended.values() if o.result is ChangeResult.FAILED}
 
     def _looks_bad(self) -> bool:
-        return self._sites.looks_bad([one.outcome.promise for one in self._unchecked])
+        return self._sites.looks_bad([self._due(one).outcome.promise for one in self._unchecked])
+
+    def _due(self, one: Unchecked) -> Unchecked:
+        """What still is to be seen of it: a host that this run has written, too, has a promise of
+        its own, and may have another name or list by now, or be off."""
+        promise = one.outcome.promise
+        if KINDS[one.step.change.kind].is_host or not promise.names & self._spoken_for:
+            return one
+        promise = replace(promise, names=promise.names - self._spoken_for)
+        return replace(one, outcome=replace(one.outcome, promise=promise))
 
     def _check_sites(self) -> NpmError | None:
         """Waits until nginx serves what was written, and undoes what does worse than before."""
-        unchecked, self._unchecked = self._unchecked, ()
+        unchecked, self._unchecked = [self._due(one) for one in self._unchecked], ()
         if not unchecked:
             return None
         self._hooks.progress(f"waiting for nginx to serve {len(unchecked)} hosts")
@@ -216,6 +229,12 @@ class PlanRun:
         self._move = self._move.after(undone)
         self._close(one.step, one.row, self._ledger.not_taken(undone, one.outcome.last), undone)
         return None
+
+
+def _names_before(change: Change) -> frozenset[str]:
+    """The names by which a host answered before it was written."""
+    kind, live = KINDS[change.kind], change.live
+    return kind.served(live.fields).names if kind.is_host and live is not None else NO_NAMES
 
 
 def _with_ids(change: Change, made: Mapping[Key, int]) -> Change:

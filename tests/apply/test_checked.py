@@ -112,3 +112,9 @@ def test_a_host_is_left_as_written_or_as_it_was_put_back() -> None:
     assert WriteOutcome(CHANGE, error=restored).left == OLD
     somebodys = ApplyError("changed in NPM", live=OLD, retry=True)
     assert WriteOutcome(CHANGE, error=somebodys).left is None
+
+
+def test_what_no_check_of_health_looks_at_is_served_when_its_hosts_are(row: Row) -> None:
+    change = replace(CHANGE, key=Key("access_list", "lan"))
+    checked = Checked(WriteStep(change), row, replace(SERVED_BEFORE, change=change), None)
+    assert sites_seen([checked], {change.key}) == {change.key: ("served", None)}

@@ -140,6 +140,33 @@ def test_a_site_that_is_there_gets_a_list_made_with_it(
     world.assert_in_sync()
 
 
+def test_a_list_and_its_hosts_change_in_one_run(house: World, services: list[DemoService]) -> None:
+    """What is asked for behind the list is what its hosts are by then."""
+    world, one = house, services[0]
+    lists = {FAMILY: {"users": USERS, "satisfy": "any"}}
+    save(world, one, lists, domains=[domain("one"), domain("old")])
+    world.apply()
+    lists = {FAMILY: {"users": {"alice": "${ALICE}"}, "satisfy": "any"}}
+    save(world, one, lists, domains=[domain("one"), domain("new")])
+    world.apply()
+    world.assert_in_sync()
+    assert [enter(world, name=name) for name in ("one", "new")] == [401, 401]
+
+    open_now: dict[str, Any] = {"access_list": "none"}
+    lists[FAMILY]["users"] = USERS
+    save(world, one, lists, **open_now)
+    world.apply()
+    assert enter(world) == 200
+    world.assert_in_sync()
+
+    save(world, one, lists)
+    world.apply()
+    lists[FAMILY]["users"] = {"bob": "${BOB}"}
+    save(world, one, lists, enabled=False)
+    world.apply("--max-delete", "100%")
+    world.assert_in_sync()
+
+
 def test_a_changed_password_is_written_and_no_other(
     house: World, services: list[DemoService]
 ) -> None:
