@@ -28,7 +28,6 @@ class Outline:
 
     entries: tuple[Written, ...]
     settings: Wording
-    whole: Position
     error: ConfigError | None
     unreadable: bool
     secrets: Mapping[str, str] = field(repr=False)
@@ -43,8 +42,8 @@ def outline(sources: Sequence[Source], whole: str, environ: Mapping[str, str]) -
     for document in documents:
         if document and document.root:
             reader.add(document.root)
-    at = Position(whole)
-    reader.finish(at, complete=bool(sources) and all(documents))
+    first = Position(whole, 1, 1) if len(sources) == 1 else Position(whole)
+    reader.finish(first, complete=bool(sources) and all(documents))
     settings = plain(reader.settings) if reader.settings else {}
     return Outline(
         entries=tuple(
@@ -52,7 +51,6 @@ def outline(sources: Sequence[Source], whole: str, environ: Mapping[str, str]) -
             for key, value in reader.values.items()
         ),
         settings=wording_of(Settings, settings),
-        whole=at,
         error=problems.error(interpolation.secrets, {}) if problems else None,
         unreadable=not all(documents),
         secrets=interpolation.secrets,

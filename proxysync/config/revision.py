@@ -15,7 +15,9 @@ from proxysync.model.text import one_line
 WHERE_GIT_IS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 """What git's own hooks set for theirs: the repository is that of the file."""
 
-QUIETLY = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"}
+QUIETLY = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none", "GIT_TERMINAL_PROMPT": "0"}
+"""A partial clone would else fetch what it lacks, by whatever program it has for that."""
+
 _OBJECT = re.compile("[0-9a-f]{40,64}")
 _HINT = (
     "Write a path, or a branch, tag or commit. If it is in the repository, the clone may be a "

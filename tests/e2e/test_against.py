@@ -258,6 +258,21 @@ def test_nothing_that_the_repository_configures_is_run(alone: World) -> None:
     assert not ran.exists()
 
 
+def test_nothing_is_fetched_for_a_clone_that_is_not_whole(alone: World) -> None:
+    origin = Repository(alone.folder)
+    edit(alone, ("${HOST}:${PORT}", "${HOST}:1"))
+    origin.commit()
+    origin.git("config", "uploadpack.allowFilter", "true")
+    source, partial = f"file://{alone.folder}", alone.folder / "partial"
+    origin.git("clone", "--quiet", "--filter=blob:none", source, str(partial))
+    done = alone.call(
+        "plan", "--against", "HEAD~1", env={"PROXYSYNC_FILE": str(partial / "proxies.yaml")}
+    )
+    assert done.code == 1
+    assert "HEAD~1:proxies.yaml is not in this clone\n  hint: " in done.err
+    assert Repository(partial).git("cat-file", "-t", "HEAD~1:proxies.yaml") == "blob"
+
+
 def test_in_a_hook_of_git_the_repository_is_that_of_the_file(alone: World, tmp_path: Path) -> None:
     shown = plan(alone, GIT_DIR=str(tmp_path / "other"), GIT_INDEX_FILE=str(tmp_path / "index"))
     assert shown["changes"] == []
