@@ -24,6 +24,7 @@ PACKAGE = Path(proxysync.__file__).parent
 ROOT = PACKAGE.parent
 ROOMS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
 GENERATED = ROOT / "docs" / "events.md"
+TROUBLE = ROOT / "docs" / "troubleshooting.md"
 
 ABOUT_THE_CODE = {ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")}
 PROMISES = ROOT / "tests" / "promises" / "README.md"
@@ -49,6 +50,20 @@ def commands(page: Path) -> set[str]:
     blocks = "\n".join(re.sub(" *#.*", "", block) for block in FENCE.findall(page.read_text()))
     lines = {line.strip() for line in blocks.splitlines()} | spans(page)
     return {line for line in lines if line.startswith(("proxysync ", "make "))}
+
+
+@cache
+def messages() -> str:
+    """All texts of the package, each on a line, with … for what is put into them."""
+    found: list[str] = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = (p.value if isinstance(p, ast.Constant) else "…" for p in node.values)
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
 
 
 @cache
@@ -190,3 +205,11 @@ def test_a_wrong_name_is_noticed() -> None:
         ["nothing"],
     ]
     assert list(wrong_words("proxysync apply --yes --nothing")) == ["--nothing"]
+
+
+def test_each_message_that_is_explained_is_one_of_ours() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", TROUBLE.read_text(), re.MULTILINE)
+    said = [message for message in rows if message not in ("it says", "---")]
+    assert len(said) > 20
+    parts = [part.strip() for message in said for part in message.split("…")]
+    assert [part for part in parts if part not in messages()] == []
