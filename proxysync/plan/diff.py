@@ -24,6 +24,11 @@ from proxysync.plan.secrets import digests_of, with_secrets
 
 ORPHAN = "an orphan: it carries our marker, but has no entry, and the state does not know it"
 
+NOT_KEPT = (
+    "nobody keeps the passwords that it had, so that a rollback cannot bring them back; put its "
+    "entry back into the file as it was, with the variables of its passwords, and apply that"
+)
+
 
 def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
     """What an entry needs, seen alone: other hosts are not considered yet."""
@@ -38,7 +43,7 @@ def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
         digests=digests_of(match.entry, policy.secret_key),
         notes=(*match.entry.warnings, *_unchangeable(match)),
     )
-    problem = match.entry.problem or _nothing_to_keep(match) or _lacks_secrets(match)
+    problem = match.entry.problem or _nothing_to_keep(match) or _lacks_secrets(match, policy)
     if problem is not None:
         draft = replace(draft, stop=Conflict(problem, comparable=False))
     elif match.entry.unknown:
@@ -87,12 +92,14 @@ def _nothing_to_keep(match: Match) -> str | None:
     return f"{reasons}. It is off, and it is not created before that is known, or put right"
 
 
-def _lacks_secrets(match: Match) -> str | None:
+def _lacks_secrets(match: Match, policy: Policy) -> str | None:
     """What neither its object nor one that it could take over has, and the entry does not give."""
     there = (match.live,) if match.live else match.namesakes
     lacks = KINDS[match.entry.kind].lacks_secrets
     told = [lacks(match.entry, live.fields) for live in there] or [lacks(match.entry, None)]
-    return None if None in told else told[0]
+    if None in told:
+        return None
+    return told[0] if policy.back_to is None else NOT_KEPT
 
 
 def _stays(unknown: tuple[str, str]) -> str:

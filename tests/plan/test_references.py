@@ -173,3 +173,9 @@ def test_a_password_that_was_changed_in_npm_is_drift_like_a_field() -> None:
     for policy in (POLICY, reporting, contested):
         change = of(make_plan([rotated], there, rows, policy), "lan")
         assert (change.is_open, change.drift) == (True, False)
+
+
+def test_a_rollback_that_lacks_a_password_leads_to_the_file() -> None:
+    entry = Desired(LAN, rules(users=("alice",)))
+    reason = of(make_plan([entry], Snapshot(()), (), replace(POLICY, back_to=3)), "lan").reason
+    assert "put its entry back into the file" in reason
