@@ -18,6 +18,7 @@ from proxysync.app.workspace import Workspace
 from proxysync.apply.hooks import Hooks
 from proxysync.apply.lock import write_lock
 from proxysync.config.environment import Environment
+from proxysync.config.load import fingerprint
 from proxysync.config.models import Config
 from proxysync.model.errors import ProxysyncError
 from proxysync.npm.client import NpmClient
@@ -68,6 +69,7 @@ def apply_once(
         opened(env.state_dir) as folder,
     ):
         folder.events.mask(config.secrets)
+        _require_same_file(config, env)
         require_no_hold(folder.state.hold_against(config.fingerprint))
         if agreed is not None or caller.saved is not None:
             now = planning.read(config, options, npm.snapshot(), folder.state)
@@ -83,6 +85,15 @@ def workspace(npm: NpmClient, folder: StateFolder, caller: Caller) -> Workspace:
     return Workspace(
         npm, folder.state, folder.journal, folder.events.emit, caller.hooks, caller.on_probe
     )
+
+
+def _require_same_file(config: Config, env: Environment) -> None:
+    """Raises ProxysyncError if the file was changed while another writer was waited for."""
+    if config.files and fingerprint(env.file) != config.fingerprint:
+        raise ProxysyncError(
+            f"{env.file} was changed since it was read, so nothing was written",
+            hint="Run it again: what stands in it now is applied then.",
+        )
 
 
 def _require_agreed(planned: Planned, agreed: Plan | None, saved: SavedPlan | None) -> None:

@@ -146,3 +146,24 @@ def test_shell_with_another_state_folder_is_told_of_the_daemons(
                 assert done.json is not None
             assert OTHER_DAEMON not in world.call(*words).err, words
     assert OTHER_DAEMON not in second.call("plan").err
+
+
+def test_file_that_was_changed_while_it_waited_is_not_applied_as_it_was(
+    small_world: World, services: list[DemoService]
+) -> None:
+    small_world.write({"one": {"upstream": services[0].url}})
+    log = small_world.folder / "waiting.log"
+    with log.open("w") as err, elsewhere(small_world):
+        process = subprocess.Popen(
+            small_world.command("apply", "--yes"),
+            env=small_world.env,
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+        )
+        eventually(lambda: "waiting for another proxysync" in log.read_text())
+        small_world.write({"one": {"upstream": services[1].url}})
+    assert process.wait(timeout=60) == 1
+    assert "was changed since it was read, so nothing was written" in log.read_text()
+    assert small_world.npm.hosts() == []
+    small_world.apply()
+    assert int(small_world.npm.host("one")["forward_port"]) == services[1].port
