@@ -30,8 +30,14 @@ class Repository:
             text=True,
         ).stdout.strip()
 
-    def commit(self) -> str:
-        """All that is in the folder, as a commit."""
+    def commit(self, *words: str, message: str = "edit") -> str:
+        """All that is in the folder, as a commit; `words` are more that git is told."""
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message=edit")
+        self.git(*words, "commit", "--quiet", "--allow-empty", f"--message={message}")
         return self.git("rev-parse", "HEAD")
+
+    def push(self, to: Path, *words: str, message: str = "edit") -> str:
+        """A commit as for `commit`, which is from then on what `to` has, whatever that had."""
+        made = self.commit(*words, message=message)
+        self.git("push", "--quiet", "--force", str(to), "HEAD:refs/heads/main")
+        return made

@@ -8,6 +8,8 @@ from proxysync.app.state_folder import earlier_secrets
 from proxysync.config.environment import Environment
 from proxysync.config.load import load
 from proxysync.config.models import Config
+from proxysync.git.errors import GitError
+from proxysync.git.place import Place
 from proxysync.npm.client import NpmClient
 from proxysync.npm.patience import ENDLESS, Patience
 from proxysync.npm.session import Session
@@ -19,8 +21,22 @@ def load_config(env: Environment, environ: Mapping[str, str]) -> Config:
 
     Raises ConfigError with everything that is wrong with it.
     """
-    config = load(env.file, environ)
+    config = load(env.file, environ) if env.place is None else _load_from(env.place, environ)
     return replace(config, secrets={**earlier_secrets(env.state_dir), **config.secrets})
+
+
+def _load_from(place: Place, environ: Mapping[str, str]) -> Config:
+    """The file of the commit that counts, all of it from that one."""
+    while (commit := place.commit) is not None:
+        config = load(place.file, environ)
+        if place.commit == commit:
+            return replace(config, commit=commit)
+    raise GitError(
+        f"the daemon has not fetched {place.remote} into {place.home} yet",
+        hint="Start it (`proxysync run`) with the same settings, or see `proxysync events --source "
+        "git` for what keeps it from that. -f names another file.",
+        code="git.no_checkout",
+    )
 
 
 def connect(

@@ -47,13 +47,14 @@ class Executed:
 class Executor:
     """Carries out one plan in one NPM, whatever it is made from; the caller holds the write lock.
 
-    `trigger` and `fingerprint` (of the file) stand in the history.
+    `trigger`, and `fingerprint` and `commit` of the file, stand in the history.
     """
 
     workspace: Workspace
     settings: Settings
     trigger: str
     fingerprint: str
+    commit: str | None = None
 
     def recover(self) -> Recovered:
         """Ends what an earlier run left open. Raises NpmError if NPM cannot be read."""
@@ -87,6 +88,7 @@ class Executor:
             snapshot,
             trigger=self.trigger,
             fingerprint=self.fingerprint,
+            commit=self.commit,
             refused=rehearsal.refused,
         )
         return Executed(plan, report)
@@ -99,7 +101,13 @@ class Executor:
         if not first.plan.to_make:
             raise error
         engine = self._engine(first.disable_first)
-        report = engine.run(first.plan, snapshot, trigger="recovery", fingerprint=self.fingerprint)
+        report = engine.run(
+            first.plan,
+            snapshot,
+            trigger="recovery",
+            fingerprint=self.fingerprint,
+            commit=self.commit,
+        )
         if not report.ok:
             raise report.error or error
 

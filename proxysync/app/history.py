@@ -35,7 +35,10 @@ class AppliedChange:
 
 @dataclass(frozen=True)
 class AppliedRun:
-    """One run and its writes; `ended` and `outcome` are None while it is under way, or was cut."""
+    """One run and its writes; `ended` and `outcome` are None while it is under way, or was cut.
+
+    `commit` is None where the file came from no repository.
+    """
 
     id: int
     started: str
@@ -43,6 +46,7 @@ class AppliedRun:
     trigger: str
     outcome: str | None
     changes: tuple[AppliedChange, ...]
+    commit: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -51,6 +55,7 @@ class AppliedRun:
             "ended": self.ended,
             "why": self.trigger,
             "outcome": self.outcome,
+            "commit": self.commit,
             "changes": [change.to_json() for change in self.changes],
         }
 
@@ -92,6 +97,7 @@ def applied_run(
         trigger=redact_text(run.trigger, secrets),
         outcome=None if run.outcome is None else redact_text(run.outcome, secrets),
         changes=tuple(_change(entry, secrets) for entry in entries if entry.is_change),
+        commit=run.commit,
     )
 
 

@@ -26,7 +26,7 @@ def reconcile(
     With `respect_backoff`, an entry whose next try is not due yet stays blocked. Raises NpmError
     if NPM cannot be read.
     """
-    executor = Executor(work, config.settings, options.trigger, config.fingerprint)
+    executor = Executor(work, config.settings, options.trigger, config.fingerprint, config.commit)
     recovered = executor.recover()
     planned = planning.plan_from(planning.read(config, options, recovered.snapshot, work.state))
     if work.on_plan is not None:

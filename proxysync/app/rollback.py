@@ -18,6 +18,7 @@ from proxysync.apply.lock import write_lock
 from proxysync.config.environment import Environment
 from proxysync.config.load import ConfigError, fingerprint
 from proxysync.config.models import Settings
+from proxysync.git.errors import GitError
 from proxysync.model import Snapshot
 from proxysync.model.errors import ProxysyncError
 from proxysync.npm.client import NpmClient
@@ -92,7 +93,7 @@ def read_file(env: Environment, environ: Mapping[str, str]) -> FileAtRollback:
     """The file as it is; where it is no good, the settings that hold without one."""
     try:
         config = load_config(env, environ)
-    except ConfigError:
+    except (ConfigError, GitError):
         secrets = earlier_secrets(env.state_dir)
         return FileAtRollback(Settings(), fingerprint(env.file) or "", secrets)
     return FileAtRollback(config.settings, config.fingerprint, config.secrets)

@@ -16,6 +16,7 @@ from proxysync.app.status import EntryStatus, collect, collect_applied, foreign,
 from proxysync.app.status_warnings import StatusWarning, of_alerts, of_file, of_state, present
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config, Settings
+from proxysync.git.place import Place
 from proxysync.model import Key, Snapshot, clock
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.event import Event
@@ -37,7 +38,7 @@ class Status:
     """How all is at one moment; `secrets` are not to be shown.
 
     `trouble` is why NPM could not be asked: then this is what the state knows. `notes` are for a
-    person.
+    person. `commit` is the one that a file from a repository is from.
     """
 
     entries: tuple[EntryStatus, ...]
@@ -45,6 +46,7 @@ class Status:
     trouble: ProxysyncError | None
     secrets: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
+    commit: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `status --format json`, without secrets."""
@@ -54,6 +56,7 @@ class Status:
         value = {
             "proxies": [entry.to_json() for entry in self.entries],
             "warnings": [warning.to_json() for warning in warnings],
+            "commit": self.commit,
         }
         masked: dict[str, Any] = redact(value, self.secrets)
         return masked
@@ -63,7 +66,8 @@ class StatusView:
     """What is to be shown, read again each time it is asked for; NPM only now and then.
 
     With a `name` it is of that entry alone, and says what last happened to it; with `everything`
-    also of hosts in NPM that are not ours. To be closed.
+    also of hosts in NPM that are not ours. `place` is where a file from a repository is. To be
+    closed.
     """
 
     def __init__(
@@ -74,12 +78,14 @@ class StatusView:
         *,
         name: str | None = None,
         everything: bool = False,
+        place: Place | None = None,
     ) -> None:
         self._load = load
         self._connect = connect
         self._state_dir = state_dir
         self._name = name
         self._everything = everything
+        self._place = place
         self._npm: NpmClient | None = None
         self._stored = StateReader()
         self._snapshot: Snapshot | None = None
@@ -134,7 +140,10 @@ class StatusView:
             alerts = health.alerts.active()
         state = self._stored.state
         warnings = (*present, *of_state(state, config), *of_alerts(alerts.values()))
-        return Status(tuple(entries), warnings, trouble, config.secrets, self._stored.warnings)
+        commit = self._place.commit if self._place else None
+        return Status(
+            tuple(entries), warnings, trouble, config.secrets, self._stored.warnings, commit
+        )
 
     def _plan(
         self, config: Config

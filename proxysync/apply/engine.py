@@ -51,12 +51,13 @@ class Engine:
         *,
         trigger: str,
         fingerprint: str,
+        commit: str | None = None,
         refused: Sequence[tuple[Change, ChangeOutcome]] = (),
     ) -> Report:
         """Carries out `plan.to_make`; the caller holds the write lock.
 
-        The plan was made from the `snapshot`. `trigger` and `fingerprint` (of the file) stand in
-        the history, and so does what was `refused` in the rehearsal.
+        The plan was made from the `snapshot`. `trigger`, and `fingerprint` and `commit` of the
+        file, stand in the history, and so does what was `refused` in the rehearsal.
         """
         for applied in plan.records:
             self._state.record(applied)
@@ -64,7 +65,7 @@ class Engine:
         self._state.forget(plan.forget)
         if not plan.to_make and not refused:
             return Report()
-        run_id = self._journal.begin(trigger, fingerprint, self._hosts.instance)
+        run_id = self._journal.begin(trigger, fingerprint, self._hosts.instance, commit)
         for change, outcome in refused:
             row = open_row(self._journal, run_id, change)
             row.close(str(outcome.result), outcome.message)

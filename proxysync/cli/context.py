@@ -32,12 +32,12 @@ BESIDE_A_DAEMON = frozenset(
 )
 """Commands that mean little with another state than that of the daemon."""
 
-URL, FILE = "PROXYSYNC_NPM_URL", "PROXYSYNC_FILE"
+URL, FILE, GIT = "PROXYSYNC_NPM_URL", "PROXYSYNC_FILE", "PROXYSYNC_GIT_URL"
 SECRETS = frozenset(("PROXYSYNC_NPM_SECRET", "PROXYSYNC_NPM_SECRET_FILE"))
 
 OWN_SETTINGS = {
     **dict.fromkeys((*BESIDE_A_DAEMON, "doctor"), (URL,)),
-    **dict.fromkeys(("validate", "add", "set", "remove"), (URL, FILE)),
+    **dict.fromkeys(("validate", "add", "set", "remove"), (URL, FILE, GIT)),
 }
 """Of which settings one at least makes a command need none of the service's."""
 

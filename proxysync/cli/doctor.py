@@ -11,7 +11,7 @@ from proxysync.app.doctor import Check, Diagnosis, diagnose
 from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_format
 from proxysync.cli.terminal import safe
-from proxysync.config.environment import SettingError
+from proxysync.config.setting import SettingError
 from proxysync.model.palette import paint
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}

@@ -9,6 +9,7 @@ from proxysync.app.edit import Edited, Editor
 from proxysync.app.verdict import Verdict
 from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_format
+from proxysync.model.errors import ProxysyncError
 from proxysync.model.palette import paint
 
 COLOURS = {"+": "green", "-": "red"}
@@ -20,9 +21,18 @@ def add_edit_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def editor(arguments: argparse.Namespace) -> Editor:
-    """The editor of the file that the environment names."""
+    """The editor of the file that the environment names.
+
+    Raises ProxysyncError where that comes from a repository.
+    """
+    env = context.environment(arguments)
+    if env.remote is not None:
+        raise ProxysyncError(
+            f"the file comes from a git repository: {env.remote}",
+            hint="Edit it in a clone and push (-f names the file there); the daemon fetches it.",
+        )
     return Editor(
-        context.environment(arguments).file,
+        env.file,
         os.environ,
         probe=not arguments.no_probe,
         on_probe=terminal.progress("probing"),

@@ -20,6 +20,11 @@ SHRINK = {"OUTCOME": 16, "CHANGES": 16}
 """Free texts, and the characters that are left of them on the narrowest terminal."""
 
 
+NO_COMMIT = "–"
+SHOWN = 12
+"""Characters of a commit's id; JSON has all of them."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", nargs="?", type=int, help="only this run, in detail")
     parser.add_argument(
@@ -41,15 +46,19 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.print_json(found.to_json())
         return 0
     label = label_among(change.key for run in found.runs for change in run.changes)
-    rows = [_row(run, label) for run in found.runs]
+    with_commit = any(run.commit for run in found.runs)
+    heads = (*HEADS[:2], "COMMIT", *HEADS[2:]) if with_commit else HEADS
+    rows = [_row(run, label, with_commit=with_commit) for run in found.runs]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(table(HEADS, rows, width=width, shrink=SHRINK, on=terminal.colours(sys.stdout)))
+    print(table(heads, rows, width=width, shrink=SHRINK, on=terminal.colours(sys.stdout)))
     return 0
 
 
-def _row(run: AppliedRun, label: Callable[[Key], str]) -> list[Cell]:
+def _row(run: AppliedRun, label: Callable[[Key], str], *, with_commit: bool) -> list[Cell]:
+    """`with_commit` where a run has one: then there is a column for it."""
     outcome, what = run.outcome or "interrupted", _what(run.changes, label)
-    return [Cell(text) for text in (str(run.id), run.started, run.trigger, outcome, what)]
+    commit = [(run.commit or NO_COMMIT)[:SHOWN]] if with_commit else []
+    return [Cell(text) for text in (str(run.id), run.started, *commit, run.trigger, outcome, what)]
 
 
 def _what(changes: Sequence[AppliedChange], label: Callable[[Key], str], most: int = 4) -> str:

@@ -24,7 +24,7 @@ def _text(found: RunDetails) -> str:
     run, on = found.run, terminal.colours(sys.stdout)
     label = label_among(change.key for change in run.changes)
     head = f"run {run.id}, {run.started}, {run.trigger}: {run.outcome or 'interrupted'}"
-    lines = [safe(head)]
+    lines = [safe(head), *([f"commit {run.commit}"] if run.commit else [])]
     for index, change in enumerate(run.changes):
         ended = "" if change.outcome == "done" else f" ({change.outcome or 'interrupted'})"
         why = f": {change.message}" if change.message else ""

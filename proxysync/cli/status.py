@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         env.state_dir,
         name=arguments.name,
         everything=arguments.all,
+        place=env.place,
     )
     with closing(view):
         if arguments.watch:
@@ -86,7 +87,8 @@ def render_frame(status: Status) -> str:
     """The table and all that belongs below it; what has to be said besides goes to stderr."""
     _note(status)
     now = clock.now()
-    parts = [render(status.entries, [*_away(status.trouble), *status.warnings], now)]
+    parts = [f"commit {status.commit[:12]}"] if status.commit else []
+    parts += [render(status.entries, [*_away(status.trouble), *status.warnings], now)]
     parts += [details(entry, now) for entry in status.entries if entry.changes is not None]
     return "\n\n".join(parts)
 

@@ -1,15 +1,17 @@
 """Settings from the environment and from flags of the same names; flags win."""
 
-import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from proxysync.config.git_settings import read_remote
+from proxysync.config.setting import Secret, SettingError, read_secret_file
+from proxysync.git.place import Place
+from proxysync.git.remote import Remote
 from proxysync.model.errors import ProxysyncError
 
-MAX_SECRET_BYTES = 64 * 1024
 _URL_EXAMPLE = "Write it like http://10.0.0.2:81 or http://[fd00::2]:81."
 CREDENTIALS = ("npm_secret", "npm-secret")
 """Names that the secret may have as a systemd credential."""
@@ -17,38 +19,12 @@ CREDENTIALS = ("npm_secret", "npm-secret")
 PASSWORD = "Put the password of the NPM user into it, and nothing else."  # noqa: S105
 
 
-class Secret:
-    """A text that shows itself only when it is asked for."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
-class SettingError(ProxysyncError):
-    """A setting that is missing or makes no sense."""
-
-    code = "environment.invalid"
-
-
 @dataclass(frozen=True)
 class Environment:
     """Where things are; None is what nobody has set. `npm_url` ends neither in a slash nor `/api`.
 
-    `state_dir` may not exist yet.
+    `state_dir` may not exist yet. With a `remote`, the file comes from there: `file` is where the
+    daemon has it.
     """
 
     file: Path
@@ -59,6 +35,12 @@ class Environment:
     ca_file: Path | None = None
     listen: str | None = None
     api_token: Secret | None = None
+    remote: Remote | None = None
+
+    @property
+    def place(self) -> Place | None:
+        """Where the daemon keeps what it took from the remote; None without one."""
+        return None if self.remote is None else Place(self.remote, self.state_dir)
 
     def require_npm(self) -> None:
         """Raises ProxysyncError that names what is missing to log in to NPM."""
@@ -91,7 +73,9 @@ def read_environment(
     ca_file = given.get("PROXYSYNC_NPM_CA_FILE")
     url = given.get("PROXYSYNC_NPM_URL")
     token = given.get("PROXYSYNC_API_TOKEN")
-    return Environment(
+    # Whoever names a file for one command means that one.
+    remote = None if "PROXYSYNC_FILE" in flags else read_remote(given)
+    env = Environment(
         file=Path(given.get("PROXYSYNC_FILE", "proxies.yaml")),
         state_dir=_state_dir(given),
         npm_url=None if url is None else _npm_url(url),
@@ -100,7 +84,9 @@ def read_environment(
         ca_file=None if ca_file is None else Path(ca_file),
         listen=given.get("PROXYSYNC_LISTEN"),
         api_token=None if token is None else Secret(token),
+        remote=remote,
     )
+    return replace(env, file=env.place.file) if env.place else env
 
 
 def _state_dir(given: Mapping[str, str]) -> Path:
@@ -146,34 +132,6 @@ def _credential(given: Mapping[str, str]) -> Secret | None:
         if path.exists():
             return Secret(read_secret_file(path, "the systemd credential", PASSWORD))
     return None
-
-
-def read_secret_file(path: Path, what: str, hint: str) -> str:
-    """The text of a small file, without the line end after it; `what` is how messages call it.
-
-    Raises SettingError with `hint` if it cannot be read, is empty or too large, or no text.
-    """
-    try:
-        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(MAX_SECRET_BYTES + 1) or b""
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise SettingError(
-            f"{what} {path} cannot be read: {reason}",
-            hint="Name a file that proxysync's user can read.",
-        ) from error
-    try:
-        text = content.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        text = ""
-    if not text or len(content) > MAX_SECRET_BYTES:
-        raise SettingError(
-            f"{what} {path} is {'empty' if not content.strip() else 'no text of up to 64 KiB'}",
-            hint=hint,
-        )
-    return text
 
 
 def _npm_url(text: str) -> str:

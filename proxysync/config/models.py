@@ -118,13 +118,14 @@ class Config:
     `fingerprint` changes with its content; `files` is empty for a text from memory, and
     `attachments` are the files that its entries name, as they were when it was read. `secrets`
     maps the values of secret variables to their `${NAME}`, and `variables` are all that were
-    looked up.
+    looked up. `commit` is the one that a file from a repository is from.
     """
 
     settings: Settings
     resources: tuple[Resource, ...]
     maybe_truncated: bool = False
     fingerprint: str = ""
+    commit: str | None = None
     files: tuple[Path, ...] = ()
     attachments: Digests = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict)

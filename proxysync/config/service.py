@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxysync.config.environment import MAX_SECRET_BYTES, SettingError
+from proxysync.config.setting import MAX_SECRET_BYTES, SettingError
 
 FOLDER = Path("/etc/proxysync")
 STATE = Path("/var/lib/proxysync")

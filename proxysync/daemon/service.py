@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from proxysync.app import hold as holding
@@ -20,6 +21,7 @@ from proxysync.config.models import Config, Settings
 from proxysync.config.source import is_detached
 from proxysync.config.variables import have_changed
 from proxysync.daemon.alerts import Alerts
+from proxysync.daemon.git import GitFollower
 from proxysync.daemon.monitoring import Monitoring
 from proxysync.daemon.repairs import Repairs
 from proxysync.daemon.retries import Retries
@@ -44,7 +46,6 @@ STATE_ERRORS = (StateError, LockedError, OSError)
 DEFAULT_RESYNC = 300.0
 """Seconds between two looks at NPM while no file has been read yet."""
 
-
 ENTRY = "entry "
 """How the topics of the alerts about one entry begin."""
 
@@ -67,6 +68,7 @@ class Service:
         stop: Callable[[], bool],
         relock: Callable[[], object] = lambda: None,
         repairs: Repairs | None = None,
+        git: GitFollower | None = None,
     ) -> None:
         """`relock` makes sure of the daemon's lock before a lost state is written anew."""
         self._path = path
@@ -85,6 +87,7 @@ class Service:
         self._config: Config | None = None
         self._seen: str | None = None
         self._attachments: Digests = {}
+        self._git = git
         self._vanished = Vanished()
         self._alerts = Alerts(events.emit)
         self._retries = Retries()
@@ -102,24 +105,30 @@ class Service:
 
     def load(self, *, asked: bool = False) -> bool:
         """Loads the file if it is valid and new; says so if it is not."""
+        commit = None
+        if self._git and (commit := self._git.take(asked=asked)) is None:
+            return False  # the follower tells why there is none
         seen = fingerprint_of(self._path)
         rotated = self._beside_changed()
         if seen is not None and seen == self._seen and not asked and not rotated:
+            if self._config is not None and seen == self._config.fingerprint:
+                self._config = replace(self._config, commit=commit)
             return False
         self._seen = seen
         if asked:
             self._alerts.end("config")
         try:
-            config = load(self._path, self._environ)
+            config = replace(load(self._path, self._environ), commit=commit)
         except ConfigError as error:
             self._attachments = error.attachments
             kept = "\nThe last valid file is kept." if self._config else ""
-            data = {"problems": error.to_json()}
+            data = {"problems": error.to_json(), "commit": commit}
             self._alerts.fire("config", NewEvent("config.invalid", f"{error}{kept}", data=data))
             return False
         self._attachments = config.attachments
         self._alerts.end("config")
-        if waits := self._vanished.waits(self._config, config):
+        # A commit is there as a whole: what it has no more is meant to be gone.
+        if not self._git and (waits := self._vanished.waits(self._config, config)):
             self._wait_for(waits)
             return True
         self._alerts.end("missing")
@@ -133,7 +142,7 @@ class Service:
         self._events.mask(config.secrets)
         message = f"{self._path} is loaded: {entries(len(config.resources))}"
         loaded = {"fingerprint": config.fingerprint, "entries": len(config.resources)}
-        self._events.emit(NewEvent("config.loaded", message, data=loaded))
+        self._events.emit(NewEvent("config.loaded", message, data={**loaded, "commit": commit}))
         return True
 
     def _wait_for(self, files: tuple[Path, ...]) -> None:
@@ -349,7 +358,8 @@ class Service:
 
     def _tell_refused(self, done: ReconcileResult) -> None:
         if done.plan.refused:
-            self._alerts.fire("plan", NewEvent("plan.refused", done.plan.refused))
+            data = {"commit": self._config.commit if self._config else None}
+            self._alerts.fire("plan", NewEvent("plan.refused", done.plan.refused, data=data))
         else:
             self._alerts.end("plan")
 

@@ -1,7 +1,8 @@
 """The daemon from its start to its end: what it holds, what it is made of, and in which order."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 
 from proxysync.app.access import connect
 from proxysync.app.state_folder import StateFolder, open_folder
@@ -10,7 +11,9 @@ from proxysync.apply.hooks import Hooks
 from proxysync.apply.lock import DaemonLock
 from proxysync.apply.machine import announced
 from proxysync.config.environment import Environment
+from proxysync.config.git_settings import to_fetch
 from proxysync.daemon import notify
+from proxysync.daemon.git import GitFollower
 from proxysync.daemon.inbox import Inbox, Trigger
 from proxysync.daemon.loop import Loop
 from proxysync.daemon.monitoring import Monitoring, npm_probe
@@ -45,6 +48,8 @@ def run_daemon(
 
     Raises ProxysyncError for what keeps it from starting, and will not pass by itself.
     """
+    if env.remote is not None:
+        env = replace(env, remote=to_fetch(env.remote))
     npm = connect(env, pause=stop.wait, stop=stop)
     _check(npm)
     make_folder(env.state_dir)
@@ -70,9 +75,11 @@ def _serve(
     lock: DaemonLock,
 ) -> None:
     events = EventQueue(folder.events)
-    events.emit(NewEvent("daemon.started", f"keeping {npm.url} in sync with {env.file}"))
+    what = env.remote or env.file
+    events.emit(NewEvent("daemon.started", f"keeping {npm.url} in sync with {what}"))
     repairs = Repairs()
     monitor = _monitor(npm, folder, repairs, inbox)
+    git = _git(env, events, inbox)
     service = Service(
         env.file,
         env.state_dir,
@@ -84,15 +91,23 @@ def _serve(
         stop=stop,
         relock=lock.renew,
         repairs=repairs,
+        git=git,
     )
     watcher = FileWatcher(env.file, lambda: inbox.put(Trigger.FILE), service.watching)
     with told_to(service.failed):
-        with monitor:
+        with monitor, git or nullcontext():
             Loop(service, watcher, stop, inbox).run()
             folder.database.be_brief()
         events.emit(NewEvent("daemon.stopped", "stopped by signal"))
         service.tend()
     folder.database.close()
+
+
+def _git(env: Environment, events: EventQueue, inbox: Inbox) -> GitFollower | None:
+    """What follows the repository that the file comes from, if it comes from one."""
+    if env.place is None:
+        return None
+    return GitFollower(env.place, events.emit, lambda: inbox.put(Trigger.FILE))
 
 
 def _hooks(stop: Stop, events: EventQueue) -> Hooks:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from proxysync.model.event import SOURCES, NewEvent, Severity, Source
 
 HINT = "what to do about it"
+COMMIT = "where it is from, null for a file that is not from a repository"
 NPM_ID = "the host's id in NPM, null where it has none"
 
 
@@ -46,7 +47,11 @@ _TYPES = (
     EventType(
         "config.loaded", "config", ("info",),
         "The file was read, is valid, and is the one that NPM is made to match from now on.",
-        {"fingerprint": "identifies the file's content", "entries": "how many entries it has"},
+        {
+            "fingerprint": "identifies the file's content",
+            "entries": "how many entries it has",
+            "commit": COMMIT,
+        },
     ),
     EventType(
         "config.unchanged", "config", ("info",),
@@ -55,7 +60,10 @@ _TYPES = (
     EventType(
         "config.invalid", "config", ("error",),
         "The file cannot be read or has errors; the last valid file is kept.",
-        {"problems": "a list with the file, line, column, path, message and hint of each error"},
+        {
+            "problems": "a list with the file, line, column, path, message and hint of each error",
+            "commit": COMMIT,
+        },
     ),
     EventType(
         "config.missing", "config", ("warn",),
@@ -75,6 +83,7 @@ _TYPES = (
     EventType(
         "plan.refused", "plan", ("error",),
         "A plan would delete or disable too much, or NPM shows too few hosts: nothing is written.",
+        {"commit": COMMIT},
     ),
     EventType(
         "proxy.conflict", "plan", ("error",),
@@ -227,6 +236,26 @@ _TYPES = (
         "A certificate in use, by foreign hosts too, has expired.",
         {"days_left": "0", "hint": HINT},
     ),
+    EventType(
+        "git.updated", "git", ("info",),
+        "A new commit of the repository was fetched, and its file is to be loaded.",
+        {
+            "commit": "its id",
+            "subject": "the first line of what its author says of it",
+            "previous": "the id of the commit before it, null where there was none",
+        },
+    ),
+    EventType(
+        "git.failed", "git", ("error",),
+        "The repository cannot be had, or its newest commit not be taken; the last one is kept, "
+        "and it is tried again. Told once for as long as it goes on.",
+        {
+            "reason": "tells one trouble from another",
+            "commit": "the commit that is refused, null where it is about no commit",
+            "hint": HINT,
+        },
+    ),
+    EventType("git.back", "git", ("info",), "The repository can be had again."),
     EventType("daemon.started", "daemon", ("info",), "The daemon has started."),
     EventType("daemon.stopped", "daemon", ("info",), "The daemon was told to end, and has ended."),
     EventType(

@@ -16,7 +16,8 @@ ENTRIES = "SELECT journal.*, run.instance FROM journal JOIN run ON run.id = run_
 class Run:
     """One apply: why it was made and how it ended; `ended` is None while it is under way.
 
-    `fingerprint` is the file's, `instance` whose hosts it wrote.
+    `fingerprint` is the file's, `instance` whose hosts it wrote, `commit` what a file from a
+    repository was from.
     """
 
     id: int
@@ -26,6 +27,7 @@ class Run:
     started: str
     ended: str | None
     outcome: str | None
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,15 @@ class Journal:
         self._target = target
         self.flights = Flights(database, target)
 
-    def begin(self, trigger: str, fingerprint: str, instance: str) -> int:
+    def begin(
+        self, trigger: str, fingerprint: str, instance: str, commit: str | None = None
+    ) -> int:
         """Opens a run and returns its id."""
         with self._database.transaction() as connection:
             cursor = connection.execute(
-                "INSERT INTO run (target, why, fingerprint, instance, started)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (self._target, trigger, fingerprint, instance, clock.to_text(clock.now())),
+                "INSERT INTO run (target, why, fingerprint, instance, started, git_commit)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (self._target, trigger, fingerprint, instance, clock.to_text(clock.now()), commit),
             )
             return int(cursor.lastrowid or 0)
 
@@ -215,6 +219,7 @@ def _run(row: Any) -> Run:
         started=row["started"],
         ended=row["ended"],
         outcome=row["outcome"],
+        commit=row["git_commit"],
     )
 
 

@@ -222,4 +222,7 @@ MIGRATIONS: tuple[str, ...] = (
         seconds REAL
     ) STRICT;
     """,
+    """
+    ALTER TABLE run ADD COLUMN git_commit TEXT;
+    """,
 )

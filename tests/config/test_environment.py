@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from proxysync.config.environment import Environment, Secret, read_environment
+from proxysync.config.environment import Environment, read_environment
+from proxysync.config.git_settings import to_fetch
+from proxysync.config.setting import Secret
 from proxysync.model.errors import ProxysyncError
 
 HOME = {"HOME": "/home/me"}
@@ -214,3 +216,83 @@ def test_reading_the_environment_imports_nothing_heavy() -> None:
         "assert not {'idna', 'cryptography'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
+
+
+def test_a_repository_takes_the_place_of_the_file() -> None:
+    env = read(
+        PROXYSYNC_FILE="/etc/p.yaml",
+        PROXYSYNC_STATE_DIR="/state",
+        PROXYSYNC_GIT_URL="git@git.example.com:me/infra.git",
+        PROXYSYNC_GIT_PATH="npm/proxies.yaml",
+        PROXYSYNC_GIT_BRANCH="feature/a",
+        PROXYSYNC_GIT_INTERVAL="30s",
+        PROXYSYNC_GIT_KEY_FILE="/nowhere/key",
+    )
+    assert env.file == Path("/state/git/current/npm/proxies.yaml")
+    assert env.remote is not None
+    assert (env.remote.protocol, env.remote.ref, env.remote.interval) == (
+        "ssh", "refs/heads/feature/a", 30.0,
+    )  # fmt: skip
+    with pytest.raises(ProxysyncError, match="KEY_FILE /nowhere/key cannot be read"):
+        to_fetch(env.remote)
+    flag = read({"PROXYSYNC_FILE": "x.yaml"}, PROXYSYNC_GIT_URL="https://git.example.com/x")
+    assert (flag.file, flag.remote) == (Path("x.yaml"), None)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://me:hunter2hunter2@git.example.com/x.git", "PROXYSYNC_GIT_TOKEN_FILE"),
+        ("https://hunter2hunter2@git.example.com/x.git", "PROXYSYNC_GIT_TOKEN_FILE"),
+        ("ssh://git:hunter2hunter2@git.example.com/x.git", "PROXYSYNC_GIT_KEY_FILE"),
+        ("git:hunter2hunter2@git.example.com:x.git", "password"),
+        ("https://git.example.com/x.git?token=hunter2hunter2", "query"),
+        ("ext::sh -c touch% /tmp/x", "no URL"),
+        ("git://git.example.com/x.git", "is none of https://, ssh://"),
+        ("--upload-pack=touch", "no URL"),
+        ("-oProxyCommand=x:y", "no URL"),
+        ("ssh://-oProxyCommand=x/y", "no valid host"),
+        ("/srv/infra.git", "Did you mean file:///srv/infra.git?"),
+        ("https://", "no valid host"),
+    ],
+)
+def test_a_url_that_git_is_not_to_have_is_refused(url: str, why: str) -> None:
+    message = refused(PROXYSYNC_GIT_URL=url)
+    assert why in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"PATH": "../x"},
+        {"PATH": "/x"},
+        {"BRANCH": "--x"},
+        {"BRANCH": "a:b"},
+        {"BRANCH": "a*"},
+        {"INTERVAL": "0s"},
+        {"INTERVAL": "often"},
+        {"KEY_FILE": "key"},
+    ],
+)
+def test_settings_of_a_repository_that_cannot_be_meant_are_refused(
+    settings: Mapping[str, str],
+) -> None:
+    given = {f"PROXYSYNC_GIT_{name}": value for name, value in settings.items()}
+    (name,) = given
+    assert name in refused(PROXYSYNC_GIT_URL="https://git.example.com/x.git", **given)
+    assert name in refused(**given)
+
+
+def test_a_token_is_sent_over_https_alone_and_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("hunter2hunter2\n")
+    given = {"PROXYSYNC_GIT_TOKEN_FILE": str(file)}
+    assert "in the open" in refused(PROXYSYNC_GIT_URL="http://git.example.com/x.git", **given)
+    remote = read(PROXYSYNC_GIT_URL="https://git.example.com/x.git", **given).remote
+    assert remote is not None
+    assert to_fetch(remote).token == "hunter2hunter2"
+    assert "hunter2" not in f"{to_fetch(remote)!r}"
+    file.write_text("one two")
+    with pytest.raises(ProxysyncError, match="holds more than a token"):
+        to_fetch(remote)

@@ -9,6 +9,8 @@ from proxysync.app.doctor.steps import Step, run
 from proxysync.config.environment import Environment
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config, Settings
+from proxysync.config.source import failure
+from proxysync.git.errors import GitError
 from proxysync.model.errors import ProxysyncError
 
 WITHIN = 13.0
@@ -40,6 +42,8 @@ def diagnose(
 def _load(env: Environment, environ: Mapping[str, str]) -> Config | ConfigError:
     try:
         return load_config(env, environ)
+    except GitError as error:
+        return failure(str(env.file), error.message, error.hint)
     except ConfigError as error:
         return error
 

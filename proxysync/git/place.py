@@ -1,0 +1,72 @@
+"""Where what was taken from a repository is kept, and which commit of it counts now."""
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxysync.git.checkout import COMMIT
+from proxysync.git.remote import Remote
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder `git` of a state folder: `current` leads to the files of one commit."""
+
+    remote: Remote
+    state_dir: Path
+
+    @property
+    def home(self) -> Path:
+        return self.state_dir / "git"
+
+    @property
+    def files(self) -> Path:
+        """Has a folder for each commit that is kept."""
+        return self.home / "files"
+
+    @property
+    def file(self) -> Path:
+        """The file, or the folder of files, in the commit that counts."""
+        return self.home / "current" / self.remote.path
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that counts; None where there is none of this repository."""
+        try:
+            if self._origin.read_text() != self.remote.identity:
+                return None
+            target = (self.home / "current").readlink()
+        except (OSError, ValueError):
+            return None
+        is_there = COMMIT.fullmatch(target.name) and (self.files / target.name).is_dir()
+        return target.name if is_there else None
+
+    def prepare(self) -> None:
+        """Makes the folder; what was taken from another repository counts no more."""
+        for folder in (self.home, self.files):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
+        with suppress(FileNotFoundError):
+            if self._origin.read_text() == self.remote.identity:
+                return
+        (self.home / "current").unlink(missing_ok=True)
+        self._origin.write_text(self.remote.identity)
+
+    def switch(self, commit: str) -> None:
+        """Has another commit count from now on."""
+        beside = self.home / "current.new"
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(Path("files") / commit)
+        beside.replace(self.home / "current")
+
+    def keep_only(self, *commits: str | None) -> None:
+        """Removes what is kept of other commits."""
+        for folder in self.files.glob("*"):
+            if folder.name not in commits:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def _origin(self) -> Path:
+        """Says whose files these are."""
+        return self.home / "origin"
