@@ -183,7 +183,7 @@ class StatusView:
 
 
 def _only(name: str, entries: list[EntryStatus], health: HealthStore | None) -> list[EntryStatus]:
-    (key,) = choose([name], {e.key for e in entries if e.key}, "NPM and the file")
+    (key,) = choose([name], {e.key for e in entries if e.key}, "neither NPM nor the file")
     changes = _last_events(key, health)
     return [replace(entry, changes=changes) for entry in entries if entry.key == key]
 
