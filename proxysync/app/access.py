@@ -31,8 +31,9 @@ def _load_from(place: Place, environ: Mapping[str, str]) -> Config:
         config = load(place.file, environ)
         if place.commit == commit:
             return replace(config, commit=commit)
+    trouble = f": {place.trouble}" if place.trouble else ""
     raise GitError(
-        f"the daemon has not fetched {place.remote} into {place.home} yet",
+        f"the daemon has not fetched {place.remote} into {place.home} yet{trouble}",
         hint="Start it (`proxysync run`) with the same settings, or see `proxysync events --source "
         "git` for what keeps it from that. -f names another file.",
         code="git.no_checkout",

@@ -13,7 +13,14 @@ from proxysync.app.remembered import remember
 from proxysync.app.rights import rights_warning
 from proxysync.app.state_folder import StateReader, earlier_secrets, read_folder
 from proxysync.app.status import EntryStatus, collect, collect_applied, foreign, with_health
-from proxysync.app.status_warnings import StatusWarning, of_alerts, of_file, of_state, present
+from proxysync.app.status_warnings import (
+    StatusWarning,
+    of_alerts,
+    of_file,
+    of_repository,
+    of_state,
+    present,
+)
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config, Settings
 from proxysync.git.place import Place
@@ -139,7 +146,12 @@ class StatusView:
             entries = with_health(entries, health, clock.now())
             alerts = health.alerts.active()
         state = self._stored.state
-        warnings = (*present, *of_state(state, config), *of_alerts(alerts.values()))
+        warnings = (
+            *present,
+            *of_repository(self._place),
+            *of_state(state, config),
+            *of_alerts(alerts.values()),
+        )
         commit = self._place.commit if self._place else None
         return Status(
             tuple(entries), warnings, trouble, config.secrets, self._stored.warnings, commit

@@ -10,6 +10,7 @@ from proxysync.app import hold
 from proxysync.apply.lock import daemon_pid
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config
+from proxysync.git.place import Place
 from proxysync.model import clock
 from proxysync.store.alerts import ActiveAlert
 from proxysync.store.database import Database
@@ -58,6 +59,12 @@ def of_state(state: State | None, config: Config) -> list[StatusWarning]:
     if held is not None and held.covers(config.fingerprint):
         found.append(StatusWarning("daemon.held", hold.describe(held), held.since))
     return found
+
+
+def of_repository(place: Place | None) -> list[StatusWarning]:
+    """Why the file may be older than what was pushed."""
+    trouble = place.trouble if place else None
+    return [present("git.failed", f"not the newest commit: {trouble}")] if trouble else []
 
 
 def of_file(error: ConfigError, database: Database | None, folder: Path) -> StatusWarning:

@@ -94,6 +94,7 @@ class GitFollower:
         if newest(self._git) != known:
             self._fetch(known)
         self._retries.reset()
+        self._place.note(None)
         message = f"{self._place.remote.url} can be fetched again"
         self._alerts.resolve(TOPIC, NewEvent("git.back", message))
 
@@ -124,6 +125,7 @@ class GitFollower:
         if isinstance(error, OSError):
             message = f"{self._place.home} cannot be used: {error.strerror or error}"
             error = GitError(message, hint="See to the state folder.", code="git.folder")
+        self._place.note(error.message)
         commit = self._place.commit
         kept = f"\nCommit {commit[:SHOWN]} is kept." if commit else ""
         data = {"reason": error.code, "commit": error.commit, "hint": error.hint}

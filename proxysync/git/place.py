@@ -33,24 +33,40 @@ class Place:
     @property
     def commit(self) -> str | None:
         """The commit that counts; None where there is none of this repository."""
+        if not self._is_of_remote():
+            return None
         try:
-            if self._origin.read_text() != self.remote.identity:
-                return None
             target = (self.home / "current").readlink()
         except (OSError, ValueError):
             return None
         is_there = COMMIT.fullmatch(target.name) and (self.files / target.name).is_dir()
         return target.name if is_there else None
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the newest commit could not be had when that was last tried; None if it could."""
+        if self._is_of_remote():
+            with suppress(OSError, ValueError):
+                return self._trouble.read_text()
+        return None
+
+    def note(self, trouble: str | None) -> None:
+        """Keeps what `trouble` is, as well as that can be done now."""
+        with suppress(OSError):
+            if trouble is None:
+                self._trouble.unlink(missing_ok=True)
+            else:
+                self._trouble.write_text(trouble)
+
     def prepare(self) -> None:
         """Makes the folder; what was taken from another repository counts no more."""
         for folder in (self.home, self.files):
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)
-        with suppress(FileNotFoundError):
-            if self._origin.read_text() == self.remote.identity:
-                return
-        (self.home / "current").unlink(missing_ok=True)
+        if self._is_of_remote():
+            return
+        for left in (self.home / "current", self._trouble):
+            left.unlink(missing_ok=True)
         self._origin.write_text(self.remote.identity)
 
     def switch(self, commit: str) -> None:
@@ -65,6 +81,16 @@ class Place:
         for folder in self.files.glob("*"):
             if folder.name not in commits:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _is_of_remote(self) -> bool:
+        try:
+            return self._origin.read_text() == self.remote.identity
+        except (OSError, ValueError):
+            return False
+
+    @property
+    def _trouble(self) -> Path:
+        return self.home / "trouble"
 
     @property
     def _origin(self) -> Path:

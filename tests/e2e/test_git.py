@@ -89,11 +89,14 @@ def test_what_cannot_be_had_is_told_once_and_the_last_commit_kept(
     pushed.bare.rename(away)
     with world.daemon() as process:
         eventually(lambda: pushed.events("git.failed"))
+        assert "does not appear to be a git repository" in world.call("plan").err
         away.rename(pushed.bare)
         eventually(lambda: pushed.names() == {domain("one")})
         pushed.file.rename(pushed.file.with_name("elsewhere"))
         second = pushed.clone.push(pushed.bare)
         eventually(lambda: len(pushed.events("git.failed")) == 2)
+        (warning,) = world.call("status", "--format", "json").json["warnings"]
+        assert (warning["event"], second[:12] in warning["message"]) == ("git.failed", True)
         process.send_signal(signal.SIGHUP)
         eventually(lambda: pushed.events("config.unchanged"))
         pushed.push({"one": {"upstream": "nonsense"}})
@@ -103,6 +106,7 @@ def test_what_cannot_be_had_is_told_once_and_the_last_commit_kept(
         assert refused["data"]["commit"] == empty
         third = pushed.push({**good, "two": {"upstream": services[0].url}})
         eventually(lambda: len(pushed.names()) == 2)
+        eventually(lambda: not world.call("status", "--format", "json").json["warnings"])
     failed = pushed.events("git.failed")
     assert [event["data"]["reason"] for event in failed] == ["git.no_repository", "git.path"]
     assert failed[1]["data"]["commit"] == second
