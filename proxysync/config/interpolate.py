@@ -11,7 +11,7 @@ from dataclasses import replace
 from proxysync.config.document import MAX_DEPTH, Scalar, Value, scalar
 from proxysync.config.errors import Path, Problems
 from proxysync.config.expansion import Budget, ToldError, meant
-from proxysync.config.variables import PLAIN, Variable, Variables
+from proxysync.config.variables import PLAIN, Variable, Variables, how_to_hand_over_secret
 from proxysync.kinds import KINDS
 from proxysync.values.invalid import InvalidValue, describe
 
@@ -22,6 +22,7 @@ _LITERAL = "write $${ where a literal ${ is meant"
 _TOLD_OF = 3
 HOLDS_SECRET = "a value with a secret in it"  # noqa: S105
 
+ONLY_SECRET_FIELDS = frozenset[str]().union(*(kind.only_secret for kind in KINDS.values()))
 SECRET_FIELDS = frozenset[str]().union(*(kind.may_hold_secret for kind in KINDS.values()))
 
 
@@ -99,7 +100,9 @@ class Interpolation:
         secrets: dict[str, str] = {}
         names: dict[str, None] = {}
         try:
-            result = VARIABLE.sub(lambda match: self._replacement(match, secrets, names), text)
+            result = VARIABLE.sub(
+                lambda found: self._replacement(found, secrets, names, path), text
+            )
             _refuse_misplaced(secrets, path)
         finally:
             self.secrets = {**secrets, **self.secrets}
@@ -107,7 +110,7 @@ class Interpolation:
         return result, bool(secrets)
 
     def _replacement(
-        self, match: re.Match[str], secrets: dict[str, str], names: dict[str, None]
+        self, match: re.Match[str], secrets: dict[str, str], names: dict[str, None], path: Path
     ) -> str:
         if match[0] == "$${":
             return "${"
@@ -122,7 +125,7 @@ class Interpolation:
         if found is None and default is None:
             if self._keeps_names:
                 return match[0]
-            raise self._missing(name)
+            raise self._missing(name, path)
         if found is None:
             return str(default)
         if found.secret:
@@ -175,10 +178,13 @@ class Interpolation:
         finally:
             self._open.pop()
 
-    def _missing(self, name: str) -> InvalidValue:
+    def _missing(self, name: str, path: Path) -> InvalidValue:
         near = meant(name, self._vars)
+        what = f"needs the variable {name}, which {self._variables.what_is_wrong_with(name)}"
+        if ONLY_SECRET_FIELDS.intersection(path):
+            return InvalidValue(what, None, hint=how_to_hand_over_secret(name))
         return InvalidValue(
-            f"needs the variable {name}, which {self._variables.what_is_wrong_with(name)}",
+            what,
             None,
             hint=(f"did you mean ${{{near}}}? else " if near else "")
             + f"{self._variables.how_to_hand_over(name)}; or set it below `vars:`, give a default "

@@ -29,6 +29,11 @@ class Variable:
     secret: bool
 
 
+def how_to_hand_over_secret(name: str) -> str:
+    """What a person does about a variable that has to be secret."""
+    return f"hand it over as {SECRET}{name}=… or {SECRET}{name}_FILE=/path/to/file"
+
+
 class Variables:
     """The variables of one process. Each name is looked up once, so that a file sees one value."""
 
@@ -57,10 +62,8 @@ class Variables:
 
     def how_to_hand_over(self, name: str) -> str:
         """What a person does about a variable that was not handed over."""
-        ways = (
-            f"hand it over as {PLAIN}{name}=…, or, if nobody may see it, as {SECRET}{name}=… or "
-            f"{SECRET}{name}_FILE=/path/to/file"
-        )
+        secret = how_to_hand_over_secret(name).removeprefix("hand it over ")
+        ways = f"hand it over as {PLAIN}{name}=…, or, if nobody may see it, {secret}"
         if name.startswith(OURS):
             return f"the file cannot read settings of proxysync's own; {ways}"
         if name in self._environ:

@@ -88,8 +88,8 @@ def how_to_adopt(plan: Plan) -> str | None:
     command = adopt_command(plan)
     if command is None:
         return None
-    number = sum(change.takes is not None for change in plan.changes)
-    what = "this host" if number == 1 else f"these {number} hosts"
+    taken = [KINDS[change.kind] for change in plan.changes if change.takes is not None]
+    what = f"this {taken[0].label}" if len(taken) == 1 else f"all {len(taken)} that could be"
     return f"To take over {what}, with the changes that are shown: `{command}` asks first."
 
 
