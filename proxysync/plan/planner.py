@@ -8,7 +8,7 @@ from proxysync.model import Applied, Desired, Key, Snapshot
 from proxysync.plan.claims import Rule, refuse_clashes, resolve
 from proxysync.plan.contested import leave_contested
 from proxysync.plan.diff import draft_delete, draft_entry, finish
-from proxysync.plan.draft import Accepted, Draft, shape
+from proxysync.plan.draft import Accepted, Conflict, Draft, shape
 from proxysync.plan.guards import refusal
 from proxysync.plan.match import Match, Matching, match, same_host
 from proxysync.plan.model import Hold, HoldKind, Note, Plan
@@ -40,7 +40,7 @@ def make_plan(
     matching = with_known_ids(matching, rows, snapshot.denied)
     drafts = [
         *(
-            leave_contested(draft_entry(pair, policy, snapshot.accepted), policy, snapshot.accepted)
+            leave_contested(_draft(pair, policy, snapshot), policy, snapshot.accepted)
             for pair in matching.matches
         ),
         *(
@@ -64,6 +64,16 @@ def make_plan(
         forget=() if refused else _forget(idle, matching, applied),
         notes=tuple(Note(draft.key, text) for draft in settled for text in draft.notes),
     )
+
+
+def _draft(pair: Match, policy: Policy, snapshot: Snapshot) -> Draft:
+    """What an entry needs; what the account may only look at is no conflict as long as it is so."""
+    draft = draft_entry(pair, policy, snapshot.accepted)
+    denied = snapshot.denied.get(draft.kind.name)
+    is_as_asked = draft.live is not None and not draft.writes and draft.have == draft.want
+    if denied is not None and is_as_asked and draft.stop == Conflict(denied, comparable=False):
+        return replace(draft, stop=None)
+    return draft
 
 
 def _settle(

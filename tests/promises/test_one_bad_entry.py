@@ -188,3 +188,19 @@ def test_rollback_goes_on_without_what_the_account_has_no_right_to(
     conflicts = [line for line in done.out.splitlines() if line.startswith("conflict")]
     assert [line.split()[1].strip(":") for line in conflicts] == ["gone"]
     assert "set Redirection Hosts to Manage" in conflicts[0]
+
+
+def test_rights_to_look_only_make_no_conflict_of_what_is_as_it_should_be(
+    small_world: World, services: list[DemoService]
+) -> None:
+    world, sandbox = small_world, small_world.npm.sandbox
+    assert sandbox is not None
+    old = {"domains": [domain("old")], "to": "https://elsewhere.example.com"}
+    world.write({"good": {"upstream": services[0].url}}, redirections={"old": old})
+    world.apply()
+    sandbox.add_user("few@example.com", "changeme", {"redirection_hosts": "view"}, "all")
+    world.env["PROXYSYNC_NPM_IDENTITY"] = "few@example.com"
+    world.apply()
+    world.assert_in_sync()
+    world.write({}, redirections={"old": {**old, "code": 301}}, settings={"prune": False})
+    assert world.plan()["summary"]["conflict"] == 1
