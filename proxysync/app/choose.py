@@ -20,13 +20,13 @@ def choose(names: Sequence[str], known: Collection[Key], what: str = "the file")
     if unknown:
         there = sorted(map(label_among(known), known))
         raise ProxysyncError(
-            f"{what} has no entry named {', '.join(unknown)}",
+            f"there is no entry named {', '.join(unknown)} in {what}",
             hint=did_you_mean(unknown, {*there, *(key.name for key in known)}) or _listed(there),
         )
     for name, keys in found.items():
         if len(keys) > 1:
             raise ProxysyncError(
-                f"{what} has several entries named {name}",
+                f"there are several entries named {name} in {what}",
                 hint=f"Write {' or '.join(key.qualified for key in keys)}.",
             )
     return [keys[0] for keys in found.values()]

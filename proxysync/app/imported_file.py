@@ -48,15 +48,14 @@ def common_defaults(entries: Sequence[ImportedEntry]) -> dict[str, Any]:
     """The values that make the file shorter when they stand in `defaults`."""
     found: dict[str, Any] = {}
     for field, info in AllDefaults.model_fields.items():
-        concerned = [
-            entry
-            for entry in entries
-            if _may_be_common(entry.kind, field) and field not in entry.entry.ineffective
-        ]
+        every = [entry for entry in entries if _may_be_common(entry.kind, field)]
+        concerned = [entry for entry in every if field not in entry.entry.ineffective]
         counts = Counter(entry.value(field) for entry in concerned)
         without = sum(field in entry.entry.fields for entry in concerned)
         for value, times in sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))):
-            if value != info.default and 1 + len(concerned) - times < without:
+            # Those for which it means nothing may mean it one day: they count against it.
+            is_usual = 2 * times > len(every)
+            if value != info.default and is_usual and 1 + len(concerned) - times < without:
                 found[field] = value
                 break
     return found

@@ -58,7 +58,7 @@ def to_release(config: Config, npm: NpmClient, env: Environment, names: Sequence
         read = planning.read(config, Options(), npm.snapshot(), stored.state)
     hosts = planning.managed_hosts(read)
     entries = {resource.key: resource for resource in config.resources}
-    chosen = choose(names, {**entries, **hosts}.keys(), "neither the file nor NPM")
+    chosen = choose(names, {**entries, **hosts}.keys(), "the file and in NPM")
     ours = {key: hosts[key].live for key in chosen if key in hosts}
     asking = [
         resource

@@ -31,8 +31,9 @@ class EntryStatus:
     """One entry, or a host in NPM that none asks for.
 
     `sync` is one of: in sync, pending, drift, blocked, failed, waiting, contested, conflict,
-    leaving, prune, orphan, unconfirmed, disabled, foreign, unknown where NPM could not be asked,
-    or kept where the file has errors and NPM has what was last applied.
+    leaving, held (it would leave, but the plan is refused), prune, orphan, unconfirmed, disabled,
+    foreign, unknown where NPM could not be asked, or kept where the file has errors and NPM has
+    what was last applied.
     `since` is when it was blocked. `health` is where it stood when it was last checked, and
     `interval` is how often that is to happen, in seconds, None for never. `uptime` is what of the
     last 24h, 7d and 30d was good. `holder` is what it is if it has no upstream to be known by
@@ -122,7 +123,11 @@ def collect(
     leaving = [change for change in known.changes.values() if change.key not in keys]
     return [
         *(_of_entry(resource, known) for resource in config.resources),
-        *(_leaving(change, change.live) for change in leaving if change.live is not None),
+        *(
+            _leaving(change, change.live, refused=bool(plan and plan.refused))
+            for change in leaving
+            if change.live is not None
+        ),
     ]
 
 
@@ -194,10 +199,10 @@ def _of_entry(resource: Resource, known: _Known) -> EntryStatus:
     )
 
 
-def _leaving(change: Change, live: Live) -> EntryStatus:
+def _leaving(change: Change, live: Live, *, refused: bool) -> EntryStatus:
     """A host that no entry asks for, and why it is still there."""
     if change.hold is None and change.action != "conflict":
-        return _of_live(live, key=change.key, sync="leaving")
+        return _of_live(live, key=change.key, sync="held" if refused else "leaving")
     sync, detail = _sync(change, None, None, asked=True, enabled=True)
     return replace(_of_live(live, key=change.key, sync=sync), detail=detail)
 

@@ -196,7 +196,7 @@ class PlanRun:
         unchecked, self._unchecked = [self._due(one) for one in self._unchecked], ()
         if not unchecked:
             return None
-        self._hooks.progress(f"waiting for nginx to serve {len(unchecked)} hosts")
+        self._hooks.progress(f"waiting for nginx to serve what is written: {len(unchecked)}")
         findings = self._sites.check([one.outcome.promise for one in unchecked])
         checked = [
             Checked(one.step, one.row, one.outcome, trouble)

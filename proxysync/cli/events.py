@@ -136,7 +136,7 @@ def _text(event: Event, *, on: bool) -> str:
             paint(event.severity.ljust(5), colour, on=on),
             event.source.ljust(10),
             safe(event.key.name if event.key else "-").ljust(16),
-            safe(event.message),
+            safe(" ".join(line.strip() for line in event.message.splitlines())),
         )
     )
 

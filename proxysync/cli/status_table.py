@@ -34,6 +34,7 @@ SYNC_COLOURS = {
     "drift": "yellow",
     "waiting": "yellow",
     "leaving": "yellow",
+    "held": "yellow",
     "prune": "yellow",
     "orphan": "yellow",
     "contested": "red",

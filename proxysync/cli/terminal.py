@@ -178,8 +178,11 @@ def draw(stream: IO[str], text: str) -> None:
 
 
 def confirm(question: str) -> bool:
-    """Asks a person; no, where there is none."""
+    """Asks a person. Raises ProxysyncError where there is none."""
     if not sys.stdin.isatty():
-        return False
+        raise ProxysyncError(
+            "nothing was written: nobody can be asked, for stdin is no terminal",
+            hint="With --yes it is done without a question.",
+        )
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

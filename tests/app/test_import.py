@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -308,7 +309,7 @@ def test_a_code_by_which_nginx_does_not_redirect_is_left_out() -> None:
 
 
 def test_a_stream_is_named_by_its_port_and_takes_no_default_of_sites() -> None:
-    secure = {"certificate_id": 1, "ssl_forced": True}
+    secure: dict[str, Any] = {"certificate_id": 1, "ssl_forced": True}
     hosts = (host(i, f"h{i}.example.com", **cast("Any", secure)) for i in range(1, 5))
     ports: dict[str, Any] = {"tcp_forwarding": True, "udp_forwarding": True}
     values = {**ports, "forwarding_host": "10.0.0.5", "incoming_port": 25565, "forwarding_port": 1}
@@ -451,3 +452,13 @@ def test_nothing_in_a_text_is_taken_for_a_variable(text: str) -> None:
     assert (
         KINDS["proxy"].desired(resource, Snapshot(()), NONE_OWN).fields["advanced_config"] == text
     )
+
+
+def test_what_means_nothing_for_most_is_no_default() -> None:
+    """What only those with a certificate say would be true of each that gets one later."""
+    plain = [host(number, f"plain{number}.example.com") for number in range(1, 6)]
+    secure: dict[str, Any] = {"certificate_id": 1, "ssl_forced": True}
+    tls = [host(number, f"tls{number}.example.com", **secure) for number in range(6, 9)]
+    read = yaml.safe_load(imported(*plain, *tls).text)
+    assert "force_ssl" not in read.get("defaults", {})
+    assert read["proxies"]["tls6"]["force_ssl"] is True

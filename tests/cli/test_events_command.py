@@ -182,7 +182,7 @@ def test_text_is_a_line_an_event_with_local_time_and_nothing_that_could_fool_a_t
     assert (done.returncode, done.stderr) == (0, "")
     assert [text.split() for text in done.stdout.splitlines()] == [
         ["2026-02-01", "01:30:00", "info", "health", "media", "media", "is", "well"],
-        ["2026-02-01", "01:30:00", "error", "apply", "films", r"films:\n\x1b[31mrefused"],
+        ["2026-02-01", "01:30:00", "error", "apply", "films", "films:", r"\x1b[31mrefused"],
         ["2026-02-01", "01:30:00", "warn", "health", "media", "media", "is", "ill"],
         ["2026-02-01", "01:30:00", "info", "daemon", "-", "up"],
     ]

@@ -71,7 +71,7 @@ def test_rollback_shows_the_way_back_and_goes_it_with_yes(
     before = definitions(changed)
     shown = changed.call("rollback")
     assert shown.code == 1
-    assert "Cancelled." in shown.err
+    assert "nothing was written: nobody can be asked" in shown.err
     assert "--yes" in shown.err
     assert definitions(changed) == before
 

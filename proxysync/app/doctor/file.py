@@ -25,7 +25,9 @@ def steps(
 ) -> tuple[Step, ...]:
     return (
         Step("file", partial(_file, env.file, found)),
-        Step("variables", partial(_variables, env.file, environ)),
+        Step(
+            "variables", partial(_variables, env.file, environ, is_valid=isinstance(found, Config))
+        ),
         Step("mount", partial(_mount, env.file)),
     )
 
@@ -44,7 +46,7 @@ def _file(path: Path, found: Config | ConfigError) -> Check:
     )
 
 
-def _variables(path: Path, environ: Mapping[str, str]) -> Check:
+def _variables(path: Path, environ: Mapping[str, str], *, is_valid: bool) -> Check:
     try:
         named = named_variables(path)
     except ConfigError:
@@ -62,6 +64,8 @@ def _variables(path: Path, environ: Mapping[str, str]) -> Check:
         hints = dict.fromkeys(f"{hint[0].upper()}{hint[1:]}" for hint in wrong.values() if hint)
         return Check.fail("; ".join(wrong), " ".join(hints) or None)
     number = len(named.needed | named.optional)
+    if not number and not is_valid:
+        return Check.skipped("the file has errors, and what could be read of it names none")
     return Check.ok(
         f"the {number} that the file names are handed over, or may be missing"
         if number
