@@ -3,6 +3,10 @@
 from collections.abc import Collection
 
 from proxysync.model.event import Emit, NewEvent
+from proxysync.plan.adoption import advice
+from proxysync.plan.model import Change, HoldKind
+
+HELD_EVENTS = {HoldKind.DRIFT: "proxy.drift", HoldKind.WAITING: "proxy.waiting"}
 
 
 class Alerts:
@@ -43,3 +47,15 @@ class Alerts:
         """Ends the alerts whose topic begins with `prefix` and is none of these."""
         for topic in [t for t in self._active if t.startswith(prefix) and t not in topics]:
             del self._active[topic]
+
+
+def change_event(change: Change, label: str) -> NewEvent | None:
+    """What to say of a change that cannot be made, and of which nobody else says it."""
+    if change.action == "conflict":
+        reason = f"{change.reason}{advice(change, label)}"
+        return NewEvent("proxy.conflict", f"{change.name}: {reason}", change.key)
+    event = HELD_EVENTS.get(change.hold.kind) if change.hold else None
+    if event is None or change.hold is None:
+        return None
+    message = f"{change.name} is left as it is: {change.hold.reason}"
+    return NewEvent(event, message, change.key)

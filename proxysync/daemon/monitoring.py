@@ -54,13 +54,19 @@ class Monitoring:
         self._resolve_at = 0.0
         self._resolving: threading.Thread | None = None
 
+    def npm_changes(self) -> None:
+        """NPM is about to be written to: until `follow`, what is known of it may be old."""
+        self._monitor.changing.set()
+
     def follow(self, config: Config, applied: Sequence[Applied]) -> None:
         """From now on the managed proxies of this file are checked."""
         snapshot = self._npm.last_snapshot
         wild = wildcards(snapshot) if snapshot else frozenset()
         leaves = {c.npm_id: c.leaf for c in snapshot.certificates} if snapshot else {}
         followed = (config, applied, wild, leaves)
-        if followed != self._followed:
+        if followed == self._followed:
+            self._monitor.changing.clear()
+        else:
             self._followed = followed
             address = config.settings.edge(self._npm.url)
             edge = Edge.at(address) if address else None

@@ -20,7 +20,7 @@ from proxysync.config.load import fingerprint as fingerprint_of
 from proxysync.config.models import Config, Settings
 from proxysync.config.source import is_detached
 from proxysync.config.variables import have_changed
-from proxysync.daemon.alerts import Alerts
+from proxysync.daemon.alerts import Alerts, change_event
 from proxysync.daemon.git import GitFollower
 from proxysync.daemon.monitoring import Monitoring
 from proxysync.daemon.repairs import Repairs
@@ -30,8 +30,6 @@ from proxysync.model import Key, clock
 from proxysync.model.event import NewEvent
 from proxysync.model.text import entries
 from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
-from proxysync.plan.adoption import advice
-from proxysync.plan.model import Change, HoldKind
 from proxysync.store.database import Database, StateError
 from proxysync.store.event_queue import EventQueue
 from proxysync.store.pauses import Pause
@@ -48,8 +46,6 @@ DEFAULT_RESYNC = 300.0
 
 ENTRY = "entry "
 """How the topics of the alerts about one entry begin."""
-
-HELD_EVENTS = {HoldKind.DRIFT: "proxy.drift", HoldKind.WAITING: "proxy.waiting"}
 
 
 class Service:
@@ -157,6 +153,7 @@ class Service:
 
     def reconcile(self) -> float | None:
         """One reconcile; NPM or the state being away or broken is no end, only a later try."""
+        self._monitoring.npm_changes()
         try:
             self._see_to_state()
             if self._beside_changed() or self._vanished.left is not None:
@@ -370,7 +367,7 @@ class Service:
         for change in plan.changes:
             if change.action == "conflict" and change.kind in denied:
                 continue
-            event = _change_event(change, plan.label_of(change.key))
+            event = change_event(change, plan.label_of(change.key))
             if event is not None:
                 topic = f"{ENTRY}{change.key.qualified}"
                 current.add(topic)
@@ -386,15 +383,3 @@ class Service:
         now = clock.now()
         waits = [entry.wait(now) for entry in self._state.blocked()]
         return max(0.5, min(waits)) if waits else None
-
-
-def _change_event(change: Change, label: str) -> NewEvent | None:
-    """What to say of a change that cannot be made, and of which nobody else says it."""
-    if change.action == "conflict":
-        reason = f"{change.reason}{advice(change, label)}"
-        return NewEvent("proxy.conflict", f"{change.name}: {reason}", change.key)
-    event = HELD_EVENTS.get(change.hold.kind) if change.hold else None
-    if event is None or change.hold is None:
-        return None
-    message = f"{change.name} is left as it is: {change.hold.reason}"
-    return NewEvent(event, message, change.key)

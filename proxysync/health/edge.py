@@ -12,6 +12,7 @@ where a host answers by configuration of its own, only the first.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -70,7 +71,10 @@ class EdgeVerdict:
 
 
 class EdgeWatch:
-    """Looks at sites, for one event loop; `on_edge` hears what visitors get of them."""
+    """Looks at sites, for one event loop; `on_edge` hears what visitors get of them.
+
+    While it is `changing`, nginx may show certificates that are newer than what is known of NPM.
+    """
 
     def __init__(
         self,
@@ -79,10 +83,12 @@ class EdgeWatch:
         *,
         proven: Collection[str],
         on_edge: OnEdge,
+        changing: threading.Event,
     ) -> None:
         self._writer = writer
         self._names = names
         self._on_edge = on_edge
+        self._changing = changing
         self._proven = set(proven)
         self._strangers: dict[tuple[Edge, str, str], tuple[float, Sight]] = {}
         self._seen_at: set[str] = set()
@@ -99,6 +105,7 @@ class EdgeWatch:
     def watch(self, targets: Mapping[Key, Target | SiteTarget]) -> None:
         """From now on these are the targets; what is known of the others is forgotten."""
         self._targets = targets
+        self._changing.clear()
         keys = [key for key, target in targets.items() if target.site is not None]
         self._looked &= set(keys)
         for gone in self._known.keys() - set(keys):
@@ -190,7 +197,7 @@ class EdgeWatch:
                 if not shows_another(site.leaf, second):
                     self._agreed.add((site, name))
                 # What has changed since they agreed is newer than what is known of NPM.
-                elif (site, name) not in self._agreed:
+                elif (site, name) not in self._agreed and not self._changing.is_set():
                     return EdgeVerdict("not_served", _outdated(name), certain=True)
             elif unknown.status in site.own:
                 pass  # it answers just so itself

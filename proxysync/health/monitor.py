@@ -37,7 +37,7 @@ class Monitor:
 
     `npm` is a probe of NPM itself, which is asked when few targets fail together, and `on_edge`
     hears, in another thread, what visitors get of targets. Used as a context; leaving it
-    abandons the checks under way.
+    abandons the checks under way. While it is `changing`, NPM may be newer than the targets are.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Monitor:
         on_edge: OnEdge = lambda _seen: None,
     ) -> None:
         self.writer = Writer(store, events)
+        self.changing = threading.Event()
         self._store = store
         self._npm = npm
         self._on_edge = on_edge
@@ -104,7 +105,14 @@ class Monitor:
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         at_once, names_at_once = limits()
-        checks = _Checks(self._store, self.writer, self._npm, at_once, names_at_once, self._on_edge)
+        edge = EdgeWatch(
+            self.writer,
+            names := Resolver(names_at_once, remember=False),
+            proven=self._store.edges.proven(),
+            on_edge=self._on_edge,
+            changing=self.changing,
+        )
+        checks = _Checks(self._store, self.writer, self._npm, at_once, names, edge)
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
@@ -128,17 +136,17 @@ class _Checks:
         writer: Writer,
         npm: Probe | None,
         at_once: int,
-        names_at_once: int,
-        on_edge: OnEdge,
+        names: Resolver,
+        edge: EdgeWatch,
     ) -> None:
         self._schedule = Schedule()
         self._fault = writer.fault
-        self._names = Resolver(names_at_once, remember=False)
+        self._names = names
         self._places = asyncio.Semaphore(at_once)
         self._targets: dict[Key, Target | SiteTarget] = {}
         self._at_a_time = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._edge = EdgeWatch(writer, self._names, proven=store.edges.proven(), on_edge=on_edge)
+        self._edge = edge
         down = store.alerts.active().get(NETWORK)
         self._verdicts = HealthEvaluator(
             store.standings(), writer, self._look, npm=npm, down_since=down.since if down else None

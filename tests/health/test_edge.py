@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
@@ -82,7 +83,11 @@ def test_what_others_answer_just_so_proves_nothing(
 
         async def look() -> None:
             watch = EdgeWatch(
-                cast(Writer, heard), Resolver(2), proven=[str(edge)], on_edge=lambda _: None
+                cast(Writer, heard),
+                Resolver(2),
+                proven=[str(edge)],
+                on_edge=lambda _: None,
+                changing=threading.Event(),
             )
             watch.watch({target.key: target})
             await watch.look(target, healthy=True)
