@@ -196,10 +196,12 @@ def _write(
     commit: str,
 ) -> None:
     """The files beside the place of the checkout, and then there."""
-    asked = "".join(f"{entry.oid}\n" for _, entry in wanted).encode()
-    answer = git.run(repository, "cat-file", "--batch", "--buffer", stdin=asked)
     target, beside = folder / commit, folder / f"{commit}.new"
     try:
+        with tempfile.TemporaryFile(dir=repository) as asked:
+            asked.writelines(f"{entry.oid}\n".encode() for _, entry in wanted)
+            asked.seek(0)
+            answer = git.run(repository, "cat-file", "--batch", "--buffer", stdin=asked)
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700, parents=True)
         at = 0

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from proxysync.git.errors import GitError
 from proxysync.git.remote import Remote
@@ -83,15 +84,20 @@ class Git:
     stop: Callable[[], bool] = lambda: False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    def run(self, repository: Path | None, *words: str, stdin: bytes = b"") -> bytes:
-        """What git prints for a call, in a repository of ours or in none. Raises GitError."""
+    def run(
+        self, repository: Path | None, *words: str, stdin: IO[bytes] | int = subprocess.DEVNULL
+    ) -> bytes:
+        """What git prints for a call, in a repository of ours or in none. Raises GitError.
+
+        `stdin` is a file, for nobody stays to feed a pipe while it is looked whether we are to end.
+        """
         done = self.attempt(repository, *words, stdin=stdin)
         if done.returncode != 0:
             raise self._error(done)
         return done.stdout
 
     def attempt(
-        self, repository: Path | None, *words: str, stdin: bytes = b""
+        self, repository: Path | None, *words: str, stdin: IO[bytes] | int = subprocess.DEVNULL
     ) -> "subprocess.CompletedProcess[bytes]":
         """The same, whatever its exit code. Raises GitError where it does not end by itself."""
         where = [] if repository is None else [f"--git-dir={repository}"]
@@ -101,7 +107,7 @@ class Git:
                 command,
                 env=self._environment(),
                 cwd=self.home,
-                stdin=subprocess.PIPE,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
@@ -114,16 +120,16 @@ class Git:
                 hint="Install git (and ssh, for an ssh URL) where proxysync runs.",
                 code="git.missing",
             ) from error
-        return self._wait(process, command, stdin)
+        return self._wait(process, command)
 
     def _wait(
-        self, process: "subprocess.Popen[bytes]", command: list[str], stdin: bytes
+        self, process: "subprocess.Popen[bytes]", command: list[str]
     ) -> "subprocess.CompletedProcess[bytes]":
         end = time.monotonic() + LONGEST
         try:
             while time.monotonic() < end and not self.stop():
                 with suppress(subprocess.TimeoutExpired):
-                    out, err = process.communicate(stdin, timeout=LOOK)
+                    out, err = process.communicate(timeout=LOOK)
                     return subprocess.CompletedProcess(command, process.returncode, out, err)
         finally:
             if process.returncode is None:

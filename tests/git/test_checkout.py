@@ -197,6 +197,17 @@ def test_only_commits_of_allowed_signers_are_taken(scene: Scene, tmp_path: Path)
     assert "proxies.yaml" in scene.fetch()
 
 
+def test_a_call_that_takes_longer_than_a_look_gets_all_that_it_is_to_be_given(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        scene.write(f"tls/{number}.pem", f"{number}\n")
+    scene.write("proxies.yaml")
+    scene.clone.push(scene.bare)
+    monkeypatch.setattr(program, "LOOK", 0.001)
+    assert len(scene.fetch()) == 51
+
+
 def test_a_call_ends_in_time_or_with_us(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     with hanging() as port:
         url = f"http://127.0.0.1:{port}/x.git"
