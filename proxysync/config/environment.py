@@ -7,15 +7,12 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from proxysync.config.git_settings import read_remote
-from proxysync.config.setting import Secret, SettingError, read_secret_file
+from proxysync.config.setting import CREDENTIALS, Secret, SettingError, read_secret_file
 from proxysync.git.place import Place
 from proxysync.git.remote import Remote
 from proxysync.model.errors import ProxysyncError
 
 _URL_EXAMPLE = "Write it like http://10.0.0.2:81 or http://[fd00::2]:81."
-CREDENTIALS = ("npm_secret", "npm-secret")
-"""Names that the secret may have as a systemd credential."""
-
 PASSWORD = "Put the password of the NPM user into it, and nothing else."  # noqa: S105
 
 

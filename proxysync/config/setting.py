@@ -7,6 +7,9 @@ from proxysync.model.errors import ProxysyncError
 
 MAX_SECRET_BYTES = 64 * 1024
 
+CREDENTIALS = ("npm_secret", "npm-secret")
+"""Names that the password for NPM may have as a systemd credential."""
+
 
 class Secret:
     """A text that shows itself only when it is asked for."""

@@ -5,8 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxysync.config.environment import CREDENTIALS
-from proxysync.config.setting import read_secret_file
+from proxysync.config.setting import CREDENTIALS, read_secret_file
 from proxysync.model.errors import ProxysyncError
 from proxysync.values.invalid import InvalidValue
 

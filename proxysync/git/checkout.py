@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from proxysync.git.errors import GitError
+from proxysync.git.place import COMMIT
 from proxysync.git.program import Git
 from proxysync.model.text import one_line
 
@@ -25,7 +26,6 @@ REF = "refs/proxysync/fetched"
 BEGIN = "repository-"
 """How the folder of a repository is called that is there for one fetch only."""
 
-COMMIT = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _FILE = re.compile(r"100[0-7]{3}")
 _ELSEWHERE = "Push the file there, or name another by PROXYSYNC_GIT_PATH or PROXYSYNC_GIT_BRANCH."
 

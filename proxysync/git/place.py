@@ -1,12 +1,14 @@
 """Where what was taken from a repository is kept, and which commit of it counts now."""
 
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxysync.git.checkout import COMMIT
 from proxysync.git.remote import Remote
+
+COMMIT = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True)

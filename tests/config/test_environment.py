@@ -207,7 +207,7 @@ def test_what_is_missing_to_reach_npm_is_named() -> None:
 
 
 def test_reading_the_environment_imports_nothing_heavy() -> None:
-    heavy = "{'pydantic', 'yaml', 'idna', 'requests'} & set(sys.modules)"
+    heavy = "{'pydantic', 'yaml', 'idna', 'requests', 'subprocess'} & set(sys.modules)"
     code = (
         "import sys, proxysync.config.environment, proxysync.config;"
         f"assert not {heavy}, {heavy};"
