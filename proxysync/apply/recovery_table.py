@@ -99,7 +99,8 @@ def find_host(entry: JournalEntry, snapshot: Snapshot, marker: Marker) -> Live |
     """
     host = entry.npm_id, entry.created_on
     kind = KINDS[entry.kind]
-    begun = kind.begun(entry.after) if kind.is_uploaded and entry.after else None
+    unfilled = {name: kind.defaults[name] for name in kind.derived}
+    begun = {**entry.after, **unfilled} if kind.is_uploaded and entry.after else None
     for live in snapshot.objects:
         if live.kind != entry.kind:
             continue

@@ -44,7 +44,7 @@ class Kind(ABC):
     entry_model: ClassVar[type[Entry]]
     defaults: ClassVar[Fields]
     optional: ClassVar[Mapping[str, str]] = {}
-    free_text: ClassVar[frozenset[str]]
+    free_text: ClassVar[frozenset[str]] = frozenset()
     refers_to: ClassVar[Mapping[str, str]] = {}
     wire_names: ClassVar[Mapping[str, str]] = {}
 
@@ -88,14 +88,9 @@ class Kind(ABC):
     """What is added to the address to read the whole object."""
 
     @property
-    def references(self) -> frozenset[str]:
-        """The fields that hold the id of another object."""
-        return frozenset(self.refers_to)
-
-    @property
     def risky(self) -> frozenset[str]:
         """Fields of which a change is to be tried before it touches a live host."""
-        return self.free_text | self.references
+        return self.free_text.union(self.refers_to)
 
     def free_texts(self, fields: Fields) -> Iterable[tuple[str, str]]:
         """The texts that nginx reads as they are, each with its path in the entry."""
@@ -132,16 +127,12 @@ class Kind(ABC):
         return None
 
     derived: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are worked out of what NPM shows, and sent to it in another form."""
+    """Fields that are worked out of secrets which NPM shows, and sent to it as these: so they tell
+    what a secret was, and are right only together.
+    """
 
     fixed: ClassVar[frozenset[str]] = frozenset()
     """Fields that NPM takes with a creation only."""
-
-    together: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are right only together, so that all of them are the file's or NPM's."""
-
-    shows_secrets: ClassVar[bool] = False
-    """Whether NPM shows them, so that the fields can tell what they were."""
 
     is_uploaded: ClassVar[bool] = False
     """Whether its secrets are uploaded to what was made without, and reach visitors only once
@@ -154,10 +145,6 @@ class Kind(ABC):
         """Whether it is an object of this kind: NPM may keep others in the same collection."""
         del row
         return True
-
-    def begun(self, fields: Fields) -> Fields:
-        """What an object has of these fields as long as its creation is not complete."""
-        return fields
 
     def upload(self, secrets: Mapping[str, str], live: Live) -> Mapping[str, str]:
         """What is sent as files to an object that is there, by the names of the form."""
@@ -244,15 +231,16 @@ class Kind(ABC):
     def with_claims(self, fields: Fields, claims: frozenset[str]) -> Fields:
         """The definition with other names."""
 
-    @abstractmethod
     def alias_for(self, name: str, in_use: AbstractSet[str]) -> str | None:
         """Another name by which nginx serves the same visitors, though NPM lets a second host
         hold it, given all names in use; None if there is none.
         """
+        del name, in_use
+        return None
 
-    @abstractmethod
     def canonical(self, name: str) -> str:
         """The way back: the name for which an alias stands, or the name itself."""
+        return name
 
     @abstractmethod
     def placeholder_definition(self, name: str) -> Fields:

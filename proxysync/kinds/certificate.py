@@ -115,9 +115,7 @@ class CertificateKind(ReferredKind):
     entry_model = CertificateEntry
     defaults: ClassVar[Fields] = {"nice_name": "", **dict.fromkeys(DIGESTS.values(), "")}
     derived = frozenset(DIGESTS.values())
-    together = frozenset(DIGESTS.values())
     fixed = frozenset({"nice_name"})
-    shows_secrets = True
     is_uploaded = True
     can_be_imported = False
 
@@ -170,9 +168,6 @@ class CertificateKind(ReferredKind):
                 "Encrypt; give the entry another `name`"
             )
             yield "nice_name", problem
-
-    def begun(self, fields: Fields) -> Fields:
-        return {**self.defaults, "nice_name": fields["nice_name"]}
 
     def hints(self, row: Mapping[str, Any]) -> Mapping[str, str]:
         return {HAS_CHAIN: "yes"} if _texts(row).get(PARTS[1]) else {}

@@ -1,7 +1,6 @@
 """What the kinds share that hosts refer to: nginx serves none of them by itself."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 from pydantic import Field
@@ -48,7 +47,6 @@ class ReferredKind(Kind):
     is_host = False
     keeps_marker = False
     defaults_model = NoDefaults
-    free_text = NO_NAMES
 
     def claims(self, fields: Fields) -> frozenset[str]:
         del fields
@@ -57,13 +55,6 @@ class ReferredKind(Kind):
     def with_claims(self, fields: Fields, claims: frozenset[str]) -> Fields:
         del claims
         return fields
-
-    def alias_for(self, name: str, in_use: AbstractSet[str]) -> str | None:
-        del name, in_use
-        return None
-
-    def canonical(self, name: str) -> str:
-        return name
 
     def placeholder_definition(self, name: str) -> Fields:
         raise NotImplementedError(f"no {self.label} stands in for {name}")

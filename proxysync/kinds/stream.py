@@ -1,7 +1,6 @@
 """Ports that NPM passes on as they are: the kind `stream`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -107,7 +106,6 @@ class StreamKind(Kind):
         "enabled": True,
     }
     optional: ClassVar[Mapping[str, str]] = {"certificate_id": "2.12.3"}
-    free_text = frozenset[str]()
     refers_to: ClassVar[Mapping[str, str]] = {CERTIFICATE: KIND_OF[CERTIFICATE]}
     wire_names: ClassVar[Mapping[str, str]] = {
         "certificate_id": "certificate",
@@ -173,13 +171,6 @@ class StreamKind(Kind):
         port = fields["incoming_port"]
         kept = {switch: f"{name}/{port}" in claims for name, switch in SWITCHES.items()}
         return {**fields, **kept}
-
-    def alias_for(self, name: str, in_use: AbstractSet[str]) -> str | None:
-        del name, in_use
-        return None
-
-    def canonical(self, name: str) -> str:
-        return name
 
     def placeholder_definition(self, name: str) -> Fields:
         """A stream without a protocol: nginx gets nothing of it, whatever its port."""

@@ -203,7 +203,7 @@ def _respecting(
     if last is None:
         return want
     edited = {f for f, value in want.items() if value != last[f]}
-    edited |= kind.together if edited & kind.together else frozenset()
+    edited |= kind.derived if edited & kind.derived else frozenset()
     mixed = {f: value if f in edited else have[f] for f, value in want.items()}
     return shape(kind, mixed, accepted)
 

@@ -87,7 +87,7 @@ def _loosens(change: Change) -> bool:
     if not kind.is_host:
         return True  # who may come in, say
     enabled = change.fields.get(kind.switch)
-    lost = (change.fields.get(name) for name in kind.references)
+    lost = (change.fields.get(name) for name in kind.refers_to)
     return any(f is not None and f.old and not f.new for f in lost) or (
         enabled is not None and bool(enabled.new)
     )

@@ -237,7 +237,7 @@ def _by_content(missing: Iterable[Desired], foreign: Sequence[Live]) -> list[Own
 
 def _has_content_of(entry: Desired, live: Live) -> bool:
     kind = KINDS[entry.kind]
-    secrets = () if kind.shows_secrets else entry.secrets.items()
+    secrets = () if kind.derived else entry.secrets.items()
     return kind.normalise(live.fields) == kind.normalise(entry.fields) and all(
         live.hints.get(name) == kind.hint_of(secret) for name, secret in secrets
     )

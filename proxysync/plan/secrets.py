@@ -18,7 +18,7 @@ from proxysync.plan.policy import Policy
 
 def digests_of(entry: Desired, key: bytes) -> dict[str, str]:
     """A digest of each secret that NPM does not show, which says nothing without the key."""
-    return {} if KINDS[entry.kind].shows_secrets else digests(key, entry.secrets)
+    return {} if KINDS[entry.kind].derived else digests(key, entry.secrets)
 
 
 def digests(key: bytes, secrets: Mapping[str, str]) -> dict[str, str]:
