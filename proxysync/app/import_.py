@@ -242,8 +242,8 @@ def _refused(
             for problem in error.problems
         ]
     desired = next(d for d in config.desired(source.snapshot) if d.key == entry.key)
-    if desired.problem:
-        return [desired.problem]
+    if problem := source.snapshot.denied.get(entry.key.kind) or desired.problem:
+        return [problem]
     claims = entry.kind.claims(desired.fields)
     if claims != _claims(live):
         return [f"its {entry.kind.claim_noun}s would become {', '.join(sorted(claims))}"]

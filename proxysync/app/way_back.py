@@ -10,7 +10,7 @@ from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
-from proxysync.plan.release import release
+from proxysync.plan.release import if_allowed, release
 from proxysync.plan.unknown_past import hide_unknown_past
 from proxysync.store.journal import JournalEntry
 
@@ -49,7 +49,7 @@ def plan_back(
     written = {_host(entry) for entry in entries if entry.outcome in CARRIED_OUT}
     made_again = _gone(names, snapshot)
     found = [
-        _possible(Desired(key, _referring(key.kind, fields, made_again)), host, snapshot)
+        _desired(key, _referring(key.kind, fields, made_again), snapshot)
         for key, (fields, host) in names.items()
         if host in written or _can_be_seen(host, snapshot)
     ]
@@ -124,8 +124,10 @@ def _releases(
         is_changed = row is not None and row.fields != live.fields and not row.unconfirmed
         kept = policy.drift == "report" and is_changed
         change = release(live, Key(live.kind, name), live.fields if kept else theirs[host])
-        problem = _possible(Desired(change.key, change.target or {}), host, snapshot).problem
-        if problem is not None:
+        problem = _problem(live.kind, change.target or {}, snapshot)
+        if live.kind in snapshot.denied:
+            change = if_allowed(change, snapshot)
+        elif problem is not None:
             change = replace(change, action="conflict", reason=problem, target=None)
         releases[host] = hide_unknown_past(change, applied, policy)
     return releases
@@ -203,12 +205,11 @@ def _can_be_seen(host: Host, snapshot: Snapshot) -> bool:
     return host[0] not in snapshot.denied or any(host_of(o) == host for o in snapshot.objects)
 
 
-def _possible(desired: Desired, host: Host, snapshot: Snapshot) -> Desired:
-    denied = snapshot.denied.get(desired.kind)
-    if denied is not None:
-        now = next((o.fields for o in snapshot.objects if host_of(o) == host), None)
-        return desired if now == desired.fields else replace(desired, problem=denied)
-    if not KINDS[desired.kind].is_enabled(desired.fields):
-        return desired
-    gone = gone_references(desired.fields, snapshot)
-    return replace(desired, problem="; ".join(gone) or None)
+def _desired(key: Key, fields: Fields, snapshot: Snapshot) -> Desired:
+    return Desired(key, fields, _problem(key.kind, fields, snapshot))
+
+
+def _problem(kind: str, fields: Fields, snapshot: Snapshot) -> str | None:
+    """Why a host cannot be served by this definition any more."""
+    gone = gone_references(fields, snapshot) if KINDS[kind].is_enabled(fields) else []
+    return "; ".join(gone) or None

@@ -306,12 +306,10 @@ def as_desired(
 ) -> Desired:
     """The definition of an entry, with what this server lacks for it."""
     missing, lacking = references.missing, dict(kind.lacks(fields, snapshot))
-    denied = [snapshot.denied[kind.name]] if kind.name in snapshot.denied else []
     if not resource.is_on:
-        problem = "; ".join(denied) or None
-        return Desired(resource.key, fields, problem, {**missing, **lacking}, secrets)
+        return Desired(resource.key, fields, None, {**missing, **lacking}, secrets)
     of_lists = [*references.advice, *references.open_lists(fields)]
-    found = denied or [*missing.values(), *of_lists, *lacking.values()]
+    found = [*missing.values(), *of_lists, *lacking.values()]
     return Desired(
         resource.key,
         fields,

@@ -67,13 +67,13 @@ def make_plan(
 
 
 def _draft(pair: Match, policy: Policy, snapshot: Snapshot) -> Draft:
-    """What an entry needs; what the account may only look at is no conflict as long as it is so."""
+    """What an entry needs; what the account may not write is a conflict if that is anything."""
     draft = draft_entry(pair, policy, snapshot.accepted)
     denied = snapshot.denied.get(draft.kind.name)
-    is_as_asked = draft.live is not None and not draft.writes and draft.have == draft.want
-    if denied is not None and is_as_asked and draft.stop == Conflict(denied, comparable=False):
-        return replace(draft, stop=None)
-    return draft
+    if denied is None:
+        return draft
+    is_as_asked = not draft.writes and draft.have == draft.want
+    return replace(draft, stop=None if is_as_asked else Conflict(denied, comparable=False))
 
 
 def _settle(

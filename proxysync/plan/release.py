@@ -33,7 +33,7 @@ def release_plan(keys: frozenset[Key], hosts: dict[Key, Owned], snapshot: Snapsh
         for owned in chosen.values()
         for live in (owned.live, *owned.duplicates)
     ]
-    return Plan(tuple(_if_allowed(change, snapshot) for change in changes), ())
+    return Plan(tuple(if_allowed(change, snapshot) for change in changes), ())
 
 
 def release(live: Live, key: Key, target: Fields | None = None) -> Change:
@@ -57,7 +57,7 @@ def release(live: Live, key: Key, target: Fields | None = None) -> Change:
     )
 
 
-def _if_allowed(change: Change, snapshot: Snapshot) -> Change:
+def if_allowed(change: Change, snapshot: Snapshot) -> Change:
     """A conflict where something is to be written that the account may not write."""
     denied = snapshot.denied.get(change.kind)
     if denied is None or not change.fields:
