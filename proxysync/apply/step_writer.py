@@ -156,7 +156,13 @@ class StepWriter:
         """Raises ApplyError if a host refers to it: NPM deletes it all the same, and such a host
         loses its protection or its certificate.
         """
-        users = users_of(self._npm.snapshot(), change)
+        users = [
+            live
+            for kind in KINDS.values()
+            if change.kind in kind.refers_to.values()
+            for live in self._npm.objects(kind)
+            if kind.refers(live.fields, change.kind, change.npm_id)
+        ]
         if users:
             raise ApplyError(
                 f"{' and '.join(map(call, users))} in NPM uses it by now",
@@ -204,8 +210,7 @@ def users_of(snapshot: Snapshot, change: Change) -> list[Live]:
     return [
         live
         for live in snapshot.objects
-        for field, kind in KINDS[live.kind].refers_to.items()
-        if (kind, live.fields.get(field)) == (change.kind, change.npm_id)
+        if KINDS[live.kind].refers(live.fields, change.kind, change.npm_id)
     ]
 
 
@@ -216,10 +221,7 @@ def users_among(changes: Iterable[Change], used: Change) -> list[Change]:
         for change in changes
         if change.live is not None
         and change.target is not None
-        and any(
-            (kind, change.target.get(field)) == (used.kind, used.npm_id)
-            for field, kind in KINDS[change.kind].refers_to.items()
-        )
+        and KINDS[change.kind].refers(change.target, used.kind, used.npm_id)
     ]
 
 

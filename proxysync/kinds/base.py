@@ -92,6 +92,12 @@ class Kind(ABC):
         """Fields of which a change is to be tried before it touches a live host."""
         return self.free_text.union(self.refers_to)
 
+    def refers(self, fields: Fields, kind: str, npm_id: int | None) -> bool:
+        """Whether these fields hold the id of that object."""
+        return any(
+            (other, fields.get(field)) == (kind, npm_id) for field, other in self.refers_to.items()
+        )
+
     def free_texts(self, fields: Fields) -> Iterable[tuple[str, str]]:
         """The texts that nginx reads as they are, each with its path in the entry."""
         del fields

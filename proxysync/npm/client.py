@@ -31,7 +31,6 @@ from proxysync.values.upstreams import port_of
 OnCreated = Callable[[int, str | None], object]
 """Hears of a new object's id and of NPM's text for when it was made."""
 
-
 NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 DISABLED_WITHIN = 10.0
@@ -93,9 +92,7 @@ class NpmClient:
         if self.server().lacks_rights:
             self.forget_server()  # a person may have given them since
         self.server()  # before anything that only an account with rights may ask
-        rows = {
-            kind.name: self._rows(f"{kind.collection}{kind.query}", kind) for kind in KINDS.values()
-        }
+        rows = {kind.name: self._rows(kind) for kind in KINDS.values()}
         server = self.server()
         lives = [live for name in rows for live in wire.read_lives(KINDS[name], rows[name])]
         self._last_snapshot = Snapshot(
@@ -109,6 +106,11 @@ class NpmClient:
             admin_port=port_of(self.url),
         )
         return self._last_snapshot
+
+    def objects(self, kind: Kind) -> list[Live]:
+        """What there is of one kind now, without throwaway hosts; see `Snapshot.objects`."""
+        lives = wire.read_lives(kind, self._rows(kind))
+        return [live for live in lives if not wire.is_canary(live)]
 
     def certificate(self, npm_id: int) -> Certificate | None:
         """The certificate as it is now; None if it is gone, or this account may not see it."""
@@ -309,10 +311,11 @@ class NpmClient:
         meta: Mapping[str, Any],
         secrets: Mapping[str, str],
     ) -> dict[str, Any]:
-        sent = kind.for_server(fields, self.server().version)
-        payload = kind.with_secrets(wire.write_payload(sent, self._accepted_by(kind)), secrets)
+        server = self.server()
+        sent = kind.for_server(fields, server.version)
+        payload = wire.write_payload(sent, server.accepted[kind.name])
         stored = wire.meta_with(marker, meta) if kind.is_host else {}
-        return {**payload, **stored}
+        return {**kind.with_secrets(payload, secrets), **stored}
 
     def _act(
         self,
@@ -367,9 +370,6 @@ class NpmClient:
                 self.recorder.given_up(error.flight)
         return NpmUnconfirmedError(error.message, hint=error.hint, live=live, fate=error.fate)
 
-    def _accepted_by(self, kind: Kind) -> frozenset[str]:
-        return self.server().accepted[kind.name]
-
     def _list(self, collection: str) -> Sequence[Mapping[str, Any]]:
         rows = self._session.get(f"/{collection}")
         if not isinstance(rows, list):
@@ -379,8 +379,9 @@ class NpmClient:
             )
         return rows
 
-    def _rows(self, path: str, kind: Kind) -> Sequence[Mapping[str, Any]]:
+    def _rows(self, kind: Kind) -> Sequence[Mapping[str, Any]]:
         """All rows of a kind; none where the account is known to lack the right."""
+        path = f"{kind.collection}{kind.query}"
         if kind.is_essential:
             return self._list(path)
         try:

@@ -185,11 +185,8 @@ def _still_used(
 def _refers(host: Draft, draft: Draft) -> bool:
     """Whether the host will refer to the object after its change."""
     assert draft.live is not None
-    fields = host.kind.refers_to.items()
-    return host.target is not None and any(
-        kind == draft.kind.name and host.target.get(field) == draft.live.npm_id
-        for field, kind in fields
-    )
+    npm_id = draft.live.npm_id
+    return host.target is not None and host.kind.refers(host.target, draft.kind.name, npm_id)
 
 
 def _named(live: Live) -> str:
