@@ -1,31 +1,40 @@
 """Throwaway hosts: made, looked at and removed again, under a name that can be nobody's."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from proxysync.kinds import RELOADER, RESERVED_SUFFIX, Kind
-from proxysync.model import Fields, Live, Marker
+from proxysync.kinds.refusal import refusal_of
+from proxysync.model import Fields, Marker
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmUnconfirmedError
 
+Look = Callable[[str], str | None]
+"""What visitors of the name have to say against it."""
 
-def try_out(npm: NpmClient, kind: Kind, fields: Fields, marker: Marker) -> Live:
-    """The definition as NPM and nginx took it, on a host that is gone again.
 
+def try_out(
+    npm: NpmClient, kind: Kind, fields: Fields, marker: Marker, look: Look | None = None
+) -> str | None:
+    """Why the definition cannot be used, as it fared on a host that is gone again; None if it can.
+
+    What nginx takes is looked at while it is there.
     Raises NpmError; then nothing else was written to, so there is nothing to confirm.
     """
     name = f"canary-{secrets.token_hex(4)}{RESERVED_SUFFIX}"
     with thrown_away(npm, kind):
         canary = npm.create(kind, kind.with_claims(fields, frozenset({name})), marker)
+        refused = canary.online is False
+        trouble = look(name) if look and not refused else None
         npm.delete(kind, canary.npm_id)
-    return canary
+    return f"nginx refuses it: {refusal_of(canary)}" if refused else trouble
 
 
 def try_out_upload(
     npm: NpmClient, kind: Kind, fields: Fields, texts: Mapping[str, str], marker: Marker
-) -> Live:
-    """The throwaway host that nginx was to serve with what is to be uploaded; both are gone again.
+) -> str | None:
+    """Why nginx cannot serve a throwaway host with what is to be uploaded; both are gone again.
 
     Raises as `try_out` does.
     """
@@ -37,13 +46,13 @@ def try_out_upload(
         )
         used = {f: made.npm_id for f, name in RELOADER.refers_to.items() if name == kind.name}
         try:
-            canary = try_out(npm, RELOADER, {**definition, **used}, marker)
+            trouble = try_out(npm, RELOADER, {**definition, **used}, marker)
         except NpmError:
             with suppress(NpmError):  # else the next run removes it
                 npm.delete(kind, made.npm_id)
             raise
         npm.delete(kind, made.npm_id)
-    return canary
+    return trouble
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class Engine:
 
     def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal:
         """Tries what is risky before anything is touched; see `rehearsal.rehearse`."""
-        return rehearse(plan, self._npm, self._hosts, self._ledger(snapshot))
+        return rehearse(plan, self._npm, self._hosts, self._sites, self._ledger(snapshot))
 
     def run(
         self,

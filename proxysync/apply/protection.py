@@ -31,3 +31,10 @@ def check_protection(npm: NpmClient, kind: Kind, target: Fields, now: Live | Non
             retry=True,
         )
     return GATE.asks_everybody(access_list.fields)
+
+
+def asks_strangers(npm: NpmClient, fields: Fields) -> bool:
+    """Whether the access list of this definition lets nobody without a password in."""
+    npm_id = access_list_in(fields)
+    access_list = npm.get(GATE, npm_id) if npm_id else None
+    return access_list is not None and GATE.asks_everybody(access_list.fields)

@@ -10,9 +10,11 @@ from proxysync.apply.host_writer import HostWriter, needs_no_write
 from proxysync.apply.ledger import Ledger
 from proxysync.apply.order import held, wanted
 from proxysync.apply.outcome import ApplyError
+from proxysync.apply.protection import asks_strangers
 from proxysync.apply.report import ChangeOutcome
-from proxysync.kinds import KINDS
-from proxysync.kinds.refusal import refusal_of
+from proxysync.apply.site_check import SiteCheck
+from proxysync.kinds import KINDS, Kind
+from proxysync.kinds.references import access_list_in
 from proxysync.model import Applied, Fields, Live, Marker, Reference
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmNotFoundError, NpmRejectedError
@@ -35,7 +37,9 @@ class Rehearsal:
         return Rehearsal(other.good, self.refused + other.refused, other.error)
 
 
-def rehearse(plan: Plan, npm: NpmClient, hosts: HostWriter, ledger: Ledger) -> Rehearsal:
+def rehearse(
+    plan: Plan, npm: NpmClient, hosts: HostWriter, sites: SiteCheck, ledger: Ledger
+) -> Rehearsal:
     """Tries what is risky.
 
     What nginx refuses is remembered, so that the next plan leaves it out, and with it
@@ -47,7 +51,7 @@ def rehearse(plan: Plan, npm: NpmClient, hosts: HostWriter, ledger: Ledger) -> R
             continue
         if _is_its_own_canary(change, plan.to_make):
             continue
-        error = _try(change, npm, hosts, ledger.last(change))
+        error = _try(change, npm, hosts, sites, ledger.last(change))
         if isinstance(error, NpmError):
             return Rehearsal(rehearsal.good, rehearsal.refused, error)
         if error is not None:
@@ -58,7 +62,7 @@ def rehearse(plan: Plan, npm: NpmClient, hosts: HostWriter, ledger: Ledger) -> R
 
 
 def _try(
-    change: Change, npm: NpmClient, hosts: HostWriter, last: Applied | None
+    change: Change, npm: NpmClient, hosts: HostWriter, sites: SiteCheck, last: Applied | None
 ) -> ApplyError | NpmError | None:
     """What is wrong with the change; a live host that nginx rejects gets back what last worked."""
     if change.target is None:
@@ -68,12 +72,11 @@ def _try(
         if not _is_risky(change, before):
             return None
         marker = Marker(change.name, hosts.instance, canary=True)
-        canary = _canary(change, _as_far_as_known(change.target, before), npm, marker)
-        if canary.online is not False:
+        target = _as_far_as_known(change.target, before)
+        trouble = _tried(change, target, npm, sites, marker)
+        if trouble is None:
             return None
-        reason = f"nginx refuses it: {refusal_of(canary)}"
-        action = _after(change, before, last)
-        return hosts.carry_out(action, before, before, reason)
+        return hosts.carry_out(_after(change, before, last), before, before, trouble)
     except (NpmRejectedError, NpmNotFoundError) as error:
         return ApplyError(error.message, error.hint, live=change.live, retry=False)
     except (ApplyError, NpmError) as error:
@@ -83,10 +86,17 @@ def _try(
 def _is_its_own_canary(change: Change, others: Sequence[Change]) -> bool:
     """Whether it is new and takes nothing away, so that nobody misses it where nginx refuses it.
 
-    What is uploaded is something that hosts come to use in the same run.
+    What is uploaded is something that hosts come to use in the same run, and what is behind a list
+    may stand open by its own configuration.
     """
-    uploaded = KINDS[change.kind].is_uploaded
-    return change.live is None and not uploaded and not _takes_from_another(change, others)
+    kind = KINDS[change.kind]
+    tried = kind.is_uploaded or _may_stand_open(kind, change.target)
+    return change.live is None and not tried and not _takes_from_another(change, others)
+
+
+def _may_stand_open(kind: Kind, target: Fields | None) -> bool:
+    known = _as_far_as_known(target or {}, None)
+    return bool(access_list_in(known)) and any(known.get(name) for name in kind.free_text)
 
 
 def _as_far_as_known(target: Fields, before: Live | None) -> Fields:
@@ -104,11 +114,15 @@ def _after(change: Change, before: Live | None, last: Applied | None) -> AfterRe
     return after_rehearsal(before, last)
 
 
-def _canary(change: Change, target: Fields, npm: NpmClient, marker: Marker) -> Live:
+def _tried(
+    change: Change, target: Fields, npm: NpmClient, sites: SiteCheck, marker: Marker
+) -> str | None:
     kind = KINDS[change.kind]
     if kind.is_uploaded:
         return try_out_upload(npm, kind, target, change.secrets, marker)
-    return try_out(npm, kind, target, marker)
+    # A location of the entry's own is not behind the list, and a look once it is live is too late.
+    look = sites.lets_strangers_in if asks_strangers(npm, target) else None
+    return try_out(npm, kind, target, marker, look)
 
 
 def _is_risky(change: Change, before: Live | None) -> bool:

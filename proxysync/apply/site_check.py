@@ -105,6 +105,13 @@ class SiteCheck:
         self._proven |= findings.proven
         return findings
 
+    def lets_strangers_in(self, name: str) -> str | None:
+        """How a throwaway host that is to ask for a password does not; None if it does."""
+        [trouble] = self.check([Promise(frozenset({name}), protected=True)]).troubles
+        if trouble is None or not trouble.undo:
+            return None
+        return trouble.message.replace(asked(name), "a throwaway host with this configuration")
+
     def looks_bad(self, promises: Sequence[Promise]) -> bool:
         """Whether a site got worse by a write, at one glance: it may be the reload."""
         recent = [p for p in promises if time.monotonic() < p.written + GIVE_UP_AFTER]

@@ -198,9 +198,10 @@ def test_a_site_that_stopped_answering_is_put_back(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_site_behind_a_password_that_answers_a_stranger_is_put_back(
+def test_a_site_behind_a_password_never_answers_a_stranger(
     small_world: World, services: list[DemoService]
 ) -> None:
+    """Neither one that is live nor a new one: only a throwaway host has tried it."""
     sandbox = small_world.npm.sandbox
     assert sandbox is not None
     sandbox.add_access_list("staff", items=[{"username": "anna", "password": "pw"}])
@@ -210,10 +211,13 @@ def test_a_site_behind_a_password_that_answers_a_stranger_is_put_back(
     small_world.apply()
     assert small_world.npm.visit(domain("one"))[0] == 401
     open_again = "location / { proxy_pass $forward_scheme://$server:$port; }"
-    small_world.write({"one": {**entry, "advanced_config": open_again}}, settings=settings)
+    bad = {**entry, "advanced_config": open_again}
+    small_world.write({"one": bad, "two": bad}, settings=settings)
+    before = len(sandbox.writes)
     done = small_world.call("apply", "--yes")
     assert done.code == 1
-    assert "answers a stranger" in done.out
+    assert done.out.count("answers a stranger") == 2
+    assert [method for method, _ in sandbox.writes[before:]] == ["POST", "DELETE"] * 2
     assert small_world.npm.visit(domain("one"))[0] == 401
 
 
