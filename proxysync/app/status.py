@@ -22,6 +22,9 @@ from proxysync.store.state import BlockedEntry, State
 LEEWAY = 30.0
 """Seconds that a check may take and be late."""
 
+LEFT = frozenset({"leaving", "held", "prune"})
+"""What `sync` says of hosts of ours that no entry asks for any more."""
+
 NO_EDGE = EdgeState()
 NO_UPTIME: Mapping[str, Uptime] = {"24h": Uptime(), "7d": Uptime(), "30d": Uptime()}
 
@@ -124,7 +127,10 @@ def collect(
     return [
         *(_of_entry(resource, known) for resource in config.resources),
         *(
-            _leaving(change, change.live, refused=bool(plan and plan.refused))
+            replace(
+                _leaving(change, change.live, refused=bool(plan and plan.refused)),
+                edge=known.edges.get(change.key, NO_EDGE),
+            )
             for change in leaving
             if change.live is not None
         ),
@@ -218,21 +224,28 @@ def foreign(snapshot: Snapshot, instance: str, known: Sequence[EntryStatus]) -> 
 
 
 def with_health(
-    entries: Sequence[EntryStatus], store: HealthStore, now: datetime
+    entries: Sequence[EntryStatus], store: HealthStore, now: datetime, usual: float
 ) -> list[EntryStatus]:
-    """The same with what health checks found of those that are watched."""
+    """The same with what health checks found of those that are watched.
+
+    What has left the file is watched as it said last. Nobody here knows how often that was, so
+    that it counts as the `usual` interval.
+    """
     standings = store.standings()
     uptimes = store.uptimes(now, {entry.key for entry in entries if entry.key})
-    return [
-        replace(
+
+    def checked(entry: EntryStatus, key: Key) -> EntryStatus:
+        health = standings.get(key, HealthState())
+        has_left = entry.sync in LEFT and health.checked_at is not None
+        interval = usual if has_left else entry.interval
+        return replace(
             entry,
-            health=standings.get(entry.key, HealthState()) if entry.interval else HealthState(),
-            uptime=uptimes.get(entry.key, NO_UPTIME),
+            interval=interval,
+            health=health if interval else HealthState(),
+            uptime=uptimes.get(key, NO_UPTIME),
         )
-        if entry.managed and entry.key
-        else entry
-        for entry in entries
-    ]
+
+    return [checked(e, e.key) if e.managed and e.key else e for e in entries]
 
 
 def overdue(entry: EntryStatus, now: datetime) -> bool:

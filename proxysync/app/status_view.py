@@ -143,7 +143,7 @@ class StatusView:
             entries = _only(self._name, entries, health)
         alerts: Mapping[str, ActiveAlert] = {}
         if health is not None:
-            entries = with_health(entries, health, clock.now())
+            entries = with_health(entries, health, clock.now(), config.settings.health.interval)
             alerts = health.alerts.active()
         state = self._stored.state
         warnings = (

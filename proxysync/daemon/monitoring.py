@@ -19,6 +19,7 @@ from proxysync.health.writer import Writer
 from proxysync.kinds import KINDS, Kind, is_enabled
 from proxysync.kinds.answers import Served
 from proxysync.kinds.domains import is_served
+from proxysync.kinds.entry import Resource
 from proxysync.kinds.references import certificate_in, certificates_in_use
 from proxysync.model import Applied, Certificate, Key, Live, Snapshot, Upstream, clock
 from proxysync.model.health import Rules
@@ -50,6 +51,7 @@ class Monitoring:
         self._npm = npm
         self._monitor = monitor
         self._followed: tuple[object, ...] | None = None
+        self._asked: dict[Key, Resource] = {}
         self._names: Mapping[str, Sequence[str]] = {}
         self._resolve_at = 0.0
         self._resolving: threading.Thread | None = None
@@ -59,7 +61,12 @@ class Monitoring:
         self._monitor.changing.set()
 
     def follow(self, config: Config, applied: Sequence[Applied]) -> None:
-        """From now on the managed proxies of this file are checked."""
+        """From now on what is live of this file is checked, and of those before it.
+
+        NPM may serve for long what the file asks for no more: its plan is refused, say.
+        """
+        self._asked |= {resource.key: resource for resource in config.resources if resource.is_on}
+        config = replace(config, resources=tuple(self._asked.values()))
         snapshot = self._npm.last_snapshot
         wild = wildcards(snapshot) if snapshot else frozenset()
         leaves = {c.npm_id: c.leaf for c in snapshot.certificates} if snapshot else {}

@@ -96,6 +96,29 @@ def test_a_host_that_npm_has_not_confirmed_is_not_watched_yet() -> None:
     assert watched("proxies:\n" + entry("new"), row) == {}
 
 
+def test_what_is_live_though_the_file_asks_for_it_no_more_is_watched_as_it_said_last(
+    sandbox: Sandbox, store: HealthStore, events: EventLog
+) -> None:
+    npm = NpmClient(Session(Transport(sandbox.url), "admin@example.com", "changeme"))
+    monitor = Monitor(store, events)
+    watcher = Monitoring(npm, monitor)
+    rows = [applied(name) for name in ("a", "b", "c", "d")]
+    own = ", health: {path: /up}"
+
+    def follow(text: str, *rows: Applied) -> dict[str, str]:
+        config = load_text(f"settings: {{verify: off}}\nproxies:\n{text}", "proxies.yaml", {})
+        watcher.follow(config, rows)
+        targets = monitor._targets.values()
+        return {one.key.name: one.probe.path for one in targets if isinstance(one, Target)}
+
+    whole = entry("a") + entry("b", own) + entry("c", own) + entry("d", ", health: off")
+    everything = {"a": "/", "b": "/up", "c": "/up"}
+    assert follow(whole, *rows) == everything
+    assert follow(entry("a") + entry("b", f"{own}, enabled: false"), *rows) == everything
+    off = applied("b", enabled=False)
+    assert follow(entry("a") + entry("b", f"{own}, enabled: false"), rows[0], off) == {"a": "/"}
+
+
 def test_a_target_is_checked_as_the_file_says() -> None:
     text = (
         "settings: {health: {interval: 1m, failure_threshold: 3}, stale_threshold_days: 2,"

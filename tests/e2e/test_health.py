@@ -124,6 +124,31 @@ def test_a_service_killed_and_restarted_is_exactly_two_events_also_after_kill_9(
     assert rows(three) == three.events()
 
 
+def test_what_a_refused_plan_leaves_in_npm_is_watched_as_its_entry_said_last(
+    three: World, services: list[DemoService]
+) -> None:
+    def one() -> dict[str, Any]:
+        found: dict[str, Any] = status(three, "one")["proxies"][0]
+        return found
+
+    with three.daemon():
+        eventually(lambda: all_healthy(three))
+        services[0].stop()
+        eventually(lambda: len(changes(three)) == 1)
+        whole = three.file.read_text()
+        three.write({"three": {"upstream": services[2].url}}, settings=QUICK)
+        eventually(lambda: "plan.refused" in three.event_names())
+        refused = three.events()[-1]["ts"]
+        eventually(lambda: (one()["checked_at"] or "") > refused)
+        assert (one()["sync"], one()["health"], one()["watched"]) == ("held", "unhealthy", True)
+        assert "unhealthy" in three.call("status").out
+        three.file.write_text(whole)
+        eventually(lambda: one()["sync"] == "in sync")
+        services[0].start()
+        eventually(lambda: len(changes(three)) == 2)
+    assert [event["data"]["to"] for event in changes(three)] == ["unhealthy", "healthy"]
+
+
 def test_when_all_fail_at_once_it_is_the_network_and_every_status_is_kept(
     three: World, services: list[DemoService]
 ) -> None:
