@@ -28,7 +28,7 @@ def load_config(env: Environment, environ: Mapping[str, str]) -> Config:
 def _load_from(place: Place, environ: Mapping[str, str]) -> Config:
     """The file of the commit that counts, all of it from that one."""
     while (commit := place.commit) is not None:
-        config = load(place.file, environ)
+        config = load(place.path, environ, root=place.current)
         if place.commit == commit:
             return replace(config, commit=commit)
     trouble = f": {place.trouble}" if place.trouble else ""

@@ -91,7 +91,7 @@ def _require_same_file(config: Config, env: Environment) -> None:
     """Raises ProxysyncError if the file was changed while another writer was waited for."""
     if config.files and fingerprint(env.file) != config.fingerprint:
         raise ProxysyncError(
-            f"{env.file} was changed since it was read, so nothing was written",
+            f"{env.file_name} was changed since it was read, so nothing was written",
             hint="Run it again: what stands in it now is applied then.",
         )
 

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     with annotated(arguments.format):
         found = _against(arguments, env) if arguments.against is not None else _plan(arguments, env)
     if arguments.format == "github":
-        print_annotations(found.to_annotations(env.file))
+        print_annotations(found.to_annotations(env.file_name))
     show(found, arguments.format)
     if arguments.out is not None and found.saved is not None:
         found.saved.save(arguments.out)

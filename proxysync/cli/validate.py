@@ -78,7 +78,7 @@ def _checked(found: FileResult, arguments: argparse.Namespace, env: Environment)
     if arguments.format == "json":
         terminal.print_json(found.to_json())
     else:
-        print(f"{env.file} is valid: {entries(found.total)}")
+        print(f"{env.file_name} is valid: {entries(found.total)}")
     return 0
 
 

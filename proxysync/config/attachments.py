@@ -15,9 +15,10 @@ Digests = Mapping[Path, str]
 
 
 class Attachments:
-    """Reads files, and remembers how each of them was."""
+    """Reads files below `root`, and remembers how each of them was."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path = Path()) -> None:
+        self._root = root
         self._digests: dict[Path, str] = {}
 
     @property
@@ -27,6 +28,7 @@ class Attachments:
 
     def read(self, path: Path) -> bytes:
         """All that is in the file. Raises InvalidValue where that cannot be had."""
+        path = self._root / path
         try:
             content = beginning(path, MAX_BYTES + 1)
         except UnreadableError as error:

@@ -39,6 +39,11 @@ class Environment:
         """Where the daemon keeps what it took from the remote; None without one."""
         return None if self.remote is None else Place(self.remote, self.state_dir)
 
+    @property
+    def file_name(self) -> Path:
+        """How messages call the file: by its path in the repository that it comes from."""
+        return self.place.path if self.place else self.file
+
     def require_npm(self) -> None:
         """Raises ProxysyncError that names what is missing to log in to NPM."""
         needed = {

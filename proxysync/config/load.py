@@ -24,21 +24,23 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """Reads the file, or the `*.yaml` files of a folder as one.
+def load(path: Path, environ: Mapping[str, str] = os.environ, *, root: Path = Path()) -> Config:
+    """Reads the file, or the `*.yaml` files of a folder as one, which are below `root`.
 
     `environ` and the files that it names are what `${NAME}` may read (see `variables`).
 
     Raises ConfigError.
     """
-    sources = source.read(path)
-    return _load(sources, str(path), tuple(Path(each.name) for each in sources), environ)
+    sources = source.read(path, root)
+    files = tuple(root / each.name for each in sources)
+    return _load(sources, str(path), files, environ, Attachments(root))
 
 
 def load_with(path: Path, changed: Source, environ: Mapping[str, str] = os.environ) -> Config:
     """As `load`, with other content in one of the files. Raises ConfigError."""
     sources = tuple(changed if s.name == changed.name else s for s in source.read(path))
-    return _load(sources, str(path), tuple(Path(each.name) for each in sources), environ)
+    files = tuple(Path(each.name) for each in sources)
+    return _load(sources, str(path), files, environ, Attachments())
 
 
 def load_text(text: str | bytes, name: str, environ: Mapping[str, str] = os.environ) -> Config:
@@ -49,7 +51,7 @@ def load_text(text: str | bytes, name: str, environ: Mapping[str, str] = os.envi
     content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(content) > source.MAX_BYTES:
         raise source.failure(name, f"is too large: proxysync reads {source.MAX_BYTES} bytes")
-    return _load((Source(name, content),), name, (), environ)
+    return _load((Source(name, content),), name, (), environ, Attachments())
 
 
 def fingerprint(path: Path) -> str | None:
@@ -61,11 +63,15 @@ def fingerprint(path: Path) -> str | None:
 
 
 def _load(
-    sources: Sequence[Source], whole: str, files: tuple[Path, ...], environ: Mapping[str, str]
+    sources: Sequence[Source],
+    whole: str,
+    files: tuple[Path, ...],
+    environ: Mapping[str, str],
+    attachments: Attachments,
 ) -> Config:
     problems = Problems()
     variables = Variables(environ)
-    budget, attachments = Budget(), Attachments()
+    budget = Budget()
     interpolation = Interpolation(variables, budget, problems)
     reader = Reader(interpolation, budget, problems, attachments)
     documents = [document_of(each, problems) for each in sources]

@@ -24,16 +24,17 @@ class Source:
     content: bytes
 
 
-def read(path: Path) -> tuple[Source, ...]:
+def read(path: Path, root: Path = Path()) -> tuple[Source, ...]:
     """The file, or all `*.yaml` and `*.yml` directly in the folder, by name.
 
-    Raises ConfigError where that cannot be done.
+    They are below `root`, of which messages say nothing. Raises ConfigError where that cannot be
+    done.
     """
-    files = _listed(path) if path.is_dir() else [path]
+    files = _listed(path, root) if (root / path).is_dir() else [path]
     sources: list[Source] = []
     left = MAX_BYTES
     for file in files:
-        content = _content(file, left)
+        content = _content(file, root, left)
         left -= len(content)
         sources.append(Source(str(file), content))
     return tuple(sources)
@@ -101,12 +102,13 @@ def is_taken(name: str) -> bool:
     return name.endswith(SUFFIXES) and name[0] not in ".#~"
 
 
-def _listed(folder: Path) -> list[Path]:
+def _listed(folder: Path, root: Path) -> list[Path]:
     try:
-        names = sorted(entry.name for entry in folder.iterdir())
+        names = sorted(entry.name for entry in (root / folder).iterdir())
     except OSError as error:
         raise failure(str(folder), f"cannot be read: {error.strerror}") from error
-    files = [folder / name for name in names if is_taken(name) and not (folder / name).is_dir()]
+    files = [folder / name for name in names if is_taken(name)]
+    files = [file for file in files if not (root / file).is_dir()]
     if not files:
         raise failure(str(folder), "is a folder without a *.yaml file in it", _CREATE)
     return files
@@ -118,10 +120,10 @@ def too_large(name: str) -> ConfigError:
     return failure(name, f"is too large: proxysync reads {size} in all", "is it the right file?")
 
 
-def _content(path: Path, limit: int) -> bytes:
+def _content(path: Path, root: Path, limit: int) -> bytes:
     name = str(path)
     try:
-        content = beginning(path, limit + 1)
+        content = beginning(root / path, limit + 1)
     except UnreadableError as error:
         hint = _CREATE if isinstance(error, MissingError) else error.hint
         raise failure(name, error.message, hint) from error

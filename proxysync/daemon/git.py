@@ -34,7 +34,7 @@ class GitFollower:
         emit: Emit,
         on_new: Callable[[], object],
     ) -> None:
-        self._place = place
+        self.place = place
         self._emit = emit
         self._on_new = on_new
         self._git = Git(place.remote, place.home, self._is_closing)
@@ -66,8 +66,8 @@ class GitFollower:
         with self._switching:
             ready, self._ready = self._ready, None
             if ready is not None:
-                self._place.switch(ready)
-            return self._place.commit
+                self.place.switch(ready)
+            return self.place.commit
 
     def _is_closing(self) -> bool:
         return self._closing.is_set()
@@ -75,7 +75,7 @@ class GitFollower:
     def _follow(self) -> None:
         while not self._is_closing():
             self._wake.clear()
-            pause = self._place.remote.interval
+            pause = self.place.remote.interval
             try:
                 self._look()
             except (GitError, OSError) as error:
@@ -88,32 +88,32 @@ class GitFollower:
 
     def _look(self) -> None:
         """Fetches if there is something new; what is there already may have been removed."""
-        self._place.prepare()
+        self.place.prepare()
         with self._switching:
-            known = self._ready or self._place.commit
+            known = self._ready or self.place.commit
         if newest(self._git) != known:
             self._fetch(known)
         self._retries.reset()
-        self._place.note(None)
-        message = f"{self._place.remote.url} can be fetched again"
+        self.place.note(None)
+        message = f"{self.place.remote.url} can be fetched again"
         self._alerts.resolve(TOPIC, NewEvent("git.back", message))
 
     def _fetch(self, known: str | None) -> None:
-        commit = fetch_into(self._git, self._place.files)
+        commit = fetch_into(self._git, self.place.files)
         self._emit(self._updated(commit, known))
         with self._switching:
             self._ready = commit.id
-            self._place.keep_only(commit.id, known, self._place.commit)
+            self.place.keep_only(commit.id, known, self.place.commit)
         self._on_new()
 
     def _updated(self, commit: Commit, known: str | None) -> NewEvent:
-        message = f"{self._place.remote} is at {commit.id[:SHOWN]}: {commit.subject}"
+        message = f"{self.place.remote} is at {commit.id[:SHOWN]}: {commit.subject}"
         data = {"commit": commit.id, "subject": commit.subject, "previous": known}
         return NewEvent("git.updated", message, data=data)
 
     def _tell_fault(self, error: Exception) -> None:
         name = type(error).__name__
-        message = f"proxysync itself failed at following {self._place.remote.url}: {name}: {error}"
+        message = f"proxysync itself failed at following {self.place.remote.url}: {name}: {error}"
         hint = "This is a bug. Please report it."
         event = NewEvent("daemon.fault", message, data={"hint": hint})
         self._alerts.fire("fault", event, cause=name)
@@ -123,10 +123,10 @@ class GitFollower:
         if self._is_closing():
             return
         if isinstance(error, OSError):
-            message = f"{self._place.home} cannot be used: {error.strerror or error}"
+            message = f"{self.place.home} cannot be used: {error.strerror or error}"
             error = GitError(message, hint="See to the state folder.", code="git.folder")
-        self._place.note(error.message)
-        commit = self._place.commit
+        self.place.note(error.message)
+        commit = self.place.commit
         kept = f"\nCommit {commit[:SHOWN]} is kept." if commit else ""
         data = {"reason": error.code, "commit": error.commit, "hint": error.hint}
         event = NewEvent("git.failed", f"{error}{kept}", data=data)

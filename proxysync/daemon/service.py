@@ -68,6 +68,7 @@ class Service:
     ) -> None:
         """`relock` makes sure of the daemon's lock before a lost state is written anew."""
         self._path = path
+        self._root, self._name = (git.place.current, git.place.path) if git else (Path(), path)
         self._folder = folder
         self._work = work
         self._npm = work.npm
@@ -114,7 +115,7 @@ class Service:
         if asked:
             self._alerts.end("config")
         try:
-            config = replace(load(self._path, self._environ), commit=commit)
+            config = replace(load(self._name, self._environ, root=self._root), commit=commit)
         except ConfigError as error:
             self._attachments = error.attachments
             kept = "\nThe last valid file is kept." if self._config else ""
@@ -130,13 +131,13 @@ class Service:
         self._alerts.end("missing")
         same = self._config is not None and self._config.fingerprint == config.fingerprint
         if asked and same and not rotated:
-            message = f"{self._path} has not changed: {entries(len(config.resources))}"
+            message = f"{self._name} has not changed: {entries(len(config.resources))}"
             self._events.emit(NewEvent("config.unchanged", message))
             return False
         self._config = config
         self._trigger = "edit" if self._trigger != "start" else "start"
         self._events.mask(config.secrets)
-        message = f"{self._path} is loaded: {entries(len(config.resources))}"
+        message = f"{self._name} is loaded: {entries(len(config.resources))}"
         loaded = {"fingerprint": config.fingerprint, "entries": len(config.resources)}
         self._events.emit(NewEvent("config.loaded", message, data={**loaded, "commit": commit}))
         return True

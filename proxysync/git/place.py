@@ -28,9 +28,19 @@ class Place:
         return self.home / "files"
 
     @property
+    def current(self) -> Path:
+        """Has the files of the commit that counts."""
+        return self.home / "current"
+
+    @property
+    def path(self) -> Path:
+        """The file, or the folder of files, in the repository: so messages call it."""
+        return Path(self.remote.path)
+
+    @property
     def file(self) -> Path:
-        """The file, or the folder of files, in the commit that counts."""
-        return self.home / "current" / self.remote.path
+        """The same in the commit that counts."""
+        return self.current / self.path
 
     @property
     def commit(self) -> str | None:
@@ -38,7 +48,7 @@ class Place:
         if not self._is_of_remote():
             return None
         try:
-            target = (self.home / "current").readlink()
+            target = self.current.readlink()
         except (OSError, ValueError):
             return None
         is_there = COMMIT.fullmatch(target.name) and (self.files / target.name).is_dir()
@@ -67,7 +77,7 @@ class Place:
             folder.chmod(0o700)
         if self._is_of_remote():
             return
-        for left in (self.home / "current", self._trouble):
+        for left in (self.current, self._trouble):
             left.unlink(missing_ok=True)
         self._origin.write_text(self.remote.identity)
 
@@ -76,7 +86,7 @@ class Place:
         beside = self.home / "current.new"
         beside.unlink(missing_ok=True)
         beside.symlink_to(Path("files") / commit)
-        beside.replace(self.home / "current")
+        beside.replace(self.current)
 
     def keep_only(self, *commits: str | None) -> None:
         """Removes what is kept of other commits."""

@@ -129,3 +129,20 @@ def test_the_fingerprint_follows_content_and_not_names(tmp_path: Path) -> None:
     assert fingerprint(tmp_path / "b.yaml") == first
     write(tmp_path, b=MEDIA + "# more\n")
     assert fingerprint(tmp_path) not in (None, first)
+
+
+def test_messages_name_files_below_a_root_as_seen_from_there(tmp_path: Path) -> None:
+    (tmp_path / "npm").mkdir()
+    pair = "certificates:\n  own: {certificate: tls/c.pem, key: tls/k.pem}\n"
+    write(tmp_path / "npm", a="proxies:\n" + entry("a"), b=pair)
+    for path in (Path("npm"), Path("npm/b.yaml")):
+        with pytest.raises(ConfigError) as caught:
+            load(path, {}, root=tmp_path)
+        assert {problem.file for problem in caught.value.problems} == {"npm/b.yaml"}
+        assert "npm/tls/c.pem does not exist" in caught.value.message
+        assert str(tmp_path) not in caught.value.message
+        tls = tmp_path / "npm" / "tls"
+        assert set(caught.value.attachments) == {tls / "c.pem", tls / "k.pem"}
+    config = load(Path("npm/a.yaml"), {}, root=tmp_path)
+    assert config.files == (tmp_path / "npm" / "a.yaml",)
+    assert config.resources[0].source.file == "npm/a.yaml"

@@ -65,6 +65,8 @@ def test_pushes_are_followed_and_their_commits_are_told(
         eventually(lambda: pushed.names() == {domain("one"), domain("two")})
         eventually(lambda: pushed.runs()[0]["outcome"])
     updated, loaded = pushed.events("git.updated"), pushed.events("config.loaded")
+    assert loaded[1]["message"] == "npm/proxies.yaml is loaded: 2 entries"
+    assert world.call("validate", "--no-probe").out.startswith("npm/proxies.yaml is valid: 2 ")
     assert [event["data"]["commit"] for event in updated] == [first, second]
     assert [event["data"]["commit"] for event in loaded] == [first, second]
     assert updated[0]["data"]["subject"] == r"Add\x1b[31m one"
@@ -100,7 +102,10 @@ def test_what_cannot_be_had_is_told_once_and_the_last_commit_kept(
         process.send_signal(signal.SIGHUP)
         eventually(lambda: pushed.events("config.unchanged"))
         pushed.push({"one": {"upstream": "nonsense"}})
-        eventually(lambda: pushed.events("config.invalid"))
+        (invalid,) = eventually(lambda: pushed.events("config.invalid"))
+        assert invalid["message"].startswith("npm/proxies.yaml:5:5: proxies.one.upstream: ")
+        assert invalid["data"]["problems"][0]["file"] == "npm/proxies.yaml"
+        assert world.call("plan").err.startswith("Error: npm/proxies.yaml:5:5: ")
         empty = pushed.push({})
         (refused,) = eventually(lambda: pushed.events("plan.refused"))
         assert refused["data"]["commit"] == empty
