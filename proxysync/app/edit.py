@@ -164,8 +164,11 @@ def assignment(text: str) -> Assignment:
 
 
 def _put(fields: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    """Sets the value; what stands on the way and is no mapping gives way, as in `change`."""
     for key in keys[:-1]:
-        fields = fields.setdefault(key, {})
+        if not isinstance(fields.get(key), dict):
+            fields[key] = {}
+        fields = fields[key]
     fields[keys[-1]] = value
 
 

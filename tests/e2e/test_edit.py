@@ -40,6 +40,13 @@ def test_an_entry_is_added_changed_and_removed(house: World, services: list[Demo
     assert house.file.read_text() == before
 
 
+def test_of_values_that_exclude_each_other_the_last_counts(house: World) -> None:
+    new = ("add", "two", f"domains={domain('two')}", "upstream=http://x")
+    done = house.call(*new, "health=off", "health.path=/x", "--no-probe")
+    assert done.code == 0, done.err
+    assert "    health:\n      path: /x\n" in house.file.read_text()
+
+
 def test_what_does_not_pass_is_not_written(house: World, closed_port: int) -> None:
     before = house.file.read_text()
     dead = f"upstream=http://127.0.0.1:{closed_port}"
