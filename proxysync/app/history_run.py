@@ -18,7 +18,6 @@ from proxysync.plan.render import edit_lines, edits_to_json
 from proxysync.plan.render.edits import edits_between
 from proxysync.plan.unknown_past import without_unknown
 from proxysync.store.journal import JournalEntry
-from proxysync.store.state import State
 
 LARGEST = 2**62
 
@@ -59,7 +58,9 @@ def run_details(state_dir: Path, run_id: int) -> RunDetails:
         if found is None:
             raise _missing(run_id)
         entries = [e for e in journal.entries(since=run_id, until=run_id) if e.is_change]
-        edits = tuple(_edits(entry, state) for entry in entries)
+        unknown = state.unknown_texts()
+        now: Named = {(row.key.kind, row.npm_id): row.key.name for row in state.applied()}
+        edits = tuple(_edits(entry, unknown, now) for entry in entries)
     return RunDetails(applied_run(found, entries, secrets), edits, secrets)
 
 
@@ -69,14 +70,11 @@ def _missing(run_id: int) -> ProxysyncError:
     )
 
 
-def _edits(entry: JournalEntry, state: State) -> tuple[Edit, ...]:
-    kind, unknown = KINDS[entry.kind], state.unknown_texts()
+def _edits(entry: JournalEntry, unknown: frozenset[str], now: Named) -> tuple[Edit, ...]:
+    """What the change was; `now` has the names that managed objects go by."""
+    kind = KINDS[entry.kind]
     before, after = (without_unknown(kind, f, unknown) for f in (entry.before, entry.after))
-    named = {
-        **_references(kind, before),
-        **_references(kind, after),
-        **{(row.key.kind, row.npm_id): row.key.name for row in state.applied()},
-    }
+    named = {**_references(kind, before), **_references(kind, after), **now}
     return edits_between(kind, before, after, named)
 
 
