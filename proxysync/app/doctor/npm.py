@@ -64,6 +64,7 @@ class _Npm:
         self._env = env
         self._version: tuple[int, int, int] | None = None
         self._rights: Mapping[str, str] = {}
+        self._port = Check.skipped("")
 
     @property
     def _url(self) -> str:
@@ -72,16 +73,16 @@ class _Npm:
     def address(self) -> Check:
         if not self._url:
             return Check.skipped("PROXYSYNC_NPM_URL is not set")
-        return _of_probe(self._reached()[1])
-
-    def port(self) -> Check:
-        return _of_probe(self._reached()[2])
-
-    def _reached(self) -> tuple[ProbeStep, ...]:
         parts = urlsplit(self._url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         upstream = proxy_upstream(f"{parts.scheme}://{host}:{port_of(self._url)}")
-        return probe_one(Probe(upstream, skip=frozenset({"http"}), tcp_timeout=CONNECT)).steps
+        probe = Probe(upstream, skip=frozenset({"http"}), tcp_timeout=CONNECT)
+        _, name, port, *_ = probe_one(probe).steps
+        self._port = _of_probe(port)
+        return _of_probe(name)
+
+    def port(self) -> Check:
+        return self._port
 
     def tls(self) -> Check:
         if not self._url.startswith("https:"):
