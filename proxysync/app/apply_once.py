@@ -11,7 +11,7 @@ from proxysync.app.plan import result as plan_result
 from proxysync.app.planning import OnProbe, Options, Planned, nobody_watches
 from proxysync.app.reconcile import reconcile
 from proxysync.app.result import ReconcileResult
-from proxysync.app.rights import rights_warning
+from proxysync.app.rights import account_warnings
 from proxysync.app.saved_plan import SavedPlan
 from proxysync.app.state_folder import StateFolder, opened, read_folder
 from proxysync.app.workspace import Workspace
@@ -118,9 +118,8 @@ def _require_ready(config: Config, npm: NpmClient, env: Environment, caller: Cal
     npm.require_write()
     make_folder(env.state_dir)
     with closing(read_folder(env.state_dir)) as stored:
-        for warning in (npm.visibility_warning(), rights_warning(npm, config, stored.state)):
-            if warning:
-                caller.hooks.note(f"Warning: {warning}")
+        for warning in account_warnings(npm, config, stored.state):
+            caller.hooks.note(f"Warning: {warning}")
         for text in stored.warnings:
             caller.hooks.note(text)
         held = stored.state.hold() if stored.state else None

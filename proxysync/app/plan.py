@@ -8,7 +8,7 @@ from typing import Any
 from proxysync.app import hold, planning
 from proxysync.app.planning import OnProbe, Options, Planned, Probed, nobody_watches
 from proxysync.app.result import APPLIED_ANYWAY
-from proxysync.app.rights import rights_warning
+from proxysync.app.rights import account_warnings
 from proxysync.app.saved_plan import SavedPlan
 from proxysync.app.state_folder import StateReader
 from proxysync.config.models import Config
@@ -100,9 +100,8 @@ def _not_probed(planned: Planned) -> Iterator[str]:
 
 
 def _of_account(npm: NpmClient, config: Config, stored: StateReader) -> Iterator[str]:
-    for warning in (npm.visibility_warning(), rights_warning(npm, config, stored.state)):
-        if warning:
-            yield f"Warning: {warning}"
+    for warning in account_warnings(npm, config, stored.state):
+        yield f"Warning: {warning}"
 
 
 def _of_hold(config: Config, stored: StateReader) -> Iterator[str]:

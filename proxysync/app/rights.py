@@ -5,6 +5,12 @@ from proxysync.npm.client import NpmClient
 from proxysync.store.state import State
 
 
+def account_warnings(npm: NpmClient, config: Config | None, state: State | None) -> tuple[str, ...]:
+    """What the account may not see, and what it may not manage. Raises NpmError."""
+    found = (npm.visibility_warning(), rights_warning(npm, config, state))
+    return tuple(warning for warning in found if warning)
+
+
 def rights_warning(npm: NpmClient, config: Config | None, state: State | None) -> str | None:
     """Which kinds of the file or the state the account may not manage, and what to do about it.
 

@@ -10,7 +10,7 @@ from proxysync.app import planning
 from proxysync.app.choose import choose
 from proxysync.app.planning import Options
 from proxysync.app.remembered import remember
-from proxysync.app.rights import rights_warning
+from proxysync.app.rights import account_warnings
 from proxysync.app.state_folder import StateReader, earlier_secrets, read_folder
 from proxysync.app.status import EntryStatus, collect, collect_applied, foreign, with_health
 from proxysync.app.status_warnings import (
@@ -168,11 +168,8 @@ class StatusView:
         found = []
         if plan.refused:
             found.append(present("plan.refused", f"the plan is refused: {plan.refused}"))
-        account = (
-            self._npm.visibility_warning(),
-            rights_warning(self._npm, config, self._stored.state),
-        )
-        found += [present("npm.visibility", warning) for warning in account if warning]
+        account = account_warnings(self._npm, config, self._stored.state)
+        found += [present("npm.visibility", warning) for warning in account]
         return plan, tuple(found), None
 
     def _look(self) -> ProxysyncError | None:
