@@ -12,9 +12,10 @@ from proxysync.config.entries import Reader
 from proxysync.config.errors import ConfigError, Problem, Problems
 from proxysync.config.expansion import Budget
 from proxysync.config.interpolate import Interpolation
-from proxysync.config.models import Config
+from proxysync.config.models import Config, Settings
 from proxysync.config.source import Source
 from proxysync.config.variables import Variables
+from proxysync.kinds.entry import Resource
 from proxysync.model.position import Position
 
 __all__ = ["ConfigError", "Problem", "fingerprint", "load", "load_text"]
@@ -75,12 +76,7 @@ def _load(
     interpolation = Interpolation(variables, budget, problems)
     reader = Reader(interpolation, budget, problems, attachments)
     documents = [document_of(each, problems) for each in sources]
-    for document in documents:
-        if document and document.root:
-            reader.add(document.root)
-    first = Position(whole, 1, 1) if len(sources) == 1 else Position(whole)
-    # A file that cannot be read may hold what seems to be missing.
-    settings, resources = reader.finish(first, complete=all(documents))
+    settings, resources = read_all(reader, documents, whole)
     if problems:
         raise problems.error(interpolation.secrets, attachments.digests)
     return Config(
@@ -97,6 +93,18 @@ def _load(
         secrets=interpolation.secrets,
         variables=variables.found,
     )
+
+
+def read_all(
+    reader: Reader, documents: Sequence[Document | None], whole: str
+) -> tuple[Settings, tuple[Resource, ...]]:
+    """What `Reader.finish` makes of these; None is a file in which nothing can be read."""
+    for document in documents:
+        if document and document.root:
+            reader.add(document.root)
+    first = Position(whole, 1, 1) if len(documents) == 1 else Position(whole)
+    # A file that cannot be read may hold what seems to be missing.
+    return reader.finish(first, complete=bool(documents) and all(documents))
 
 
 def document_of(each: Source, problems: Problems) -> Document | None:

@@ -8,13 +8,12 @@ from proxysync.config.entries import Reader, plain
 from proxysync.config.errors import ConfigError, Problems
 from proxysync.config.expansion import Budget
 from proxysync.config.interpolate import Interpolation
-from proxysync.config.load import document_of
+from proxysync.config.load import document_of, read_all
 from proxysync.config.models import Settings
 from proxysync.config.source import Source
 from proxysync.config.variables import Variables
 from proxysync.kinds import KINDS
 from proxysync.kinds.written import Wording, Written, wording_of, written
-from proxysync.model.position import Position
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,7 @@ def outline(sources: Sequence[Source], whole: str, environ: Mapping[str, str]) -
     interpolation = Interpolation(Variables(environ), budget, problems, keeps_names=True)
     reader = Reader(interpolation, budget, problems, attachments, outline_only=True)
     documents = [document_of(each, problems) for each in sources]
-    for document in documents:
-        if document and document.root:
-            reader.add(document.root)
-    first = Position(whole, 1, 1) if len(sources) == 1 else Position(whole)
-    reader.finish(first, complete=bool(sources) and all(documents))
+    read_all(reader, documents, whole)
     settings = plain(reader.settings) if reader.settings else {}
     return Outline(
         entries=tuple(
