@@ -1,8 +1,9 @@
 """Entries added, changed and removed in the text of a file, of which all else stays as it is.
 
 The text is never written anew: the places are looked up, and the few characters there are replaced.
-So comments, order, quotes and blank lines are kept. What comes of it has to be loaded to know
-whether it is good.
+So comments, order, quotes and blank lines are kept. PyYAML's own nodes are taken, which know where
+a value ends and what stands behind an alias; `config.document` has neither, and all checks, so what
+comes of an edit has to be loaded to know whether it is good.
 """
 
 from collections.abc import Mapping, Sequence
