@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from proxysync.app.doctor import file, machine, npm
 from proxysync.app.doctor.steps import Step, run
@@ -14,6 +13,7 @@ from proxysync.apply.machine import announced
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
 from tests.servers import answering, closed, hanging
+from tests.tls import issue
 from tests.world import World, sooner_than
 
 OLD = (
@@ -161,17 +161,12 @@ def test_what_answers_instead_of_npm_is_told(one: World, services: list[DemoServ
 def test_a_certificate_that_is_not_trusted_is_told_and_one_that_is(
     one: World, tmp_path: Path
 ) -> None:
-    ca = trustme.CA()
-    pair = ca.issue_cert("127.0.0.1")
-    certificate, key, ca_file = tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "ca.pem"
-    pair.cert_chain_pems[0].write_to_path(str(certificate))
-    pair.private_key_pem.write_to_path(str(key))
-    ca.cert_pem.write_to_path(str(ca_file))
-    with Sandbox(tls=(certificate, key)) as server:
+    issued = issue(tmp_path)
+    with Sandbox(tls=(issued.certificate, issued.key)) as server:
         seen = checks(one, PROXYSYNC_NPM_URL=server.url)
         assert "is not trusted" in seen["npm.tls"]["message"]
         assert seen["npm.api"]["status"] == "skipped"
-        seen = checks(one, "--npm-ca-file", str(ca_file), PROXYSYNC_NPM_URL=server.url)
+        seen = checks(one, "--npm-ca-file", str(issued.ca), PROXYSYNC_NPM_URL=server.url)
     assert "expires on" in seen["npm.tls"]["message"]
     assert seen["npm.login"]["status"] == "ok"
 

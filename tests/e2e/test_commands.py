@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
-import trustme
 
 from proxysync.cli.main import COMMANDS
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
+from tests.tls import issue
 from tests.world import World, domain
 
 HEAVY = ("pydantic", "requests", "structlog", "watchdog", "dns", "yaml", "schedule", "asyncio")
@@ -69,18 +69,13 @@ def test_a_web_page_instead_of_the_api_is_a_sentence(
 def test_a_self_signed_certificate_is_a_sentence_and_a_ca_file_helps(
     one: World, tmp_path: Path
 ) -> None:
-    ca = trustme.CA()
-    pair = ca.issue_cert("127.0.0.1")
-    certificate, key, ca_file = tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "ca.pem"
-    pair.cert_chain_pems[0].write_to_path(str(certificate))
-    pair.private_key_pem.write_to_path(str(key))
-    ca.cert_pem.write_to_path(str(ca_file))
-    with Sandbox(tls=(certificate, key)) as npm:
+    issued = issue(tmp_path)
+    with Sandbox(tls=(issued.certificate, issued.key)) as npm:
         done = one.call("plan", env={"PROXYSYNC_NPM_URL": npm.url})
         assert done.code == 1
         assert "is not trusted" in done.err
         assert "PROXYSYNC_NPM_CA_FILE" in done.err
-        done = one.call("plan", "--npm-ca-file", str(ca_file), "--npm-url", f"{npm.url}/api/")
+        done = one.call("plan", "--npm-ca-file", str(issued.ca), "--npm-url", f"{npm.url}/api/")
         assert done.code == 0, done.err
 
 

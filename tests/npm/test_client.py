@@ -10,7 +10,6 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-import trustme
 
 from proxysync.kinds import KINDS
 from proxysync.kinds.not_found_host import NOT_FOUND_HOST
@@ -32,6 +31,7 @@ from proxysync.npm.session import Session
 from proxysync.npm.transport import Transport
 from proxysync.sandbox import Sandbox
 from tests.faults import Fault, FaultProxy
+from tests.tls import issue
 
 MARKER = Marker("media", "default")
 
@@ -349,27 +349,15 @@ def test_an_answer_that_is_not_a_list_is_no_empty_server() -> None:
         client(url).snapshot()
 
 
-@pytest.fixture
-def authority(tmp_path: Path) -> tuple[trustme.CA, Path, Path]:
-    ca = trustme.CA()
-    pair = ca.issue_cert("127.0.0.1")
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    pair.cert_chain_pems[0].write_to_path(str(certificate))
-    pair.private_key_pem.write_to_path(str(key))
-    return ca, certificate, key
-
-
 def test_a_certificate_of_an_unknown_authority_is_refused_and_a_ca_file_helps(
-    authority: tuple[trustme.CA, Path, Path], tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    ca, certificate, key = authority
-    with Sandbox(tls=(certificate, key)) as sandbox:
+    issued = issue(tmp_path)
+    with Sandbox(tls=(issued.certificate, issued.key)) as sandbox:
         with pytest.raises(NpmAddressError, match="is not trusted") as caught:
             connect(sandbox).snapshot()
         assert "PROXYSYNC_NPM_CA_FILE" in str(caught.value)
-        ca_file = tmp_path / "ca.pem"
-        ca.cert_pem.write_to_path(str(ca_file))
-        assert client(sandbox.url, ca_file=ca_file).snapshot().objects == ()
+        assert client(sandbox.url, ca_file=issued.ca).snapshot().objects == ()
         with pytest.raises(NpmAddressError, match="cannot be read"):
             client(sandbox.url, ca_file=tmp_path / "missing.pem")
 

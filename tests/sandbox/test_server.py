@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import requests
-import trustme
 
 from proxysync.sandbox import Sandbox
 from proxysync.sandbox.site_endpoint import UPSTREAM_TIMEOUT
 from tests.contract.client import Api, upstream_to
 from tests.sandbox.conftest import log_in
+from tests.tls import issue
 from tests.world import HOSTS, sooner_than
 
 
@@ -84,18 +84,13 @@ def test_a_taken_port_is_an_error_and_leaves_nothing_open(npm: Sandbox) -> None:
 
 
 def test_the_api_speaks_https_if_it_has_a_certificate(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    key, chain, root = tmp_path / "key.pem", tmp_path / "cert.pem", tmp_path / "ca.pem"
-    issued.private_key_pem.write_to_path(key)
-    issued.cert_chain_pems[0].write_to_path(chain)
-    authority.cert_pem.write_to_path(root)
+    issued = issue(tmp_path)
 
-    with Sandbox(tls=(chain, key)) as npm:
+    with Sandbox(tls=(issued.certificate, issued.key)) as npm:
         assert npm.url.startswith("https://127.0.0.1:")
         # A visitor who says nothing does not keep others waiting.
         with socket.create_connection(("127.0.0.1", npm.ports[0])):
-            answer = requests.get(f"{npm.url}/api/", verify=str(root), timeout=5)
+            answer = requests.get(f"{npm.url}/api/", verify=str(issued.ca), timeout=5)
         assert answer.json()["status"] == "OK"
         with pytest.raises(requests.exceptions.SSLError):
             requests.get(f"{npm.url}/api/", timeout=5)
