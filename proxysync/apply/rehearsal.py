@@ -13,7 +13,7 @@ from proxysync.apply.outcome import ApplyError
 from proxysync.apply.protection import asks_strangers
 from proxysync.apply.report import ChangeOutcome
 from proxysync.apply.site_check import SiteCheck
-from proxysync.kinds import KINDS, Kind
+from proxysync.kinds import GATE, KINDS, Kind
 from proxysync.kinds.references import access_list_in
 from proxysync.model import Applied, Fields, Live, Marker, Reference
 from proxysync.npm.client import NpmClient
@@ -72,7 +72,7 @@ def _try(
         if not _is_risky(change, before):
             return None
         marker = Marker(change.name, hosts.instance, canary=True)
-        target = _as_far_as_known(change.target, before)
+        target = _as_far_as_known(KINDS[change.kind], change.target, before)
         trouble = _tried(change, target, npm, sites, marker)
         if trouble is None:
             return None
@@ -95,17 +95,20 @@ def _is_its_own_canary(change: Change, others: Sequence[Change]) -> bool:
 
 
 def _may_stand_open(kind: Kind, target: Fields | None) -> bool:
-    known = _as_far_as_known(target or {}, None)
+    known = _as_far_as_known(kind, target or {}, None)
     return bool(access_list_in(known)) and any(known.get(name) for name in kind.free_text)
 
 
-def _as_far_as_known(target: Fields, before: Live | None) -> Fields:
-    """The definition without what is only made in the run: the host keeps what it has for that."""
+def _as_far_as_known(kind: Kind, target: Fields, before: Live | None) -> Fields:
+    """The definition without what is only made in the run: the host keeps what it has for that.
+
+    Where that is no access list, though it is to have one, nobody is let in meanwhile.
+    """
     now = before.fields if before else {}
-    return {
-        field: now.get(field, 0) if isinstance(value, Reference) else value
-        for field, value in target.items()
-    }
+    unknown = [field for field, value in target.items() if isinstance(value, Reference)]
+    known = {**target, **{field: now.get(field, 0) for field in unknown}}
+    is_open = any(kind.refers_to[field] == GATE.name and not known[field] for field in unknown)
+    return kind.silent(known) if is_open else known
 
 
 def _after(change: Change, before: Live | None, last: Applied | None) -> AfterRefusal:

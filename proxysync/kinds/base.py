@@ -252,6 +252,10 @@ class Kind(ABC):
     def placeholder_definition(self, name: str) -> Fields:
         """A definition with this name that leads nowhere and that nginx always takes."""
 
+    def silent(self, fields: Fields) -> Fields:
+        """The definition by which nginx lets nobody in, and tests all the same."""
+        return fields
+
     @abstractmethod
     def served(self, fields: Fields, path: str = "/") -> Served:
         """What visitors get for this definition; `path` is where its health is checked."""

@@ -163,6 +163,11 @@ class HostKind(Kind):
     def canonical(self, name: str) -> str:
         return name.removeprefix(".")
 
+    def silent(self, fields: Fields) -> Fields:
+        # nginx hangs up before it looks for a location, and no page of an error stands in for that.
+        # On the same line, errors keep their place.
+        return {**fields, "advanced_config": f"return 444; {fields['advanced_config']}"}
+
     def served(self, fields: Fields, path: str = "/") -> Served:
         del path
         https = bool(fields["certificate_id"])

@@ -279,6 +279,37 @@ def test_a_hand_that_takes_a_list_before_it_is_deleted_keeps_it(
     assert enter(world, name="theirs") == 401
 
 
+def test_what_gets_a_new_list_is_tried_on_a_host_that_lets_nobody_in(
+    house: World, services: list[DemoService]
+) -> None:
+    """The list is only made once all that is risky was tried: until then nothing protects it."""
+    world, (one, two, *_) = house, services
+    world.write({"two": {"upstream": two.url, "domains": [domain("one"), domain("two")]}})
+    world.apply()
+    seen: list[str] = []
+
+    def look(_number: int, method: str, path: str, phase: str) -> None:
+        if (method, path, phase) == ("POST", "/nginx/proxy-hosts", "after"):
+            hosts = world.npm.call("GET", "/nginx/proxy-hosts")
+            names = [name for host in hosts for name in host["domain_names"]]
+            seen.extend(world.npm.ask(n) for n in names if n.startswith("canary-"))
+
+    world.write(
+        {
+            "one": {"upstream": one.url, "access_list": FAMILY},
+            "two": {"upstream": one.url, "access_list": FAMILY},
+        },
+        access_lists={FAMILY: {"users": USERS}},
+    )
+    with FaultProxy(world.npm.url) as proxy:
+        proxy.on_request = look
+        world.env["PROXYSYNC_NPM_URL"] = proxy.url
+        world.apply()
+    assert len(seen) == 2
+    assert not any(one.text in text for text in seen)
+    assert (enter(world), enter(world, name="two")) == (401, 401)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("method", "path"), [("POST", LISTS), ("PUT", rf"{LISTS}/\d+")])
 def test_killed_at_its_write_it_converges(
