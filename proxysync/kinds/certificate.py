@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, PrivateAttr
@@ -34,6 +35,11 @@ class Content:
     texts: Mapping[str, str] = field(repr=False)
     names: tuple[str, ...] = ()
     expires: datetime | None = None
+
+    @cached_property
+    def digests(self) -> Fields:
+        """What the texts are compared by; asked for by each host that could have it."""
+        return _digests(self.texts)
 
 
 class CertificateEntry(ReferredEntry):
@@ -69,11 +75,7 @@ class CertificateEntry(ReferredEntry):
 
     @property
     def fingerprint(self) -> str:
-        return str(self.digests[DIGESTS["leaf"]])
-
-    @property
-    def digests(self) -> Fields:
-        return _digests(self._content.texts)
+        return str(self._content.digests[DIGESTS["leaf"]])
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -140,7 +142,7 @@ class CertificateKind(ReferredKind):
     def desired(self, resource: Resource, snapshot: Snapshot, own: Own) -> Desired:
         entry = resource.entry
         assert isinstance(entry, CertificateEntry)
-        fields = {"nice_name": entry.name or resource.name, **entry.digests}
+        fields = {"nice_name": entry.name or resource.name, **entry.content.digests}
         references = References(snapshot, own)
         return as_desired(self, resource, fields, references, snapshot, entry.content.texts)
 
