@@ -19,7 +19,6 @@ from proxysync.kinds.refusal import refusal_of
 from proxysync.model import Applied, Fields, Live, Snapshot
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmError, NpmRejectedError, NpmUnconfirmedError
-from proxysync.plan.match import call
 from proxysync.plan.model import Change
 from proxysync.plan.references import unresolved
 from proxysync.store.journal import Row
@@ -156,16 +155,19 @@ class StepWriter:
         """Raises ApplyError if a host refers to it: NPM deletes it all the same, and such a host
         loses its protection or its certificate.
         """
-        users = [
-            live
+        assert change.npm_id is not None
+        users = {
+            (kind.name, live.npm_id)
             for kind in KINDS.values()
             if change.kind in kind.refers_to.values()
             for live in self._npm.objects(kind)
             if kind.refers(live.fields, change.kind, change.npm_id)
-        ]
+        }
+        users |= self._npm.users(KINDS[change.kind], change.npm_id)
         if users:
+            named = (f"{KINDS[kind].label} #{npm_id}" for kind, npm_id in sorted(users))
             raise ApplyError(
-                f"{' and '.join(map(call, users))} in NPM uses it by now",
+                f"{' and '.join(named)} in NPM uses it by now",
                 "Take it out there; the next run goes on from there.",
                 live=change.live,
                 retry=True,

@@ -155,6 +155,10 @@ class AccessListKind(ReferredKind):
     def loads_late(self, version: tuple[int, int, int] | None) -> bool:
         return version is not None and version < LOADS_AT_ONCE
 
+    def told_users(self, version: tuple[int, int, int] | None) -> Mapping[str, str]:
+        del version
+        return {"proxy_hosts": "proxy"}
+
     def lets_everybody_in(self, fields: Fields) -> bool:
         return not fields["items"] and not fields["clients"]
 

@@ -167,6 +167,12 @@ class Kind(ABC):
         del version
         return False
 
+    def told_users(self, version: tuple[int, int, int] | None) -> Mapping[str, str]:
+        """Where NPM lists all that refers to one object, hidden from the account or not, and of
+        which kind each is; as the expansions of a single reading are called."""
+        del version
+        return {}
+
     def lets_everybody_in(self, fields: Fields) -> bool:
         """Whether it keeps nobody out of the hosts that refer to it."""
         del fields

@@ -19,6 +19,12 @@ from proxysync.values import pem
 from proxysync.values.fields import FileName
 from proxysync.values.invalid import of_field
 
+LISTS_HOSTS = (2, 12, 6)
+"""The oldest NPM that is known to list the hosts of a certificate."""
+
+LISTS_STREAMS = (2, 13, 7)
+"""The oldest that is known to list its streams, too; others answer HTTP 500 to the question."""
+
 PARTS = ("certificate", "intermediate_certificate", "certificate_key")
 """What NPM calls the three texts, in an upload and in what it shows."""
 
@@ -170,6 +176,15 @@ class CertificateKind(ReferredKind):
                 "Encrypt; give the entry another `name`"
             )
             yield "nice_name", problem
+
+    def told_users(self, version: tuple[int, int, int] | None) -> Mapping[str, str]:
+        told: dict[str, str] = {}
+        if version is None or version >= LISTS_HOSTS:
+            told |= {"proxy_hosts": "proxy", "redirection_hosts": "redirection"}
+            told |= {"dead_hosts": "not_found_host"}
+        if version is None or version >= LISTS_STREAMS:
+            told |= {"streams": "stream"}
+        return told
 
     def hints(self, row: Mapping[str, Any]) -> Mapping[str, str]:
         return {HAS_CHAIN: "yes"} if _texts(row).get(PARTS[1]) else {}

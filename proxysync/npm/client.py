@@ -130,23 +130,23 @@ class NpmClient:
         # Before 2.12, NPM answers 200 and `{}` for what is gone.
         return wire.read_live(kind, row) if row.get("id") is not None else None
 
+    def users(self, kind: Kind, npm_id: int) -> frozenset[tuple[str, int]]:
+        """All that refers to the object, hidden from this account or not, as far as NPM tells."""
+        told = kind.told_users(self.server().version)
+        if not told:
+            return frozenset()
+        try:
+            row = self._session.get(f"/{kind.collection}/{npm_id}?expand={','.join(told)}")
+        except NpmNotFoundError:
+            return frozenset()
+        return wire.read_users(row, told)
+
     def last_writer(self, kind: Kind, npm_id: int) -> str | None:
         """The account that wrote the object last, by NPM's audit log.
 
         None if this account may not read that, or it is not in there any more.
         """
-        what = kind.collection.removeprefix("nginx/").removesuffix("s")
-        rows = [
-            row
-            for row in self._list_if_allowed("audit-log?expand=user")
-            if (row.get("object_type"), row.get("object_id")) == (what, npm_id)
-        ]
-        if not rows:
-            return None
-        newest = max(rows, key=lambda row: int(row["id"]))
-        user = newest.get("user")
-        name = user.get("email") or user.get("name") if isinstance(user, dict) else None
-        return str(name or f"user #{newest.get('user_id')}")
+        return wire.read_writer(self._list_if_allowed("audit-log?expand=user"), kind, npm_id)
 
     def find(self, kind: Kind, marker: Marker, fields: Fields) -> Live | None:
         """The object with this marker, or else the unmarked one that holds exactly these names.

@@ -23,6 +23,26 @@ def read_id(row: Any) -> int | None:
     return npm_id if usable else None
 
 
+def read_users(row: Any, told: Mapping[str, str]) -> frozenset[tuple[str, int]]:
+    """Kind and id of all that refers to an object, from the expansions of its row."""
+    require_row(row)
+    rows = [(kind, one) for field, kind in told.items() for one in row.get(field) or ()]
+    found = ((kind, read_id(one)) for kind, one in rows)
+    return frozenset((kind, npm_id) for kind, npm_id in found if npm_id is not None)
+
+
+def read_writer(log: Iterable[Mapping[str, Any]], kind: Kind, npm_id: int) -> str | None:
+    """The account of the object's newest row in the audit log; None if there is none."""
+    what = kind.collection.removeprefix("nginx/").removesuffix("s")
+    rows = [row for row in log if (row.get("object_type"), row.get("object_id")) == (what, npm_id)]
+    if not rows:
+        return None
+    newest = max(rows, key=lambda row: int(row["id"]))
+    user = newest.get("user")
+    name = user.get("email") or user.get("name") if isinstance(user, dict) else None
+    return str(name or f"user #{newest.get('user_id')}")
+
+
 def require_id(row: Any) -> int:
     """The id of what was created. Raises NpmUnconfirmedError where there is none."""
     npm_id = read_id(row)

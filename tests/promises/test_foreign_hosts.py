@@ -2,8 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
@@ -166,3 +168,37 @@ def test_rights_that_hide_them_make_it_one_entrys_failure(
     assert "already in use" in done.out
     assert theirs(small_world) == before
     assert small_world.npm.visit(domain("one"))[1].strip() == services[0].text
+
+
+@pytest.mark.parametrize("section", ["access_lists", "certificates"])
+def test_what_a_hidden_host_uses_is_not_deleted(
+    small_world: World, services: list[DemoService], section: str, tmp_path: Path
+) -> None:
+    """NPM deletes it all the same: the host would lose its password, or its certificate."""
+    sandbox = small_world.npm.sandbox
+    assert sandbox is not None
+    sandbox.add_user("few@example.com", "changeme", visibility="user")
+    small_world.env["PROXYSYNC_NPM_IDENTITY"] = "few@example.com"
+    pair = trustme.CA().issue_cert(domain("theirs"))
+    pair.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    pair.private_key_pem.write_to_path(tmp_path / "key.pem")
+    entry = {
+        "access_lists": {"rules": [{"allow": "10.9.9.9"}]},
+        "certificates": {
+            "certificate": str(tmp_path / "cert.pem"),
+            "key": str(tmp_path / "key.pem"),
+        },
+    }[section]
+    sites = {"one": {"upstream": services[0].url}}
+    small_world.write(sites, **{section: {"ours": entry}})
+    small_world.apply()
+    [used] = small_world.npm.call("GET", f"/nginx/{section.replace('_', '-')}")
+    field = {"access_lists": "access_list_id", "certificates": "certificate_id"}[section]
+    small_world.npm.add_host(domain("theirs"), **{field: used["id"]})
+    before = theirs(small_world)
+    small_world.write(sites)
+    done = small_world.call("apply", "--yes", "--max-delete", "100%")
+    assert done.code == 1
+    assert "in NPM uses it" in done.out
+    assert theirs(small_world) == before
+    assert small_world.npm.call("GET", f"/nginx/{section.replace('_', '-')}") != []
