@@ -150,7 +150,16 @@ def _without(text: str, mapping: yaml.Node, key: str) -> str:
 
 def _root(text: str) -> yaml.Node:
     """The top-level mapping; the text has been loaded, so that it is one."""
-    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (
+        yaml.MarkedYAMLError
+    ) as error:  # a tab before a comment: libyaml, which loads it, is laxer
+        mark = error.problem_mark
+        raise EditError(
+            f"line {mark.line + 1 if mark else '?'}: {error.problem}",
+            hint="Edit it by hand, or write blanks in place of tabs.",
+        ) from error
     return yaml.MappingNode("", [], flow_style=False) if node is None else node
 
 

@@ -124,3 +124,9 @@ def test_any_edits_leave_what_they_mean_and_all_comments(
     read = yaml.safe_load(text)
     assert (read.get("proxies") or {}) == meant
     assert all(comment.strip() in text for comment in comments)
+
+
+def test_what_only_the_loader_can_read_is_left_to_a_person() -> None:
+    """libyaml takes a tab before a comment for a blank; PyYAML's own scanner does not."""
+    with pytest.raises(EditError, match="line 2: found character"):
+        add("proxies:\n  a:\t# tab\n    upstream: x\n", "proxies", "new", NEW)
