@@ -136,7 +136,7 @@ def run_scenario(say: Callable[[str], object], *, keep: bool = False) -> None:
             stack.callback(service.stop)
         demo = Demo(folder, npm, say)
         _tell(demo, services, keep=keep)
-    say("\nEverything is stopped and removed again. Next: README.md, “A first real sync”.")
+    say("\nEverything is stopped and removed again. Next: docs/getting-started.md.")
 
 
 def _tell(demo: Demo, services: dict[str, DemoService], *, keep: bool) -> None:

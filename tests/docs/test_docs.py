@@ -1,4 +1,4 @@
-"""What the pages for developers, and the README, mention is there."""
+"""What the pages mention is there."""
 
 import ast
 import io
@@ -15,10 +15,13 @@ from pydantic import BaseModel
 
 import proxysync
 from proxysync.cli.main import COMMANDS, build_parser
+from proxysync.config.models import Settings
+from proxysync.kinds import KINDS
 from proxysync.kinds.base import Kind
 from proxysync.kinds.entry import Entry
 from proxysync.kinds.hosts import HostKind
 from proxysync.model.catalogue import CATALOGUE
+from proxysync.values.fields import nested_model
 
 PACKAGE = Path(proxysync.__file__).parent
 ROOT = PACKAGE.parent
@@ -26,15 +29,16 @@ ROOMS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exist
 GENERATED = ROOT / "docs" / "events.md"
 TROUBLE = ROOT / "docs" / "troubleshooting.md"
 
-ABOUT_THE_CODE = {ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")}
-PROMISES = ROOT / "tests" / "promises" / "README.md"
-PAGES = [ROOT / "README.md", PROMISES, *sorted(ABOUT_THE_CODE - {GENERATED})]
+WRITTEN = {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")} - {GENERATED, ROOT / "CHANGELOG.md"}
+PAGES = [ROOT / "tests" / "promises" / "README.md", *sorted(WRITTEN)]
+DOCS = sorted({*ROOT.glob("docs/*.md")} - {GENERATED})
+LONGEST_PAGE = 250
 
 WHILE_IT_RUNS = {"state.db", "events.jsonl"}
 """Files that are no part of the repository."""
 
 SPAN = re.compile(r"`([^`\n]+)`")
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+|([A-Z][a-z]+){2,}|[A-Z]+(_[A-Z]+)+")
@@ -97,6 +101,35 @@ def _member(owner: Any, name: str) -> Any:
     return getattr(owner, name, fields.get(name))
 
 
+def is_of_the_file(text: str) -> bool:
+    """Whether `settings.verify`, `health.path` or the like is a field of the file."""
+    names = text.removeprefix("settings.").split(".")
+    return any(_leads_on(kind.entry_model, names) for kind in KINDS.values()) or _leads_on(
+        Settings, names
+    )
+
+
+def _leads_on(model: type[BaseModel] | None, names: list[str]) -> bool:
+    for name in names:
+        if model is None or name not in model.model_fields:
+            return False
+        model = nested_model(model, name)
+    return True
+
+
+def headings(page: Path) -> set[str]:
+    """What a link to a part of the page can name."""
+    lines = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-") for line in lines}
+
+
+def is_dead(page: Path, link: str) -> bool:
+    """Whether a link leads to no file, or to no part of it."""
+    file, _, part = link.partition("#")
+    target = page.parent / file if file else page
+    return not target.exists() or bool(part and part not in headings(target))
+
+
 def is_right(text: str) -> bool:
     """Whether what looks like a path, a symbol or a name of ours is one."""
     if re.fullmatch(r"(proxysync|tests|docs|examples|benchmarks|systemd)/[\w./*-]*", text):
@@ -108,9 +141,12 @@ def is_right(text: str) -> bool:
         return (ROOT / text).exists() or text == "proxies.yaml"
     if DOTTED.fullmatch(text):
         is_domain = text.endswith((".com", ".example", ".invalid"))
-        return is_domain or text in WHILE_IT_RUNS | CATALOGUE.keys() or is_symbol(text)
+        known = text in WHILE_IT_RUNS | CATALOGUE.keys() or is_of_the_file(text)
+        return is_domain or known or is_symbol(text)
     if text.startswith("PROXYSYNC_"):
-        return text in identifiers()
+        return text in identifiers() or bool(
+            re.match(r"PROXYSYNC_(VAR|SECRET)_(NAME|domain)", text)
+        )
     return text in identifiers() if IDENTIFIER.fullmatch(text) else True
 
 
@@ -139,15 +175,23 @@ def wrong_words(line: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_paths_names_and_links_are_there(page: Path) -> None:
-    checked = spans(page) if page.name != "README.md" else {s for s in spans(page) if "/" in s}
-    assert sorted(text for text in checked if not is_right(text)) == []
+    beside_it = {path.name for path in page.parent.iterdir()}
+    assert sorted(text for text in spans(page) - beside_it if not is_right(text)) == []
     links = {link for link in LINK.findall(page.read_text()) if "://" not in link}
-    assert sorted(link for link in links if not (page.parent / link).exists()) == []
+    assert sorted(link for link in links if is_dead(page, link)) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_and_their_flags_are_there(page: Path) -> None:
     assert {line: wrong for line in commands(page) if (wrong := list(wrong_words(line)))} == {}
+
+
+def test_no_page_is_long_and_each_stands_in_the_readme() -> None:
+    readme = ROOT / "README.md"
+    lines = {page.name: page.read_text().count("\n") for page in (readme, *DOCS)}
+    assert {name for name, count in lines.items() if count > LONGEST_PAGE} == set()
+    linked = set(LINK.findall(readme.read_text()))
+    assert [page.name for page in DOCS if f"docs/{page.name}" not in linked] == []
 
 
 def test_the_picture_shows_every_room() -> None:
@@ -198,12 +242,16 @@ def test_a_wrong_name_is_noticed() -> None:
         "PROXYSYNC_NOTHING",
         "python -m proxysync.nothing",
         "nothing.toml",
+        "settings.nothing",
+        "health.path.nothing",
     ]
     assert [text for text in wrong if is_right(text)] == []
     assert [list(wrong_words(line)) for line in ("make nothing", "proxysync nothing")] == [
         ["nothing"],
         ["nothing"],
     ]
+    links = ["README.md#nothing", "docs/nothing.md", "docs/ci.md#on-github"]
+    assert [link for link in links if is_dead(ROOT / "README.md", link)] == links[:2]
     assert list(wrong_words("proxysync apply --yes --nothing")) == ["--nothing"]
 
 
