@@ -9,7 +9,7 @@ WORKERS := --numprocesses 6 --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-live lint format clean
+.PHONY: help demo test test-long test-live lint format docs clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,10 @@ lint: $(READY) ## ruff, format check, mypy and who may import whom
 format: $(READY) ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+docs: $(READY) ## write again what is generated in docs and the README
+	$(BIN)/python -m proxysync.model.catalogue > docs/events.md
+	$(BIN)/python -m tools.file_reference
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

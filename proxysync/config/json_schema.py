@@ -25,7 +25,10 @@ _VARIABLE_SCHEMA: Schema = {
 }
 REF = "#/definitions/{model}"
 DURATIONS = (patterns.DURATION, patterns.SECOND)
-_ABOUT = ("description", "default", "examples")
+SINCE = "x-since"
+"""The version that a field came with, as its `json_schema_extra`; of the first one, if not said."""
+
+_ABOUT = ("description", "default", "examples", SINCE)
 _NULL: Schema = {"type": "null"}
 
 

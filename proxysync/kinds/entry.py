@@ -110,10 +110,13 @@ class WatchedDefaults(Defaults):
     """How entries are validated and checked that lead somewhere."""
 
     health: Annotated[Health, BeforeValidator(read_health)] = Field(
-        default=Health(), description="How it is checked while it is live; off for not at all."
+        default=Health(),
+        description="How it is checked while it is live (see health); off for not at all.",
     )
     validation: Validation = Field(
-        default=Validation(), description="How it is validated.", examples=[{"skip": ["http"]}]
+        default=Validation(),
+        description="How it is checked before it goes live (see validation).",
+        examples=[{"skip": ["http"]}],
     )
 
 

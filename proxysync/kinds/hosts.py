@@ -36,13 +36,19 @@ class HostDefaults(Defaults):
 
     certificate: CertificateName = Field(
         default=None,
-        description="One of `certificates`; or one in NPM, by its nice name or a domain that it "
+        description="One of `certificates`, else one in NPM, by its nice name or a domain that it "
         "covers; auto for the one that covers all domains; or none.",
     )
-    force_ssl: Bool = Field(default=False, description="Redirect HTTP to HTTPS.")
-    http2: Bool = Field(default=False, description="Serve HTTP/2.")
-    hsts: Bool = Field(default=False, description="Tell browsers to come by HTTPS only.")
-    hsts_subdomains: Bool = Field(default=False, description="HSTS for all names below, too.")
+    force_ssl: Bool = Field(
+        default=False, description="Redirect HTTP to HTTPS, if there is a certificate."
+    )
+    http2: Bool = Field(default=False, description="Serve HTTP/2, if there is a certificate.")
+    hsts: Bool = Field(
+        default=False, description="Tell browsers to come by HTTPS only; needs force_ssl."
+    )
+    hsts_subdomains: Bool = Field(
+        default=False, description="HSTS for all names below, too; needs hsts."
+    )
     advanced_config: AdvancedConfig = Field(
         default="",
         description="nginx configuration for the host, or a list of such and names of snippets.",
@@ -54,7 +60,7 @@ class HostEntry(HostDefaults, Entry):
     """One host as it stands in the file."""
 
     domains: Domains = Field(
-        description="The names that it answers to; *.example.com is possible.",
+        description="The names that it answers to, up to 100; *.example.com and unicode, too.",
         examples=[["media.example.com"]],
     )
 

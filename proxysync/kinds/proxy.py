@@ -87,11 +87,11 @@ class ProxyDefaults(WatchedDefaults, HostDefaults):
     )
     websockets: Bool = Field(default=False, description="Pass WebSocket connections on.")
     access_list: AccessListName = Field(
-        default=None, description="An access list in NPM, by its name; or none."
+        default=None, description="One of `access_lists`, else one in NPM, by its name; or none."
     )
     locations: Annotated[tuple[Location, ...], BeforeValidator(_locations)] = Field(
         default=(),
-        description="Paths that go to upstreams of their own.",
+        description="Paths that go to upstreams of their own, a mapping each.",
         examples=[[{"path": "/api", "upstream": "http://10.0.0.6:9000"}]],
     )
 
@@ -100,7 +100,8 @@ class ProxyEntry(ProxyDefaults, WatchedEntry, HostEntry):
     """One proxy as it stands in the file."""
 
     upstream: ProxyUpstream = Field(
-        description="Where it forwards to: scheme://host:port.", examples=[upstreams.EXAMPLE]
+        description="Where it forwards to: http:// or https://, host and port; IPv6 as [fd00::5].",
+        examples=[upstreams.EXAMPLE],
     )
 
     @property

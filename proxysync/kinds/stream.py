@@ -38,7 +38,10 @@ class StreamDefaults(WatchedDefaults):
 class StreamEntry(StreamDefaults, WatchedEntry):
     """One stream as it stands in the file."""
 
-    listen: ListenPort = Field(description="The port on NPM's machine.", examples=[25565])
+    listen: ListenPort = Field(
+        description="The port on NPM's machine; none of NPM's own (80, 81, 443, 3000).",
+        examples=[25565],
+    )
     upstream: StreamUpstream = Field(
         description="Where it is passed on to: host:port.", examples=[streams.EXAMPLE]
     )
@@ -47,9 +50,9 @@ class StreamEntry(StreamDefaults, WatchedEntry):
     )
     certificate: CertificateName = Field(
         default=None,
-        description="One of `certificates`; or one in NPM, by its nice name or a domain that it "
-        "covers; auto for the only one that there is; with it NPM speaks TLS to those who come by "
-        "TCP; or none.",
+        description="One of `certificates`, else one in NPM, by its nice name or a domain that it "
+        "covers; auto for the only one that there is; with it NPM (2.12.3 and newer) speaks TLS to "
+        "those who come by TCP; or none.",
     )
 
     @property
