@@ -47,6 +47,7 @@ format: $(READY) ## format the code and mend what ruff can mend
 docs: $(READY) ## write again what is generated in docs and the README
 	$(BIN)/python -m proxysync.model.catalogue > docs/events.md
 	$(BIN)/python -m tools.file_reference
+	$(BIN)/python -m tools.session
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
