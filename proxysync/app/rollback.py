@@ -115,7 +115,7 @@ def roll_back_once(
     make_folder(env.state_dir)
     with opened(env.state_dir) as folder:
         folder.events.mask(file.secrets)
-        if warning := rights_warning(npm, None, folder.state):
+        if warning := rights_warning(npm.denied(), None, folder.state):
             caller.hooks.note(f"Warning: {warning}")
         work = workspace(npm, folder, caller)
         way = way_back(work, _chosen(folder, run_id), file.settings, options)

@@ -1,16 +1,16 @@
 """What `status` shows: all entries side by side, and what threatens them or NPM."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from proxysync.app import planning
 from proxysync.app.choose import choose
+from proxysync.app.look import Look, Seen
 from proxysync.app.planning import Options
-from proxysync.app.remembered import remember
-from proxysync.app.rights import account_warnings
+from proxysync.app.remembered import Remembered
+from proxysync.app.rights import rights_warning
 from proxysync.app.state_folder import StateReader, earlier_secrets, read_folder
 from proxysync.app.status import EntryStatus, collect, collect_applied, foreign, with_health
 from proxysync.app.status_warnings import (
@@ -28,16 +28,15 @@ from proxysync.model import Key, Snapshot, clock
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.event import Event
 from proxysync.model.redact import redact
-from proxysync.npm.client import NpmClient
 from proxysync.plan.model import Plan
 from proxysync.store.alerts import ActiveAlert
-from proxysync.store.database import wrap_read_errors
+from proxysync.store.database import Database, wrap_read_errors
+from proxysync.store.events import BATCH
 from proxysync.store.health import HealthStore
+from proxysync.store.query import EventQuery, select, select_after
+from proxysync.store.state import State
 
 STATE = "the state (state.db)"
-
-ASK_NPM = 10.0
-"""Seconds for which a view takes NPM as it was."""
 
 
 @dataclass(frozen=True)
@@ -70,132 +69,159 @@ class Status:
 
 
 class StatusView:
-    """What is to be shown, read again each time it is asked for; NPM only now and then.
+    """What is to be shown, read again each time it is asked for; NPM as `look` sees it.
 
-    With a `name` it is of that entry alone, and says what last happened to it; with `everything`
-    also of hosts in NPM that are not ours. `place` is where a file from a repository is. To be
-    closed.
+    `place` is where a file from a repository is. To be closed.
     """
 
     def __init__(
         self,
         load: Callable[[], Config],
-        connect: Callable[[], NpmClient],
+        look: Look,
         state_dir: Path,
         *,
-        name: str | None = None,
-        everything: bool = False,
         place: Place | None = None,
     ) -> None:
         self._load = load
-        self._connect = connect
+        self._look = look
         self._state_dir = state_dir
-        self._name = name
-        self._everything = everything
         self._place = place
-        self._npm: NpmClient | None = None
         self._stored = StateReader()
-        self._snapshot: Snapshot | None = None
-        self._asked = 0.0
+        self._plans = KeptPlan()
 
-    def read(self) -> Status:
+    def read(self, name: str | None = None, *, everything: bool = False) -> Status:
         """How all is now.
 
+        With a `name` it is of that entry alone, and says what last happened to it; with
+        `everything` also of hosts in NPM that are not ours.
         Raises ProxysyncError if the state is damaged, or no entry has that name.
         """
         if self._stored.database is None:
             self._stored = read_folder(self._state_dir)
         with wrap_read_errors(STATE):
             try:
-                return self._read(self._load())
+                status = self._read(self._load(), everything=everything)
             except ConfigError as error:
-                return self._read_without_file(error)
+                status = self._read_without_file(error, everything=everything)
+            return status if name is None else self._only(name, status)
+
+    def last_events(self, key: Key) -> tuple[Event, ...]:
+        """What last happened to an entry, the newest first."""
+        database = self._stored.database
+        return tuple(HealthStore(database).last_events(key)) if database else ()
+
+    def _only(self, name: str, status: Status) -> Status:
+        known = {entry.key for entry in status.entries if entry.key}
+        (key,) = choose([name], known, "neither NPM nor the file")
+        found = (entry for entry in status.entries if entry.key == key)
+        changes = self.last_events(key)
+        return replace(status, entries=tuple(replace(e, changes=changes) for e in found))
 
     def close(self) -> None:
         """Closes the state."""
         self._stored.close()
 
-    def _read(self, config: Config) -> Status:
-        plan, present, trouble = self._plan(config)
-        entries = collect(config, self._snapshot, plan, self._stored.state)
-        return self._status(config, entries, present, trouble)
+    def _read(self, config: Config, *, everything: bool) -> Status:
+        seen = self._look()
+        plan = (
+            None if seen.snapshot is None else self._plans.get(config, seen.snapshot, self._stored)
+        )
+        entries = collect(config, self._ours(seen), plan, self._stored.state)
+        return self._status(config, entries, seen, self._of_plan(config, plan, seen), everything)
 
-    def _read_without_file(self, error: ConfigError) -> Status:
+    def _read_without_file(self, error: ConfigError, *, everything: bool) -> Status:
         """What was last applied, as far as NPM has it still: the file says nothing."""
+        seen = self._look()
         config = Config(Settings(), (), secrets=earlier_secrets(self._state_dir))
-        trouble = self._look()
         applied = self._stored.state.applied() if self._stored.state else ()
-        entries = collect_applied(applied, self._snapshot)
+        entries = collect_applied(applied, self._ours(seen))
         broken = of_file(error, self._stored.database, self._state_dir)
-        return self._status(config, entries, (broken,), trouble)
+        return self._status(config, entries, seen, (broken,), everything)
 
     def _status(
         self,
         config: Config,
         entries: list[EntryStatus],
-        present: tuple[StatusWarning, ...],
-        trouble: ProxysyncError | None,
+        seen: Seen,
+        present: Sequence[StatusWarning],
+        everything: bool,  # noqa: FBT001 - there is no other call
     ) -> Status:
-        if self._everything and self._snapshot is not None:
-            entries += foreign(self._snapshot, config.settings.instance, entries)
+        snapshot = self._ours(seen)
+        if everything and snapshot is not None:
+            entries += foreign(snapshot, config.settings.instance, entries)
         health = HealthStore(self._stored.database) if self._stored.database else None
-        if self._name is not None:
-            entries = _only(self._name, entries, health)
         alerts: Mapping[str, ActiveAlert] = {}
         if health is not None:
             entries = with_health(entries, health, clock.now(), config.settings.health.interval)
             alerts = health.alerts.active()
-        state = self._stored.state
         warnings = (
             *present,
             *of_repository(self._place),
-            *of_state(state, config),
+            *of_state(self._stored.state, config),
             *of_alerts(alerts.values()),
         )
         commit = self._place.commit if self._place else None
-        return Status(
-            tuple(entries), warnings, trouble, config.secrets, self._stored.warnings, commit
-        )
+        secrets, notes = config.secrets, self._stored.warnings
+        return Status(tuple(entries), warnings, seen.trouble, secrets, notes, commit)
 
-    def _plan(
-        self, config: Config
-    ) -> tuple[Plan | None, tuple[StatusWarning, ...], ProxysyncError | None]:
-        """The plan, what is to be warned of by it, and why there is none."""
-        trouble = self._look()
-        if self._snapshot is None or self._npm is None:
-            return None, (), trouble
-        plan = self._planned(config, self._snapshot)
+    def _of_plan(self, config: Config, plan: Plan | None, seen: Seen) -> list[StatusWarning]:
+        """What is to be warned of by it."""
+        if plan is None or seen.snapshot is None:
+            return []
         found = []
         if plan.refused:
             found.append(present("plan.refused", f"the plan is refused: {plan.refused}"))
-        account = account_warnings(self._npm, config, self._stored.state)
-        found += [present("npm.visibility", warning) for warning in account]
-        return plan, tuple(found), None
+        lacking = rights_warning(seen.snapshot.denied, config, self._stored.state)
+        account = [warning for warning in (seen.unseen, lacking) if warning]
+        return found + [present("npm.visibility", warning) for warning in account]
 
-    def _look(self) -> ProxysyncError | None:
-        """Reads NPM if that was not done just now; returns why it cannot be."""
-        try:
-            self._npm = self._npm or self._connect()
-            if self._snapshot is None or time.monotonic() - self._asked > ASK_NPM:
-                self._snapshot = remember(self._stored.state, "").seen(self._npm.snapshot())
-                self._asked = time.monotonic()
-        except ProxysyncError as error:
-            self._snapshot = None
-            return error
-        return None
-
-    def _planned(self, config: Config, snapshot: Snapshot) -> Plan:
+    def _ours(self, seen: Seen) -> Snapshot | None:
+        """NPM with what was given back as somebody else's."""
         state = self._stored.state
-        # What nginx does not serve is another matter than what NPM has.
-        options = Options(ignore_unserved=state.edges.told() if state else frozenset())
-        return planning.plan_from(planning.read(config, options, snapshot, state)).plan
+        if seen.snapshot is None or state is None:
+            return seen.snapshot
+        return Remembered(given_back=state.given_back()).seen(seen.snapshot)
 
 
-def _only(name: str, entries: list[EntryStatus], health: HealthStore | None) -> list[EntryStatus]:
-    (key,) = choose([name], {e.key for e in entries if e.key}, "neither NPM nor the file")
-    changes = _last_events(key, health)
-    return [replace(entry, changes=changes) for entry in entries if entry.key == key]
+class KeptPlan:
+    """The plan for a file and an NPM, until one of them changes or something happens."""
+
+    def __init__(self) -> None:
+        self._made_for: tuple[Config, Snapshot] | None = None
+        self._last_event = 0
+        self._plan: Plan | None = None
+
+    def get(self, config: Config, snapshot: Snapshot, stored: StateReader) -> Plan:
+        """The plan; none is made where it would be the same as before."""
+        moved = self._has_moved(stored.database)
+        kept = self._made_for
+        if (
+            self._plan is None
+            or kept is None
+            or moved
+            or not (kept[0] is config and kept[1] is snapshot)
+        ):
+            self._plan, self._made_for = (
+                _planned(config, snapshot, stored.state),
+                (config, snapshot),
+            )
+        return self._plan
+
+    def _has_moved(self, database: Database | None) -> bool:
+        """Whether something has happened since that may be in a plan."""
+        if database is None:
+            return False
+        query = EventQuery(limit=BATCH)
+        if self._plan is None:
+            newest = select(database, replace(query, limit=1))
+            self._last_event = newest[0].id if newest else 0
+            return True
+        found = select_after(database, query, self._last_event)
+        self._last_event = found[-1].id if found else self._last_event
+        return any(event.source != "health" for event in found)
 
 
-def _last_events(key: Key, health: HealthStore | None) -> tuple[Event, ...]:
-    return tuple(health.last_events(key)) if health else ()
+def _planned(config: Config, snapshot: Snapshot, state: State | None) -> Plan:
+    # What nginx does not serve is another matter than what NPM has.
+    options = Options(ignore_unserved=state.edges.told() if state else frozenset())
+    return planning.plan_from(planning.read(config, options, snapshot, state)).plan

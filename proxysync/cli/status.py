@@ -7,9 +7,11 @@ import argparse
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 
+from proxysync.app.look import LookNow
 from proxysync.app.status_view import Status, StatusView
 from proxysync.app.status_warnings import StatusWarning
 from proxysync.cli import context, terminal
@@ -38,26 +40,20 @@ def run(arguments: argparse.Namespace) -> int:
             hint="Use `proxysync events --follow --format json` to hear of changes.",
         )
     env = context.environment(arguments)
-    view = StatusView(
-        partial(load_file, env),
-        partial(connect, env),
-        env.state_dir,
-        name=arguments.name,
-        everything=arguments.all,
-        place=env.place,
-    )
-    with closing(view):
+    look = LookNow(partial(connect, env))
+    with closing(StatusView(partial(load_file, env), look, env.state_dir, place=env.place)) as view:
+        read = partial(view.read, arguments.name, everything=arguments.all)
         if arguments.watch:
-            _watch(view)
+            _watch(read)
         else:
-            _show_once(view.read(), arguments.format)
+            _show_once(read(), arguments.format)
     return 0
 
 
-def _watch(view: StatusView) -> None:
+def _watch(read: Callable[[], Status]) -> None:
     with suppress(KeyboardInterrupt):
         while True:
-            frame = render_frame(view.read())
+            frame = render_frame(read())
             if sys.stdout.isatty():
                 terminal.draw(sys.stdout, "\033[H\033[J")
                 frame = _cut(frame, shutil.get_terminal_size().lines - 1)

@@ -189,11 +189,11 @@ class Service:
                     done = reconcile(self._work, self._config, options, respect_backoff=True)
                 else:
                     return None
+            denied, version = self._npm.denied(), self._npm.version()
             limits = {
                 "visibility": self._npm.visibility_warning(),
-                "rights": rights_warning(self._npm, self._config, self._state),
+                "rights": rights_warning(denied, self._config, self._state),
             }
-            denied, version = self._npm.denied(), self._npm.version()
         except LockedError as error:
             if not self._stop():
                 self._alerts.fire("lock", NewEvent(error.code, str(error)))

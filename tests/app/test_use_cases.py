@@ -8,6 +8,7 @@ import pytest
 from proxysync.app.apply_once import Caller, apply_once
 from proxysync.app.events import events
 from proxysync.app.history import history
+from proxysync.app.look import LookNow
 from proxysync.app.plan import PlanResult, plan
 from proxysync.app.resume import ResumeResult, resume
 from proxysync.app.rollback import read_file, roll_back_once
@@ -88,7 +89,7 @@ def test_an_apply_and_what_is_known_afterwards(
     page = events(door.env.state_dir, EventQuery())
     assert page.to_json() == door.world.call("events", "--format", "json").json
     assert {"proxy.created", "proxy.blocked"} <= {event.event for event in page.events}
-    with closing(StatusView(door.config, lambda: door.npm, door.env.state_dir)) as view:
+    with closing(StatusView(door.config, LookNow(lambda: door.npm), door.env.state_dir)) as view:
         status = view.read()
     assert status.to_json() == door.world.call("status", "--format", "json").json
     assert [entry.sync for entry in status.entries] == ["in sync", "blocked"]
