@@ -20,6 +20,8 @@ ALLOWED = {
     ("app/verdict.py", "locations"): "a word of `validate --format json`",
     ("cli/validate.py", "locations"): "the same, for people",
     ("cli/events.py", "proxy"): "the flag --proxy, which is short for --kind proxy",
+    ("web/parameters.py", "proxy"): "the same as a parameter",
+    ("web/endpoints/resources.py", "proxy"): "what /api/proxies lists",
     ("health/certificates.py", "nice_name"): "what its warnings call a certificate",
     ("values/fields.py", "advanced_config"): "the type of the value, which any kind may use",
     ("values/scalars.py", "certificate"): "what its messages call one",

@@ -66,7 +66,9 @@ def run_details(state_dir: Path, run_id: int) -> RunDetails:
 
 def _missing(run_id: int) -> ProxysyncError:
     return ProxysyncError(
-        f"there is no run {run_id}", hint="`proxysync history` lists what was applied."
+        f"there is no run {run_id}",
+        hint="`proxysync history` lists what was applied.",
+        code="run.unknown",
     )
 
 

@@ -13,7 +13,7 @@ from proxysync.app.saved_plan import SavedPlan
 from proxysync.app.state_folder import StateReader
 from proxysync.config.models import Config
 from proxysync.kinds.references import Named, reference_names
-from proxysync.model import Key
+from proxysync.model import Key, Snapshot
 from proxysync.model.annotation import Annotation
 from proxysync.model.position import Position
 from proxysync.model.redact import redact_text
@@ -71,11 +71,22 @@ def plan(
         planned = planning.replan(probed)
         found = _warnings(probed)
     else:
-        known = {entry.key: f"{entry.reason}{WHEN_LAST_PROBED}" for entry in planned.known_blocks}
-        planned = planning.plan_from(read, known) if known else planned
+        planned = _without_probe(planned)
         found = _not_probed(planned)
     notes = (*stored.warnings, *found, *_of_account(npm, config, stored), *_of_hold(config, stored))
     return replace(result(planned, notes), saved=saved)
+
+
+def plan_as_seen(config: Config, snapshot: Snapshot, stored: StateReader) -> PlanResult:
+    """The same for NPM as it was just now; nothing is probed."""
+    read = planning.read(config, Options(), snapshot, stored.state)
+    return result(_without_probe(planning.plan_from(read)))
+
+
+def _without_probe(planned: Planned) -> Planned:
+    """The plan without what failed validation when it was last probed."""
+    known = {entry.key: f"{entry.reason}{WHEN_LAST_PROBED}" for entry in planned.known_blocks}
+    return planning.plan_from(planned.read, known) if known else planned
 
 
 def result(planned: Planned, notes: tuple[str, ...] = ()) -> PlanResult:

@@ -1,9 +1,9 @@
 """What `status` shows: all entries side by side, and what threatens them or NPM."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from proxysync.app import planning
 from proxysync.app.choose import choose
@@ -53,6 +53,10 @@ class Status:
     secrets: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
     commit: str | None = None
+
+    def with_entries(self, entries: Iterable[EntryStatus]) -> Self:
+        """The same, of these only."""
+        return replace(self, entries=tuple(entries))
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `status --format json`, without secrets."""

@@ -6,6 +6,7 @@ import os
 from proxysync.app.state_folder import earlier_secrets
 from proxysync.apply.machine import daemons
 from proxysync.cli import terminal
+from proxysync.config.api_settings import TOKEN
 from proxysync.config.environment import Environment, read_environment
 from proxysync.config.service import Service, read_service
 from proxysync.config.variables import SHORTEST_SECRET, handed_over
@@ -87,8 +88,9 @@ def _flags(arguments: argparse.Namespace) -> dict[str, str | None]:
 
 
 def _hide_secrets(env: Environment) -> None:
-    ours = {"PROXYSYNC_NPM_SECRET": env.secret, "PROXYSYNC_API_TOKEN": env.api_token}
-    revealed = {secret.reveal(): f"${{{name}}}" for name, secret in ours.items() if secret}
+    npm_secret = env.secret.reveal() if env.secret else None
+    ours = {"PROXYSYNC_NPM_SECRET": npm_secret, TOKEN: os.environ.get(TOKEN)}
+    revealed = {text: f"${{{name}}}" for name, text in ours.items() if text}
     terminal.hide({text: shown for text, shown in revealed.items() if len(text) >= SHORTEST_SECRET})
     terminal.hide(earlier_secrets(env.state_dir))
     terminal.hide(handed_over(os.environ))

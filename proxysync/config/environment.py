@@ -30,8 +30,6 @@ class Environment:
     identity: str | None = None
     secret: Secret | None = None
     ca_file: Path | None = None
-    listen: str | None = None
-    api_token: Secret | None = None
     remote: Remote | None = None
 
     @property
@@ -74,7 +72,6 @@ def read_environment(
     given = {**{name: value for name, value in environ.items() if value}, **flags}
     ca_file = given.get("PROXYSYNC_NPM_CA_FILE")
     url = given.get("PROXYSYNC_NPM_URL")
-    token = given.get("PROXYSYNC_API_TOKEN")
     # Whoever names a file for one command means that one.
     remote = None if "PROXYSYNC_FILE" in flags else read_remote(given)
     env = Environment(
@@ -84,8 +81,6 @@ def read_environment(
         identity=given.get("PROXYSYNC_NPM_IDENTITY"),
         secret=_secret(flags, given) or _credential(given),
         ca_file=None if ca_file is None else Path(ca_file),
-        listen=given.get("PROXYSYNC_LISTEN"),
-        api_token=None if token is None else Secret(token),
         remote=remote,
     )
     return replace(env, file=env.place.file) if env.place else env

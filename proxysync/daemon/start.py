@@ -42,9 +42,12 @@ def run_daemon(
     inbox: Inbox,
     *,
     printed: Callable[[Bus], AbstractContextManager[object]],
+    served: Callable[[Bus], AbstractContextManager[str]] | None = None,
     note: Callable[[str], object],
 ) -> None:
     """Works until `stop`. Events are `printed`, and `note` is for what comes before there are any.
+
+    What is `served` beside it, with the address that it gives, is up as long as the state is.
 
     Raises ProxysyncError for what keeps it from starting, and will not pass by itself.
     """
@@ -62,7 +65,8 @@ def run_daemon(
         held.enter_context(printed(bus))
         folder = _open_folder(env, bus, stop, note)
         if folder is not None:
-            _serve(env, environ, npm, folder, stop, inbox, lock)
+            address = held.enter_context(served(bus)) if served else None
+            _serve(env, environ, npm, folder, stop, inbox, lock, address)
 
 
 def _serve(
@@ -73,10 +77,14 @@ def _serve(
     stop: Stop,
     inbox: Inbox,
     lock: DaemonLock,
+    address: str | None,
 ) -> None:
     events = EventQueue(folder.events)
     what = env.remote or env.file
     events.emit(NewEvent("daemon.started", f"keeping {npm.url} in sync with {what}"))
+    if address is not None:
+        message = f"the API and the page are at {address}"
+        events.emit(NewEvent("daemon.listening", message, data={"address": address}))
     repairs = Repairs()
     monitor = _monitor(npm, folder, repairs, inbox)
     git = _git(env, events, inbox)

@@ -257,6 +257,10 @@ _TYPES = (
     ),
     EventType("git.back", "git", ("info",), "The repository can be had again."),
     EventType("daemon.started", "daemon", ("info",), "The daemon has started."),
+    EventType(
+        "daemon.listening", "daemon", ("info",), "The API and the page are served.",
+        {"address": "where a browser on this machine finds the page"},
+    ),
     EventType("daemon.stopped", "daemon", ("info",), "The daemon was told to end, and has ended."),
     EventType(
         "daemon.waiting", "daemon", ("info",),

@@ -1,0 +1,45 @@
+"""What is sent: JSON with a tag that tells whether it has changed, and errors of one shape."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from proxysync.model.errors import ProxysyncError
+
+JSON = "application/json"
+STATUS = {"run.unknown": 404, "config.invalid": 409, "state.error": 503, "git.no_checkout": 503}
+"""By the code of an error. All else that a use case raises is about what was asked for."""
+
+
+def answer(request: Request, value: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """The value as JSON, or 304 where the asker has it already."""
+    content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    tag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+    sent = {"ETag": tag, "Cache-Control": "no-cache", **(headers or {})}
+    if request.headers.get("if-none-match") == sent["ETag"]:
+        return Response(status_code=304, headers=sent)
+    return Response(content, media_type=JSON, headers=sent)
+
+
+def error(
+    status: int,
+    code: str,
+    message: str,
+    hint: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """`{"error": {"code": …, "message": …, "hint": …}}`."""
+    value = {"error": {"code": code, "message": message, "hint": hint}}
+    content = json.dumps(value, ensure_ascii=False).encode(errors="replace")
+    sent = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(content, status, media_type=JSON, headers=sent)
+
+
+def of_error(found: ProxysyncError) -> Response:
+    """The same for what a use case raised."""
+    status = STATUS.get(found.code, 503 if found.code.startswith("npm.") else 400)
+    return error(status, found.code, found.message, found.hint)

@@ -1,0 +1,44 @@
+"""What all requests share: settings, the one view of how all is, and the live events."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from proxysync.app.access import connect
+from proxysync.app.kept_file import KeptFile
+from proxysync.app.look import LookAside
+from proxysync.app.status_view import StatusView
+from proxysync.config.api_settings import ApiSettings
+from proxysync.config.environment import Environment
+from proxysync.config.variables import SHORTEST_SECRET, handed_over
+from proxysync.npm.patience import Patience
+from proxysync.web.board import Board
+from proxysync.web.feed import Feed
+
+NPM_PATIENCE = 12.0
+"""Seconds without any answer of NPM after which it counts as away."""
+
+
+class Context:
+    """Made once for a server. To be closed."""
+
+    def __init__(self, settings: ApiSettings, env: Environment, environ: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.env = env
+        self.environ = environ
+        self.file = KeptFile(env, environ)
+        self.look = LookAside(partial(connect, env, patience=Patience(NPM_PATIENCE)))
+        view = StatusView(self.file.load, self.look, env.state_dir, place=env.place)
+        self.board = Board(view, self.look)
+        self.feed = Feed(env.state_dir, self.board.hear)
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """What no answer may hold, beside the secrets that the use cases leave out themselves."""
+        ours = {"PROXYSYNC_NPM_SECRET": self.env.secret, "PROXYSYNC_API_TOKEN": self.settings.token}
+        own = {secret.reveal(): f"${{{name}}}" for name, secret in ours.items() if secret}
+        own = {text: shown for text, shown in own.items() if len(text) >= SHORTEST_SECRET}
+        return {**own, **handed_over(self.environ)}
+
+    def close(self) -> None:
+        """Closes the state."""
+        self.board.close()

@@ -1,0 +1,77 @@
+"""Every entry and every host in NPM, and how it is: `status` as an API."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from proxysync.app.status import EntryStatus
+from proxysync.app.status_view import Status
+from proxysync.kinds import KINDS
+from proxysync.model import Key
+from proxysync.model.redact import redact
+from proxysync.web.answers import answer, error
+from proxysync.web.context import Context
+from proxysync.web.parameters import require_known
+
+PROXY = "proxy"
+
+
+def routes(context: Context) -> list[Route]:
+    """`/api/proxies`, and the same for every kind under `/api/resources`."""
+
+    def listing(key: str, *, foreign: bool = False) -> Callable[[Request], Response]:
+        def answered(request: Request) -> Response:
+            require_known(request.query_params, ())
+            kind = PROXY if key == "proxies" else request.path_params.get("kind")
+            if kind is not None and kind not in KINDS:
+                return _no_kind(kind)
+            status = context.board.read()
+            entries = (e for e in status.entries if kind in (None, e.kind))
+            return answer(request, _listed(status, key, entries, foreign=foreign))
+
+        return answered
+
+    def one(request: Request) -> Response:
+        require_known(request.query_params, ())
+        key = Key(request.path_params.get("kind", PROXY), request.path_params["name"])
+        if key.kind not in KINDS:
+            return _no_kind(key.kind)
+        status = context.board.read()
+        found = next((e for e in status.entries if e.key == key and not is_foreign(e)), None)
+        if found is None:
+            return error(404, "entry.unknown", f"there is no {key.kind} named {key.name}")
+        changes = context.board.last_events(key)
+        value: Any = redact({**found.to_json(), "changes": changes}, status.secrets)
+        return answer(request, value)
+
+    return [
+        Route("/api/proxies", listing("proxies")),
+        Route("/api/proxies/all", listing("proxies", foreign=True)),
+        Route("/api/proxies/{name}", one),
+        Route("/api/resources", listing("resources")),
+        Route("/api/resources/all", listing("resources", foreign=True)),
+        Route("/api/resources/{kind}", listing("resources")),
+        Route("/api/resources/{kind}/{name}", one),
+    ]
+
+
+def is_foreign(entry: EntryStatus) -> bool:
+    """Whether it is neither an entry of the file nor ours in NPM."""
+    return entry.sync.startswith("foreign")
+
+
+def _listed(
+    status: Status, key: str, entries: Iterable[EntryStatus], *, foreign: bool
+) -> dict[str, Any]:
+    value = status.with_entries(e for e in entries if foreign or not is_foreign(e)).to_json()
+    value[key] = value.pop("proxies")
+    return value
+
+
+def _no_kind(kind: str) -> Response:
+    return error(
+        404, "kind.unknown", f'there is no kind "{kind[:100]}"', f"There are: {', '.join(KINDS)}."
+    )

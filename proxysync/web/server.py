@@ -1,0 +1,85 @@
+"""The HTTP server beside the daemon: a thread of its own, up and down with it."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+
+import uvicorn
+
+from proxysync.config.api_settings import EXAMPLE, LISTEN, ApiSettings
+from proxysync.config.environment import Environment
+from proxysync.config.setting import SettingError
+from proxysync.store.bus import Bus
+from proxysync.web.application import application
+from proxysync.web.context import Context
+
+START = 10.0
+"""Seconds that it has to come up."""
+
+LINGER = 2
+"""Seconds that answers under way have to be sent once it is to end."""
+
+STOP = 4.0
+"""Seconds after which it is left to itself, so that it does not hold up the daemon's end."""
+
+
+@contextmanager
+def serving(
+    settings: ApiSettings, env: Environment, environ: Mapping[str, str], bus: Bus
+) -> Iterator[str]:
+    """Serves until it is left, whoever is connected then; the value is its address.
+
+    Raises SettingError if it cannot listen there.
+    """
+    with (
+        closing(_listen(settings)) as listener,
+        closing(Context(settings, env, environ)) as context,
+        context.feed.fed(bus),
+    ):
+        config = uvicorn.Config(
+            application(context),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=LINGER,
+            h11_max_incomplete_event_size=16 * 1024,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="web", daemon=True)
+        thread.start()
+        end = time.monotonic() + START
+        while not server.started and thread.is_alive() and time.monotonic() < end:
+            time.sleep(0.01)
+        try:
+            yield address_of(listener)
+        finally:
+            server.should_exit = True
+            context.feed.end()
+            thread.join(STOP)
+
+
+def address_of(listener: socket.socket) -> str:
+    """How a browser on this machine gets there."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _listen(settings: ApiSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise SettingError(
+            f"{LISTEN} names {settings.host} port {settings.port}, where proxysync cannot listen: "
+            f"{error.strerror}",
+            hint=f"Name a free port of this machine. {EXAMPLE}",
+        ) from error
+    return listener
