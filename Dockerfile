@@ -3,7 +3,7 @@ COPY pyproject.toml README.md LICENSE constraints.txt /src/
 COPY proxysync /src/proxysync
 RUN apt-get update && apt-get install -y --no-install-recommends git openssh-client \
     && rm -rf /var/lib/apt/lists/*
-RUN pip install --no-cache-dir --constraint /src/constraints.txt /src \
+RUN pip install --no-cache-dir --constraint /src/constraints.txt '/src[web]' \
     && useradd --system --uid 999 --create-home proxysync \
     && install -d -o proxysync -g proxysync /state
 USER proxysync

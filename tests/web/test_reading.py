@@ -6,9 +6,9 @@ from tests.world import World, eventually
 
 def test_everything_is_shown_in_the_shapes_of_the_commands(api: Api, house: World) -> None:
     def settled() -> bool:
-        return all(
-            p["health"] != "unknown" for p in api.get("/api/proxies")["proxies"] if p["managed"]
-        )
+        found = api.get("/api/proxies")["proxies"]
+        ours = [p for p in found if p["sync"] == "in sync"]
+        return len(ours) == 2 and all(p["health"] == "healthy" for p in ours)
 
     eventually(settled)
     listed = api.get("/api/proxies")
