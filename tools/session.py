@@ -24,6 +24,7 @@ SERVICES = {"blog": 8080, "wiki": 3000, "media": 8096, "photos": 2283}
 """What the session is about, with the ports under which a reader sees them."""
 
 SHOWN_AT = "10.0.0.5"
+COLUMNS = "120"
 EDITOR = "$ $EDITOR proxies.yaml    # media and photos are new, and wiki gets a typo\n"
 EDIT = """\
     advanced_config: client_max_bodysize 10g;
@@ -96,6 +97,7 @@ def _record_processes() -> str:
         env = {
             "PATH": os.environ["PATH"],
             "HOME": name,
+            "COLUMNS": COLUMNS,
             "PROXYSYNC_FILE": str(folder / "proxies.yaml"),
             "PROXYSYNC_STATE_DIR": str(folder / "state"),
             "PROXYSYNC_NPM_URL": npm.url,

@@ -2,12 +2,12 @@
 
 from proxysync.sandbox import Sandbox
 from tests.world import World
-from tools.session import README, record, rewritten
+from tools.session import COLUMNS, README, record, rewritten
 
 
 def test_the_readme_shows_what_proxysync_prints(small_world: World, sandbox: Sandbox) -> None:
     def run(*words: str) -> str:
-        done = small_world.call(*words)
+        done = small_world.call(*words, env={"COLUMNS": COLUMNS})
         return done.out + done.err
 
     page = README.read_text()
