@@ -20,6 +20,8 @@ def rights_warning(
 
     None where it may manage them all.
     """
+    if not denied:
+        return None
     managed = {resource.key.kind for resource in (config.resources if config else ())}
     managed |= {row.kind for row in (state.applied() if state else ())}
     lacking = [why for kind, why in denied.items() if kind in managed]

@@ -68,7 +68,7 @@ class Status:
             "warnings": [warning.to_json() for warning in warnings],
             "commit": self.commit,
         }
-        masked: dict[str, Any] = redact(value, self.secrets)
+        masked: dict[str, Any] = redact(value, self.secrets) if self.secrets else value
         return masked
 
 

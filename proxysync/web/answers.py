@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,14 +16,26 @@ STATUS = {"run.unknown": 404, "config.invalid": 409, "state.error": 503, "git.no
 """By the code of an error. All else that a use case raises is about what was asked for."""
 
 
+@dataclass(frozen=True)
+class Json:
+    """A value as JSON, and the tag that tells whether it has changed."""
+
+    content: bytes
+    tag: str
+
+    @classmethod
+    def of(cls, value: Any) -> Self:
+        content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return cls(content, f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"')
+
+
 def answer(request: Request, value: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """The value as JSON, or 304 where the asker has it already."""
-    content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    tag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
-    sent = {"ETag": tag, "Cache-Control": "no-cache", **(headers or {})}
+    """The value, or a Json made before, or 304 where the asker has it already."""
+    found = value if isinstance(value, Json) else Json.of(value)
+    sent = {"ETag": found.tag, "Cache-Control": "no-cache", **(headers or {})}
     if request.headers.get("if-none-match") == sent["ETag"]:
         return Response(status_code=304, headers=sent)
-    return Response(content, media_type=JSON, headers=sent)
+    return Response(found.content, media_type=JSON, headers=sent)
 
 
 def error(

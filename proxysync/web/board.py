@@ -2,16 +2,21 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from proxysync.app.look import LookAside
 from proxysync.app.status_view import Status, StatusView
 from proxysync.model import Key
+from proxysync.model.errors import ProxysyncError
 from proxysync.model.event import Event
 
 KEEP = 1.0
-"""Seconds for which a reading answers all who ask, if nothing happens meanwhile."""
+"""Seconds after which a reading is made anew, where nothing has happened, for who asks next."""
+
+TOO_OLD = 5.0
+"""Seconds after which nobody is answered with a reading."""
 
 ABOUT_NPM = frozenset(("config", "plan", "validation", "apply", "npm", "git", "daemon"))
 """Sources of events after which NPM may be another than it was."""
@@ -28,16 +33,26 @@ class Board:
         self._read_at = 0.0
         self._heard = 0
         self._known = -1
+        self._refreshing = threading.Lock()
+        self._made: tuple[Status | None, dict[Hashable, Any]] = (None, {})
 
     def read(self) -> Status:
         """How all is now, hosts that are not ours included. Raises ProxysyncError."""
-        with self._lock:
-            heard = self._heard
-            old = time.monotonic() - self._read_at > KEEP
-            if self._status is None or old or heard != self._known:
-                self._status = self._view.read(everything=True)
-                self._read_at, self._known = time.monotonic(), heard
-            return self._status
+        status, age = self._status, time.monotonic() - self._read_at
+        if status is None or self._heard != self._known or age > TOO_OLD:
+            return self._read(self._read_at)
+        if age > KEEP and self._refreshing.acquire(blocking=False):
+            threading.Thread(target=self._refresh, name="board", daemon=True).start()
+        return status
+
+    def made(self, status: Status, what: Hashable, make: Callable[[], Any]) -> Any:
+        """What is made of a reading, once for all who ask for the same."""
+        if self._made[0] is not status:
+            self._made = (status, {})
+        kept = self._made[1]
+        if what not in kept:
+            kept[what] = make()
+        return kept[what]
 
     def last_events(self, key: Key) -> list[dict[str, Any]]:
         """What last happened to an entry, the newest first, in the shape of `events`."""
@@ -54,3 +69,19 @@ class Board:
         """Closes the state."""
         with self._lock:
             self._view.close()
+
+    def _read(self, seen: float) -> Status:
+        """Reads, unless somebody else did since what was `seen`."""
+        with self._lock:
+            heard = self._heard
+            if self._status is None or self._known != heard or self._read_at == seen:
+                self._status = self._view.read(everything=True)
+                self._read_at, self._known = time.monotonic(), heard
+            return self._status
+
+    def _refresh(self) -> None:
+        try:
+            with suppress(ProxysyncError):  # who asks next is told
+                self._read(self._read_at)
+        finally:
+            self._refreshing.release()

@@ -12,7 +12,7 @@ from proxysync.app.status_view import Status
 from proxysync.kinds import KINDS
 from proxysync.model import Key
 from proxysync.model.redact import redact
-from proxysync.web.answers import answer, error
+from proxysync.web.answers import Json, answer, error
 from proxysync.web.context import Context
 from proxysync.web.parameters import require_known
 
@@ -29,8 +29,12 @@ def routes(context: Context) -> list[Route]:
             if kind is not None and kind not in KINDS:
                 return _no_kind(kind)
             status = context.board.read()
-            entries = (e for e in status.entries if kind in (None, e.kind))
-            return answer(request, _listed(status, key, entries, foreign=foreign))
+
+            def made() -> Json:
+                entries = (e for e in status.entries if kind in (None, e.kind))
+                return Json.of(_listed(status, key, entries, foreign=foreign))
+
+            return answer(request, context.board.made(status, (key, kind, foreign), made))
 
         return answered
 
