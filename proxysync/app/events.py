@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from proxysync.app.choose import did_you_mean
-from proxysync.app.state_folder import DATABASE, earlier_secrets
+from proxysync.app.state_folder import DATABASE, earlier_secrets, nothing_there
 from proxysync.model.clock import now
 from proxysync.model.event import Event
 from proxysync.model.redact import redact, redact_text
@@ -46,7 +46,7 @@ def events(state_dir: Path, query: EventQuery) -> EventPage:
     path = state_dir / DATABASE
     database = open_for_reading(path)
     if database is None:
-        return EventPage((), notes=_too_old(path) if path.exists() else ())
+        return EventPage((), notes=_too_old(path) if path.exists() else nothing_there(state_dir))
     with closing(database):
         found = select(database, query)
         notes = () if found or query.name is None else _not_there(query.name, database)

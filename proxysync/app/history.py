@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proxysync.app.state_folder import earlier_secrets, read_folder
+from proxysync.app.state_folder import earlier_secrets, nothing_there, read_folder
 from proxysync.model import Key
 from proxysync.model.redact import redact_text
 from proxysync.store.journal import JournalEntry, Run
@@ -73,7 +73,7 @@ class History:
 
 
 def history(state_dir: Path, limit: int) -> History:
-    """The last `limit` runs, at least one."""
+    """The last `limit` runs, at least one. Raises StateError."""
     secrets = earlier_secrets(state_dir)
     with closing(read_folder(state_dir)) as stored:
         journal = stored.journal
@@ -83,7 +83,7 @@ def history(state_dir: Path, limit: int) -> History:
             for run in runs
             if journal
         )
-    return History(found, stored.warnings)
+    return History(found, (*stored.warnings, *nothing_there(state_dir)))
 
 
 def applied_run(

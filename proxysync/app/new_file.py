@@ -49,7 +49,10 @@ def write_file(path: Path, text: str, *, replace: bool, private: bool = False) -
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ProxysyncError(f"{path} cannot be written: {reason}") from error
+        raise ProxysyncError(
+            f"{path} cannot be written: {reason}",
+            hint=f"Look at the owner and mode of {target.parent}, and at the room on its disk.",
+        ) from error
     finally:
         with suppress(OSError):
             beside.unlink()

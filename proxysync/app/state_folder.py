@@ -80,12 +80,29 @@ def opened(folder: Path) -> Iterator[StateFolder]:
         store.database.close()
 
 
-def read_folder(folder: Path) -> StateReader:
-    """The state without touching it."""
+def read_folder(folder: Path, *, must_be_readable: bool = True) -> StateReader:
+    """The state without touching it.
+
+    One that is damaged counts as lost, which is what the next run makes of it. Raises StateError
+    for one that somebody else can read, unless it need not be readable: then it is not there.
+    """
     try:
         return StateReader(open_for_reading(folder / DATABASE))
     except StateError as error:
+        if must_be_readable and not error.damaged:
+            raise
         return StateReader(warning=str(error))
+
+
+def nothing_there(folder: Path) -> tuple[str, ...]:
+    """What to say where a state is asked for and there is none: it may be elsewhere."""
+    if (folder / DATABASE).exists():
+        return ()
+    note = (
+        f"Note: there is no state in {folder} yet\n"
+        "  hint: --state-dir or PROXYSYNC_STATE_DIR names the folder that the daemon has."
+    )
+    return (note,)
 
 
 def earlier_secrets(folder: Path) -> dict[str, str]:

@@ -101,7 +101,7 @@ class StatusView:
         Raises ProxysyncError if the state is damaged, or no entry has that name.
         """
         if self._stored.database is None:
-            self._stored = read_folder(self._state_dir)
+            self._stored = read_folder(self._state_dir, must_be_readable=False)
         with wrap_read_errors(STATE):
             try:
                 status = self._read(self._load(), everything=everything)
@@ -116,7 +116,7 @@ class StatusView:
 
     def _only(self, name: str, status: Status) -> Status:
         known = {entry.key for entry in status.entries if entry.key}
-        (key,) = choose([name], known, "neither NPM nor the file")
+        (key,) = choose([name], known, "NPM or the file")
         found = (entry for entry in status.entries if entry.key == key)
         changes = self.last_events(key)
         return replace(status, entries=tuple(replace(e, changes=changes) for e in found))

@@ -26,6 +26,13 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(message) from error
 
 
+def whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number (e.g. 20)') from error
+
+
 def add_lock_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lock-timeout",

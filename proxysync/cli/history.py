@@ -11,7 +11,7 @@ from importlib import import_module
 
 from proxysync.app.history import AppliedChange, AppliedRun, history
 from proxysync.cli import context, terminal
-from proxysync.cli.flags import add_format
+from proxysync.cli.flags import add_format, whole_number
 from proxysync.cli.table import Cell, table
 from proxysync.model import Key, label_among
 
@@ -26,9 +26,15 @@ SHOWN = 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", nargs="?", type=int, help="only this run, in detail")
     parser.add_argument(
-        "--limit", type=int, default=20, help="how many, newest first (default: 20)"
+        "id", metavar="ID", nargs="?", type=whole_number, help="only this run, in detail"
+    )
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=whole_number,
+        default=20,
+        help="how many, newest first (default: 20)",
     )
     add_format(parser)
 

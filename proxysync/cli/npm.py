@@ -7,8 +7,8 @@ from proxysync.npm.client import NpmClient
 from proxysync.npm.patience import Patience
 
 TELL_AFTER = 3.0
-GIVE_UP_AFTER = 12.0
-"""Seconds without any answer; the whole command is to be over within 15."""
+GIVE_UP_AFTER = 10.0
+"""Seconds without any answer; the whole command is to be over within 15, its start included."""
 
 
 def connect(env: Environment) -> NpmClient:

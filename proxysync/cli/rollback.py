@@ -13,7 +13,7 @@ from proxysync.app.planning import Options
 from proxysync.app.result import ReconcileResult
 from proxysync.app.rollback import read_file, roll_back_once
 from proxysync.cli import context, terminal
-from proxysync.cli.flags import add_lock_timeout, add_max_delete, max_delete
+from proxysync.cli.flags import add_lock_timeout, add_max_delete, max_delete, whole_number
 from proxysync.cli.npm import connect
 from proxysync.cli.outcome import note_unseen, print_result, print_totals
 from proxysync.cli.plan import show
@@ -21,7 +21,7 @@ from proxysync.cli.writing import ask, caller
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", nargs="?", type=int, help="a run of `history`")
+    parser.add_argument("id", metavar="ID", nargs="?", type=whole_number, help="a run of `history`")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     add_max_delete(parser)
     add_lock_timeout(parser)

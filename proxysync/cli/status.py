@@ -93,7 +93,7 @@ def _away(trouble: ProxysyncError | None) -> list[StatusWarning]:
     """What to say of an NPM that cannot be asked."""
     if trouble is None:
         return []
-    advice = f" ({trouble.hint})" if trouble.hint else ""
+    advice = f" ({trouble.hint.rstrip('.')})" if trouble.hint else ""
     message = f"{trouble.message}{advice}; this is what the state knows"
     return [StatusWarning(trouble.code, message)]
 

@@ -29,10 +29,14 @@ from proxysync.model.event import NewEvent
 from proxysync.model.health import EdgeStatus
 from proxysync.npm.client import NpmClient
 from proxysync.npm.errors import NpmAddressError, NpmError, NpmLoginError, NpmRightsError
+from proxysync.npm.patience import Patience
 from proxysync.store.bus import Bus
 from proxysync.store.database import StateError, make_folder
 from proxysync.store.event_queue import EventQueue
 from proxysync.store.health import HealthStore
+
+GIVE_UP_AFTER = 5.0
+"""Seconds that the start waits for NPM; the daemon then goes on trying."""
 
 
 def run_daemon(
@@ -54,7 +58,7 @@ def run_daemon(
     if env.remote is not None:
         env = replace(env, remote=to_fetch(env.remote))
     npm = connect(env, pause=stop.wait, stop=stop)
-    _check(npm)
+    _check(env, stop, note)
     make_folder(env.state_dir)
     bus = Bus()
     with ExitStack() as held:
@@ -156,10 +160,14 @@ def _open_folder(
     return None
 
 
-def _check(npm: NpmClient) -> None:
+def _check(env: Environment, stop: Stop, note: Callable[[str], object]) -> None:
     """Ends the start for what will not pass by itself; an NPM that is away may still come."""
+
+    def tell() -> None:
+        note(f"waiting for NPM at {env.npm_url} to answer")
+
     try:
-        npm.require_write()
+        connect(env, stop.wait, stop, Patience(GIVE_UP_AFTER, tell=tell)).require_write()
     except (NpmAddressError, NpmLoginError, NpmRightsError):
         raise
     except NpmError:

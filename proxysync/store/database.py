@@ -33,14 +33,23 @@ SET_ASIDE = "`proxysync run` and `proxysync apply` set a damaged file aside and 
 class StateError(ProxysyncError):
     """The state folder or its database cannot be used.
 
-    `passing` tells that it may mend itself: a lock of somebody else, a full disk.
+    `passing` tells that it may mend itself: a lock of somebody else, a full disk. With `damaged`
+    the next one that writes sets it aside.
     """
 
     code = "state.error"
 
-    def __init__(self, message: str, *, hint: str | None = None, passing: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        passing: bool = False,
+        damaged: bool = False,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.passing = passing
+        self.damaged = damaged
 
 
 class Database:
@@ -166,6 +175,7 @@ def open_for_writing(path: Path) -> tuple[Database, Path | None]:
 
 def _open(path: Path, *, may_set_aside: bool = True) -> tuple[sqlite3.Connection, Path | None]:
     make_folder(path.parent)
+    _may(path, os.R_OK | os.W_OK)
     aside = None
     try:
         connection = _open_checked(path)
@@ -191,16 +201,8 @@ def open_for_reading(path: Path) -> Database | None:
 
     Raises StateError if it is there but damaged, of a newer release, or not ours to read.
     """
-    try:
-        if not path.exists():
-            return None
-        if not os.access(path, os.R_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except PermissionError as error:
-        raise StateError(
-            f"{path} cannot be read: {error.strerror}",
-            hint=OTHER_USER,
-        ) from error
+    if not _may(path, os.R_OK):
+        return None
     try:
         connection = _connect(f"{path.resolve().as_uri()}?mode=ro")
         try:
@@ -209,8 +211,11 @@ def open_for_reading(path: Path) -> Database | None:
             connection.close()
             raise
     except sqlite3.DatabaseError as error:
+        damaged = _is_damage(error)
         raise StateError(
-            f"{path} cannot be read: {error}", hint=SET_ASIDE if _is_damage(error) else OTHER_USER
+            f"{path} cannot be read: {error}",
+            hint=SET_ASIDE if damaged else OTHER_USER,
+            damaged=damaged,
         ) from error
     if version != len(MIGRATIONS):
         connection.close()
@@ -218,6 +223,21 @@ def open_for_reading(path: Path) -> Database | None:
             raise _newer(path, version)
         return None
     return Database(connection, path)
+
+
+def _may(path: Path, mode: int) -> bool:
+    """Whether the file is there, and ours to use so. Raises StateError if it is not ours."""
+    try:
+        if path.parent.exists() and not path.parent.is_dir():
+            raise StateError(f"the state folder {path.parent} is no folder", hint=OTHER_FOLDER)
+        if not path.exists():
+            return False
+        if not os.access(path, mode):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except PermissionError as error:
+        what = "written" if mode & os.W_OK else "read"
+        raise StateError(f"{path} cannot be {what}: {error.strerror}", hint=OTHER_USER) from error
+    return True
 
 
 @contextmanager
@@ -256,6 +276,8 @@ def make_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise StateError(f"the state folder {folder} is no folder", hint=OTHER_FOLDER) from error
     except OSError as error:
         raise StateError(
             f"the state folder {folder} cannot be made: {error.strerror}",

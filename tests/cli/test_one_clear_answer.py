@@ -1,7 +1,8 @@
 """Whatever is wrong, each command gives one answer that says so and what to do, and soon."""
 
+import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from proxysync.model.backoff import Backoff
 from proxysync.npm import session
 from proxysync.sandbox import Sandbox
 from tests.conftest import in_sandbox
+from tests.rights import bound_by_modes
 from tests.servers import closed, hanging
-from tests.world import Npm, World, sooner_than
+from tests.world import Npm, World, eventually, sooner_than
 
 ASK_NPM = {
     "plan": (),
@@ -35,6 +37,10 @@ READ_THE_FILE = {
     "set": ("one", "websockets=true"),
     "remove": ("one",),
 }
+HAVE_A_STATE = {
+    **{name: words for name, words in ASK_NPM.items() if name != "status"},
+    **dict.fromkeys(("run", "events", "history", "pause", "resume"), ()),
+}
 NEEDED = {
     **dict.fromkeys(("release", "add", "set", "remove"), ("one",)),
     "completion": ("bash",),
@@ -43,8 +49,10 @@ NEEDED = {
 
 ANSWERS = {
     "no file": "does not exist",
-    "broken file": "did you mean websockets?",
-    "no right": "not see proxy hosts",
+    "broken file": r"did you mean websockets\?",
+    "no right in NPM": "not see proxy hosts",
+    "unreadable file": "cannot be read: Permission denied",
+    "unreadable state": r"/state(?:/state.db)? cannot be (?:written to|read: Permission denied)",
     "no network": "cannot be reached at",
     "frozen": "did not answer GET / in time",
 }
@@ -52,8 +60,9 @@ NOT_ACCEPTING = "is not accepting connections"
 
 CASES = [
     *(("wrong argument", name) for name in COMMANDS),
-    *((fault, name) for fault in ("no file", "broken file") for name in READ_THE_FILE),
-    *((fault, name) for fault in ("no right", "no network", "frozen") for name in ASK_NPM),
+    *((f, name) for f in ("no file", "broken file", "unreadable file") for name in READ_THE_FILE),
+    *(("unreadable state", name) for name in HAVE_A_STATE),
+    *((fault, name) for fault in ("no right in NPM", "no network", "frozen") for name in ASK_NPM),
 ]
 
 WAITS = (cli_npm.GIVE_UP_AFTER, doctor.WITHIN)
@@ -68,11 +77,12 @@ TOO_LATE = 5.0
 def faulty(fault: str, folder: Path) -> Iterator[World]:
     """A world with just this fault."""
     with ExitStack() as held:
-        if fault == "no right":
+        if fault in ("no right in NPM", "unreadable state"):
             sandbox = held.enter_context(Sandbox())
-            sandbox.add_user("few@example.com", "changeme", {"proxy_hosts": "hidden"})
             npm = in_sandbox(sandbox)
-            npm.identity = "few@example.com"
+            if fault == "no right in NPM":
+                sandbox.add_user("few@example.com", "changeme", {"proxy_hosts": "hidden"})
+                npm.identity = "few@example.com"
         else:
             port = held.enter_context(hanging() if fault == "frozen" else closed())
             npm = Npm(f"http://127.0.0.1:{port}", "", "admin@example.com", "changeme")
@@ -82,7 +92,14 @@ def faulty(fault: str, folder: Path) -> Iterator[World]:
             world.file.unlink()
         elif fault == "broken file":
             world.write({"one": {"upstream": "http://127.0.0.1:1", "websocket": True}})
-        yield world
+        elif fault == "unreadable file":
+            world.file.chmod(0)
+        elif fault == "unreadable state":
+            world.state.mkdir(mode=0)
+        with bound_by_modes() if fault.startswith("unreadable") else nullcontext():
+            yield world
+        if fault == "unreadable state":
+            world.state.chmod(0o700)
 
 
 @pytest.fixture(autouse=True)
@@ -109,17 +126,25 @@ def test_each_command_gives_one_clear_answer_in_time(
             assert done.code == 1
             assert done.out == ""
             return
-        words = {**READ_THE_FILE, **ASK_NPM}[command]
+        words = {**HAVE_A_STATE, **READ_THE_FILE, **ASK_NPM}[command]
         with sooner_than(TOO_LATE):
             done = world.call(command, *words)
         told = done.out + done.err
         of_doctor = fault == "no network" and command == "doctor"
-        assert told.count(NOT_ACCEPTING if of_doctor else ANSWERS[fault]) == 1, told
+        assert len(re.findall(NOT_ACCEPTING if of_doctor else ANSWERS[fault], told)) == 1, told
         assert done.code == (0 if command == "status" else 1)
         if fault == "frozen" and command != "doctor":
             assert told.count("waiting for NPM at") == 1
         if command != "status":
             assert "hint: " in told or fault.endswith("file")
+
+
+@pytest.mark.long
+def test_a_daemon_before_a_frozen_npm_says_that_it_waits_and_goes_on(tmp_path: Path) -> None:
+    with faulty("frozen", tmp_path) as world, ExitStack() as running, sooner_than(15):
+        running.enter_context(world.daemon())
+        eventually(lambda: "config.loaded" in world.event_names())
+    assert "waiting for NPM at" in (tmp_path / "daemon.log").read_text()
 
 
 def test_a_person_waits_15_seconds_at_most() -> None:

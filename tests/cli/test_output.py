@@ -28,7 +28,8 @@ def run(folder: Path, *words: str, also_stderr: bool = False) -> tuple[int, str]
 @pytest.mark.parametrize("command", ["history", "schema"], ids=["one line", "more than a buffer"])
 def test_a_full_disk_is_told_as_what_it_is(tmp_path: Path, command: str) -> None:
     code, said = run(tmp_path, command)
-    assert (code, said) == (1, "Error: the output cannot be written: No space left on device\n")
+    assert code == 1
+    assert said.endswith("Error: the output cannot be written: No space left on device\n")
 
 
 def test_where_nobody_can_be_told_either_the_exit_code_says_it(tmp_path: Path) -> None:

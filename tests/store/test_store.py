@@ -143,7 +143,7 @@ def test_a_database_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StateError, match="cannot be made") as caught:
+    with pytest.raises(StateError, match="is no folder") as caught:
         open_for_writing(tmp_path / "file" / "state.db")
     assert "PROXYSYNC_STATE_DIR" in str(caught.value)
 

@@ -68,7 +68,7 @@ async def _visits(edge: Edge, scheme: str, names: list[str]) -> list[Sight]:
 
 def _served(env: Environment) -> Iterator[Served]:
     """The sites that are managed and on, as they were last applied."""
-    with closing(read_folder(env.state_dir)) as stored:
+    with closing(read_folder(env.state_dir, must_be_readable=False)) as stored:
         rows = stored.state.applied() if stored.state else ()
     for row in rows:
         kind = KINDS[row.key.kind]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from proxysync.values.invalid import InvalidValue
 
 MOUNTS = Path("/proc/self/mountinfo")
 MOST_TOLD = 3
+
+NO_FILE = (
+    "Name the file with -f or PROXYSYNC_FILE. `proxysync import -o proxies.yaml` writes one of "
+    "what NPM has, and `proxysync demo` shows a small one."
+)
 
 
 def steps(
@@ -39,6 +45,10 @@ def _file(path: Path, found: Config | ConfigError) -> Check:
             return Check.warn(f"{where} is valid and has no entries", "Nothing is managed by it.")
         return Check.ok(f"{where} is valid: {entries(len(found.resources))}")
     first, *more = found.problems
+    if not first.line and not more:  # of the file as a whole, and nothing else can be said
+        advice = first.hint or ""
+        hint = NO_FILE if not path.exists() else f"{advice[:1].upper()}{advice[1:]}."
+        return Check.fail(str(replace(first, hint=None)), hint)
     told = "; ".join(str(problem) for problem in (first, *more[: MOST_TOLD - 1]))
     rest = f"; and {len(more) + 1 - MOST_TOLD} more" if len(more) >= MOST_TOLD else ""
     return Check.fail(
