@@ -13,7 +13,14 @@ from proxysync.model.clock import now
 from proxysync.model.event import Event
 from proxysync.model.redact import redact, redact_text
 from proxysync.store.database import Database, StateError, open_for_reading
-from proxysync.store.query import EventQuery, Follower, names_in_log, select
+from proxysync.store.query import (
+    EventQuery,
+    Follower,
+    last_id,
+    names_in_log,
+    select,
+    select_after,
+)
 from proxysync.values.scalars import parse_duration
 
 
@@ -73,6 +80,33 @@ def follow(state_dir: Path, query: EventQuery) -> Generator[NewEvents]:
             if found:
                 secrets = earlier_secrets(state_dir)
             yield NewEvents(_masked(found, secrets))
+
+
+@dataclass(frozen=True)
+class EventsAfter:
+    """What comes next after an id, oldest first; up to the id `reached`, nothing else does.
+
+    `whole` tells that `reached` is the newest of the log: there was no more at that moment.
+    """
+
+    events: tuple[Event, ...]
+    reached: int
+    whole: bool = True
+
+
+def events_after(state_dir: Path, query: EventQuery, after: int) -> EventsAfter:
+    """Up to `limit` events of the query with a higher id. Raises StateError."""
+    database = open_for_reading(state_dir / DATABASE)
+    if database is None:
+        return EventsAfter((), 0)
+    with closing(database):
+        newest = last_id(database)
+        found = select_after(database, query, after)
+    last = found[-1].id if found else 0
+    masked = _masked(found, earlier_secrets(state_dir)) if found else ()
+    if len(found) == query.limit:
+        return EventsAfter(masked, last, whole=False)
+    return EventsAfter(masked, max(newest, last))
 
 
 def parse_since(text: str) -> datetime:

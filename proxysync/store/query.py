@@ -36,6 +36,23 @@ class EventQuery:
         every = (SEVERITIES[0], None, None, None)
         return (self.severity, self.source, self.kind, self.name) == every
 
+    def matches(self, event: Event) -> bool:
+        """Whether it lets a new event pass; `before` and `limit` are for pages of older ones."""
+        key = event.key
+        return (
+            SEVERITIES.index(self.severity) <= _rank(event.severity)
+            and self.source in (None, event.source)
+            and self.kind in (None, key and key.kind)
+            and self.name in (None, key and key.name)
+            and (self.since is None or event.ts >= clock.to_text(self.since))
+        )
+
+
+def last_id(database: Database) -> int:
+    """The id of the newest event; 0 where there is none. Raises StateError like `select`."""
+    newest = select(database, EventQuery(limit=1))
+    return newest[0].id if newest else 0
+
 
 def select(database: Database, query: EventQuery) -> list[Event]:
     """A page of events, newest first. Raises StateError if the database is damaged."""
@@ -156,6 +173,11 @@ def _select(database: Database, query: EventQuery, *, after: int, order: str) ->
             query.limit,
         )
         return [to_event(row) for row in rows]
+
+
+def _rank(severity: str) -> int:
+    known: tuple[str, ...] = SEVERITIES
+    return known.index(severity)
 
 
 def _last_before(database: Database, since: datetime) -> int:

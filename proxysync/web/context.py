@@ -12,6 +12,7 @@ from proxysync.config.environment import Environment
 from proxysync.config.variables import SHORTEST_SECRET, handed_over
 from proxysync.npm.patience import Patience
 from proxysync.web.board import Board
+from proxysync.web.broadcast import Broadcast
 from proxysync.web.feed import Feed
 
 NPM_PATIENCE = 12.0
@@ -29,7 +30,9 @@ class Context:
         self.look = LookAside(partial(connect, env, patience=Patience(NPM_PATIENCE)))
         view = StatusView(self.file.load, self.look, env.state_dir, place=env.place)
         self.board = Board(view, self.look)
-        self.feed = Feed(env.state_dir, self.board.hear)
+        self.broadcast = Broadcast()
+        hearers = (self.board.hear, self.broadcast.hear)
+        self.feed = Feed(env.state_dir, self.broadcast.begin, *hearers)
 
     @property
     def secrets(self) -> Mapping[str, str]:

@@ -13,15 +13,21 @@ from proxysync.store.query import EventQuery
 POLL = 0.5
 """Seconds between two looks for what other processes have written."""
 
+BEGIN = 10.0
+"""Seconds that the first look into the log may take."""
+
 Hearer = Callable[[Sequence[Event]], object]
 
 
 class Feed:
     """Follows the event log on a thread of its own, and tells it to whoever listens."""
 
-    def __init__(self, state_dir: Path, hear: Hearer) -> None:
+    def __init__(self, state_dir: Path, begin: Callable[[int], object], *hearers: Hearer) -> None:
+        """`begin` is told the id of the last event that is no news any more."""
         self._state_dir = state_dir
-        self._hear = hear
+        self._begin = begin
+        self._hearers = hearers
+        self._begun = threading.Event()
         self._ended = threading.Event()
 
     @contextmanager
@@ -32,6 +38,7 @@ class Feed:
                 target=self._follow, args=(wake.get,), name="feed", daemon=True
             )
             thread.start()
+            self._begun.wait(BEGIN)
             try:
                 yield
             finally:
@@ -40,14 +47,17 @@ class Feed:
                 thread.join(1.0)
 
     def end(self) -> None:
-        """Lets all listeners go."""
+        """Stops following."""
         self._ended.set()
 
     def _follow(self, wait: Callable[[float], object]) -> None:
         batches = follow(self._state_dir, EventQuery(limit=1))
         with suppress(StopIteration):
-            next(batches)  # what was before is no news
+            before = next(batches).events
+            self._begin(before[-1].id if before else 0)
+            self._begun.set()
             while not self._ended.is_set():
                 wait(POLL)
                 if found := next(batches).events:
-                    self._hear(found)
+                    for hear in self._hearers:
+                        hear(found)

@@ -16,7 +16,8 @@ MOST = 1000
 USUAL = 50
 """The same where nobody says how many."""
 
-FILTERS = ("severity", "source", "kind", "name", "proxy", "since", "limit", "before")
+FILTERS = ("severity", "source", "kind", "name", "proxy", "since")
+PAGED = (*FILTERS, "limit", "before")
 
 
 class ParameterError(ProxysyncError):
@@ -33,9 +34,9 @@ def require_known(query: Mapping[str, str], known: Collection[str]) -> None:
             raise ParameterError(f'there is no parameter "{name}"', hint=f"There are: {there}.")
 
 
-def event_query(query: Mapping[str, str]) -> EventQuery:
+def event_query(query: Mapping[str, str], known: Collection[str] = PAGED) -> EventQuery:
     """The filters of `proxysync events`. Raises ParameterError."""
-    require_known(query, FILTERS)
+    require_known(query, known)
     if "proxy" in query and ("kind" in query or "name" in query):
         raise ParameterError("proxy says the kind and the name already")
     kind, name = query.get("kind"), query.get("name")
@@ -58,12 +59,13 @@ def one_of(query: Mapping[str, str], name: str, choices: Collection[str]) -> str
     return value
 
 
-def number(query: Mapping[str, str], name: str, most: int) -> int | None:
-    """A whole number from 1 to `most`. Raises ParameterError."""
-    what = f"a whole number from 1 to {most}"
+def number(query: Mapping[str, str], name: str, most: int, *, least: int = 1) -> int | None:
+    """A whole number from `least` to `most`. Raises ParameterError."""
+    what = f"a whole number from {least} to {most}"
 
     def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= 20 and 1 <= int(text) <= most):
+        is_short = text.isascii() and text.isdigit() and len(text) <= 20
+        if not (is_short and least <= int(text) <= most):
             raise ValueError(text)
         return int(text)
 

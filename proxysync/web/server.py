@@ -14,6 +14,7 @@ from proxysync.config.setting import SettingError
 from proxysync.store.bus import Bus
 from proxysync.web.application import application
 from proxysync.web.context import Context
+from proxysync.web.listener import BACKLOG, allow_many, listen
 
 START = 10.0
 """Seconds that it has to come up."""
@@ -44,6 +45,7 @@ def serving(
             access_log=False,
             server_header=False,
             lifespan="off",
+            backlog=BACKLOG,
             timeout_graceful_shutdown=LINGER,
             h11_max_incomplete_event_size=16 * 1024,
         )
@@ -58,6 +60,7 @@ def serving(
         finally:
             server.should_exit = True
             context.feed.end()
+            context.broadcast.end()
             thread.join(STOP)
 
 
@@ -69,17 +72,12 @@ def address_of(listener: socket.socket) -> str:
 
 
 def _listen(settings: ApiSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    allow_many()
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-        listener.listen(128)
+        return listen(settings.host, settings.port)
     except OSError as error:
-        listener.close()
         raise SettingError(
             f"{LISTEN} names {settings.host} port {settings.port}, where proxysync cannot listen: "
             f"{error.strerror}",
             hint=f"Name a free port of this machine. {EXAMPLE}",
         ) from error
-    return listener

@@ -1,0 +1,128 @@
+"""Events as they happen: `events --follow` as server-sent events."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from proxysync.app.events import EventsAfter, events_after
+from proxysync.store.database import StateError
+from proxysync.store.query import LARGEST_ID, EventQuery
+from proxysync.web.answers import error
+from proxysync.web.broadcast import Broadcast, frame, message, reset
+from proxysync.web.context import Context
+from proxysync.web.parameters import FILTERS, event_query, number
+
+HEARTBEAT = 15.0
+"""Seconds without an event after which a comment says that the connection lives."""
+
+RETRY = 3000
+"""Milliseconds after which a listener whose connection broke is to come again."""
+
+MOST_LISTENERS = 2000
+
+CATCH_UP = 500
+"""Events that are read at a time for a listener that was away."""
+
+READERS = 2
+"""Listeners that may read the log at a time, so that it stays free for the daemon."""
+
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""The second keeps an nginx in between from collecting events before it hands them on."""
+
+
+def routes(context: Context) -> list[Route]:
+    broadcast = context.broadcast
+    limiter = CapacityLimiter(READERS)
+
+    async def read(query: EventQuery, after: int) -> EventsAfter:
+        work = partial(events_after, context.env.state_dir, query, after)
+        return await to_thread.run_sync(work, limiter=limiter)
+
+    async def stream(request: Request) -> Response:
+        query = replace(event_query(request.query_params, (*FILTERS, "after")), limit=CATCH_UP)
+        after = _after(request)
+        if len(broadcast) >= MOST_LISTENERS:
+            return error(
+                503,
+                "listeners.too_many",
+                f"{MOST_LISTENERS} listen already",
+                "Close pages that nobody looks at.",
+                {"Retry-After": "30"},
+            )
+        broadcast.meet()
+        if after is None:
+            after = broadcast.position if query.since is None else 0
+        await read(replace(query, limit=1), after)  # what fails here is answered as an error
+        if request.method == "HEAD":
+            return Response(media_type=EventStream.media_type, headers=HEADERS)
+        return EventStream(_sent(broadcast, query, partial(read, query), after))
+
+    return [Route("/api/events/stream", stream)]
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events; whoever listens is let go in the moment that the connection ends."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, sent: AsyncGenerator[bytes]) -> None:
+        super().__init__(sent, headers=HEADERS)
+        self._sent = sent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._sent):
+            await super().__call__(scope, receive, send)
+
+
+async def _sent(
+    broadcast: Broadcast,
+    query: EventQuery,
+    read: Callable[[int], Awaitable[EventsAfter]],
+    after: int,
+) -> AsyncGenerator[bytes]:
+    """What has come after that id, and then what comes, with no event twice and none left out.
+
+    Nothing is awaited between the last look into the log, which has all up to `position`, and
+    the moment from which on news are heard.
+    """
+    yield f"retry: {RETRY}\n\n".encode()
+    while True:
+        position = broadcast.position
+        try:
+            found = await read(after)
+        except StateError:
+            return  # it is tried again when the listener comes back
+        if found.whole and found.reached < after:
+            yield reset(found.reached)
+        for event in found.events:
+            yield frame(event).content
+        after = found.reached
+        is_other = after < position  # and news of it will say so
+        if found.whole and (after >= broadcast.position or is_other):
+            break
+    listener = broadcast.attach(query, after)
+    try:
+        # A message without data is none, but its id is where the listener begins again.
+        yield f"id: {after}\n\n".encode()
+        while not listener.ended:
+            yield await listener.take(HEARTBEAT) or b": heartbeat\n\n"
+        while chunk := await listener.take(0):
+            yield chunk
+        if listener.behind:
+            yield message({"last_id": listener.last_id}, kind="behind")
+    finally:
+        broadcast.detach(listener)
+
+
+def _after(request: Request) -> int | None:
+    """The last id that the listener knows of; a browser says it as a header when it comes again."""
+    again = request.headers.get("last-event-id")
+    query = request.query_params if again is None else {"after": again}
+    return number(query, "after", LARGEST_ID, least=0)
