@@ -8,6 +8,7 @@ somewhere else can end in an error only.
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from operator import is_
 from typing import Any, NoReturn, TypeAlias
 
 import yaml
@@ -27,6 +28,7 @@ _TRUE = frozenset(["yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"
 _FALSE = frozenset(["no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
 _NULL = frozenset(["", "~", "null", "Null", "NULL"])
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NUMBER_STARTS = frozenset("+-0123456789")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 _FLOAT = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}", re.ASCII)
 
@@ -45,6 +47,20 @@ class Value:
     depth: int = 1
     plain: bool = False
     shown: str | None = None
+
+    @property
+    def parts(self) -> "Collection[Value]":
+        """The values in a mapping or a list."""
+        if isinstance(self.data, dict):
+            return self.data.values()
+        return self.data if isinstance(self.data, tuple) else ()
+
+    def holding(self, data: "dict[str, Value] | tuple[Value, ...]") -> "Value":
+        """The mapping or list with other parts; with the same, it is this very value."""
+        parts = data.values() if isinstance(data, dict) else data
+        if len(parts) == len(self.parts) and all(map(is_, parts, self.parts)):
+            return self
+        return Value(data, self.at, self.size, self.depth, self.plain, self.shown)
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,8 @@ def scalar(text: str, *, null: bool = True) -> Scalar:
         return True
     if text in _FALSE:
         return False
+    if text[:1] not in _NUMBER_STARTS:
+        return text
     if _INT.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text

@@ -21,7 +21,7 @@ from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.answers import Flaw
 from proxysync.kinds.base import NONE_OWN
 from proxysync.kinds.entry import MERGED, NEVER_BLANK, Entry, Resource
-from proxysync.kinds.request import MAX_REQUEST, request_size
+from proxysync.kinds.request import MAX_REQUEST, is_surely_small, request_size
 from proxysync.model import Key, Snapshot
 from proxysync.model.position import Position
 from proxysync.model.text import visible
@@ -206,7 +206,9 @@ class Reader:
 
     def _settings(self) -> Settings:
         value = self.settings = self._read_section("settings")
-        return (value and self._validate(Settings, value, ("settings",))) or Settings()
+        if value is None:
+            return Settings()
+        return self._validate(Settings, value, ("settings",), plain(value)) or Settings()
 
     def _defaults(self) -> dict[str, Value]:
         """The fields of `defaults` that are good, so that no proxy complains of the others."""
@@ -216,7 +218,7 @@ class Reader:
         value = self._snippets.compose(value, ("defaults",))
         assert isinstance(value.data, dict)
         self._check_blanks(value, ("defaults",), {})
-        good = self._validate(AllDefaults, value, ("defaults",)) is not None
+        good = self._validate(AllDefaults, value, ("defaults",), plain(value)) is not None
         return value.data if good or self._outline_only else {}
 
     def _read_section(self, key: str) -> Value | None:
@@ -248,17 +250,20 @@ class Reader:
         defaults = {k: v for k, v in defaults.items() if k in kind.defaults_model.model_fields}
         self._check_blanks(value, path, defaults)
         value = self.values[Key(kind.name, name)] = with_defaults(value, defaults)
-        entry = self._validate(kind.entry_model, value, path)
+        data = plain(value)
+        entry = self._validate(kind.entry_model, value, path, data)
         if not self._outline_only:
             entry = entry and self._with_files(entry, value, path)
-        self._check_flaws(kind, value, path)
+        for flaw in kind.flaws(data):
+            self._add_flaw(flaw, value, path)
         self._check_literals(kind, value, path)
-        self._check_holders(kind, value, path)
+        self._check_holders(kind, value, path, data)
         if entry is None or self._problems or self._outline_only:
             return None
         complete = entry.with_settings(settings.health)
         resource = Resource(Key(kind.name, name), complete, value.at)
-        self._check_size(kind, resource, path)
+        if complete.files or not is_surely_small(data):
+            self._check_size(kind, resource, path)
         return resource
 
     def _with_files(self, entry: Entry, value: Value, path: Path) -> Entry | None:
@@ -316,10 +321,6 @@ class Reader:
                     "write a value, or leave the key out for the default",
                 )
 
-    def _check_flaws(self, kind: Kind, value: Value, path: Path) -> None:
-        for flaw in kind.flaws(plain(value)):
-            self._add_flaw(flaw, value, path)
-
     def _add_flaw(self, flaw: Flaw, value: Value, path: Path) -> None:
         at = locate(value, flaw.path).at
         self._problems.add(at, (*path, *flaw.path), flaw.message, flaw.hint)
@@ -339,8 +340,8 @@ class Reader:
                         "what NPM has",
                     )
 
-    def _check_holders(self, kind: Kind, value: Value, path: Path) -> None:
-        for place, name in kind.holders_in_file(plain(value)):
+    def _check_holders(self, kind: Kind, value: Value, path: Path, data: Any) -> None:
+        for place, name in kind.holders_in_file(data):
             here: Path = (*path, *place)
             at = locate(value, tuple(place)).at
             holder, first = self._holders.setdefault(name, (here, at))
@@ -352,9 +353,11 @@ class Reader:
                     f"a {kind.claim_noun} has one holder",
                 )
 
-    def _validate(self, model: type[AnyModel], value: Value, path: Path) -> AnyModel | None:
+    def _validate(
+        self, model: type[AnyModel], value: Value, path: Path, data: Any
+    ) -> AnyModel | None:
         try:
-            return model.model_validate(plain(value))
+            return model.model_validate(data)
         except ValidationError as error:
             explain(error, model, value, path, self._problems)
             return None
@@ -373,7 +376,7 @@ def with_defaults(value: Value, defaults: Mapping[str, Value]) -> Value:
         own, default = value.data.get(key), defaults.get(key)
         if own and default and isinstance(own.data, dict) and isinstance(default.data, dict):
             merged[key] = replace(own, data={**default.data, **own.data})
-    return replace(value, data=merged)
+    return value.holding(merged)
 
 
 def plain(value: Value) -> Any:

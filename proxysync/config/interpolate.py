@@ -232,6 +232,6 @@ def _refuse_misplaced(secrets: Mapping[str, str], path: Path) -> None:
 
 
 def _container(value: Value, data: "dict[str, Value] | tuple[Value, ...]") -> Value:
-    parts = data.values() if isinstance(data, dict) else data
-    hides = any(part.shown is not None for part in parts)
-    return replace(value, data=data, shown=HOLDS_SECRET if hides else None)
+    result = value.holding(data)
+    hides = any(part.shown is not None for part in result.parts)
+    return replace(result, shown=HOLDS_SECRET) if hides else result

@@ -37,10 +37,10 @@ class Snippets:
         """The value with a text in the place of each list of snippets and texts."""
         if isinstance(value.data, dict):
             fields = {key: self._field(key, item, (*path, key)) for key, item in value.data.items()}
-            return replace(value, data=fields)
+            return value.holding(fields)
         if isinstance(value.data, tuple):
             items = tuple(self.compose(item, (*path, i)) for i, item in enumerate(value.data))
-            return replace(value, data=items)
+            return value.holding(items)
         return value
 
     def _is_good(self, name: str, value: Value) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, field_serializer
@@ -218,8 +219,14 @@ class WatchedEntry(WatchedDefaults, Entry):
         return self.watched_as is not None
 
     def with_settings(self, health: HealthSettings) -> Self:
-        own = {field: getattr(self.health, field) for field in self.health.model_fields_set}
-        return self.model_copy(update={"health": Health(**{**dict(health), **own})})
+        complete = _complete(self.health, frozenset(self.health.model_fields_set), health)
+        return self.model_copy(update={"health": complete})
+
+
+@lru_cache(maxsize=64)
+def _complete(own: Health, said: frozenset[str], settings: HealthSettings) -> Health:
+    """How an entry is checked that says so much of it itself; most entries say the same."""
+    return Health(**{**dict(settings), **{field: getattr(own, field) for field in said}})
 
 
 @dataclass(frozen=True)

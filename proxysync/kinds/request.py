@@ -29,6 +29,15 @@ def sent(fields: Fields) -> dict[str, Any]:
     return {**fields, "locations": locations}
 
 
+def is_surely_small(data: object) -> bool:
+    """Whether the definition that an entry's plain data means can only be far below MAX_REQUEST.
+
+    JSON writes a character in 6 bytes at most, and nothing of the data more than once; what stands
+    around it is about as long there as here.
+    """
+    return len(str(data)) * 12 < MAX_REQUEST
+
+
 def request_size(fields: Fields) -> int:
     """Bytes that writing this definition takes, at most."""
     return len(encode(sent(fields))) + RESERVED

@@ -18,6 +18,12 @@ _VARIABLE = re.compile(VARIABLE_NAME, re.ASCII)
 ENTRY_NAME = f"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_ENTRY_NAME - 1}}}"
 _ENTRY = re.compile(ENTRY_NAME, re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.ASCII)
+_PART = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_PLAIN_DOMAIN = re.compile(
+    rf"(?=.{{1,{LONGEST_NAME}}}\Z)(?:\*\.)?(?:{_PART}\.)*(?![0-9]+\Z){_PART}"
+)
+"""What is written as it is to be, as nearly all domains are; any other is looked at in detail."""
+
 _WHITE = {" ": "a blank", "\t": "a tab", "\n": "a line break", "\r": "a line break"}
 
 
@@ -49,6 +55,8 @@ def domain(value: object) -> str:
     """A domain that a proxy answers to: lower-case punycode without a trailing dot."""
     if not isinstance(value, str):
         raise InvalidValue(f"must be a domain such as {EXAMPLE}, not {{found}}", value)
+    if _PLAIN_DOMAIN.fullmatch(value):
+        return value
     _refuse_what_is_no_name(value)
     if not value.isascii():
         value = _remap(value)
@@ -88,6 +96,8 @@ def host(text: str) -> str:
 
 def white_space(text: str) -> str | None:
     """What kind of white space or control character the text holds, if any."""
+    if text.isprintable() and " " not in text:
+        return None
     for character in text:
         if character in _WHITE:
             return _WHITE[character]
@@ -100,6 +110,8 @@ def white_space(text: str) -> str | None:
 
 def is_ipv6(text: str) -> bool:
     """Whether the text is an IPv6 address without brackets; a zone does not matter."""
+    if ":" not in text:
+        return False
     try:
         IPv6Address(text)
     except ValueError:

@@ -1,12 +1,15 @@
 """Domains, upstreams and paths: what is right is normalised once, all else is refused."""
 
+import re
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxysync.model import Upstream
+from proxysync.values import names as names_of_values
 from proxysync.values.invalid import InvalidValue
 from proxysync.values.names import domain
 from proxysync.values.upstreams import location_path, location_upstream, proxy_upstream
@@ -37,6 +40,14 @@ anything = st.one_of(
 def test_a_normal_domain_stays_as_it_is(name: str) -> None:
     assert domain(name) == name
     assert domain(name.upper() + ".") == name
+
+
+@RELAXED
+@given(st.one_of(domains, st.from_regex(names_of_values._PLAIN_DOMAIN, fullmatch=True)))
+def test_what_is_taken_at_a_glance_is_what_stays_as_it_is_by_a_long_look(text: str) -> None:
+    assert domain(text) == text
+    with patch.object(names_of_values, "_PLAIN_DOMAIN", re.compile(r"(?!)")):
+        assert domain(text) == text
 
 
 @RELAXED
