@@ -11,7 +11,7 @@ from proxysync.plan.model import Change, Plan
 from proxysync.plan.planner import make_plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.release import if_allowed, release
-from proxysync.plan.unknown_past import hide_unknown_past
+from proxysync.plan.unknown_past import by_host, hide_unknown_past
 from proxysync.store.journal import JournalEntry
 
 CARRIED_OUT = frozenset({"done", "released", "unconfirmed", "half done", None})
@@ -113,6 +113,7 @@ def _releases(
 ) -> dict[Host, Change]:
     """What gives these hosts back as they were; those that are nobody's of ours already are."""
     rows = {host_of(row): row for row in applied}
+    known = by_host(applied)
     releases = {}
     for live in snapshot.objects:
         host, row = host_of(live), rows.get(host_of(live))
@@ -129,7 +130,7 @@ def _releases(
             change = if_allowed(change, snapshot)
         elif problem is not None:
             change = replace(change, action="conflict", reason=problem, target=None)
-        releases[host] = hide_unknown_past(change, applied, policy)
+        releases[host] = hide_unknown_past(change, known, policy)
     return releases
 
 

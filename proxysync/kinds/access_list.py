@@ -9,7 +9,7 @@ from pydantic import Field
 from proxysync.kinds.answers import AsEntry, Flaw
 from proxysync.kinds.base import Own, as_desired, as_entry
 from proxysync.kinds.entry import Resource
-from proxysync.kinds.hosts import like
+from proxysync.kinds.hosts import typed
 from proxysync.kinds.references import Named, References
 from proxysync.kinds.referred import ReferredEntry, ReferredKind
 from proxysync.model import Desired, Fields, Snapshot
@@ -80,8 +80,8 @@ class AccessListKind(ReferredKind):
     def example(self) -> str:
         return "rules or users"
 
-    def normalise(self, fields: Fields) -> Fields:
-        result = {name: like(fields.get(name), default) for name, default in self.defaults.items()}
+    def normal_form(self, fields: Fields) -> Fields:
+        result = typed(fields, self.defaults)
         result["clients"] = [
             {"directive": str(one.get("directive")), "address": str(one.get("address")).lower()}
             for one in result["clients"]

@@ -21,6 +21,18 @@ Own = Mapping[Key, Entry]
 NONE_OWN: Own = MappingProxyType({})
 
 
+class Normal(dict[str, Any]):
+    """Fields in the normal form of a kind. Like all fields they are never changed: what is made
+    of them, by `{**fields, …}` say, is a mapping that is in no known form.
+    """
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str, fields: Fields) -> None:
+        super().__init__(fields)
+        self.kind = kind
+
+
 class Kind(ABC):
     """A kind of object in NPM; all that handles objects is generic over this.
 
@@ -206,9 +218,18 @@ class Kind(ABC):
         own = self.entry_model.model_fields.keys() - self.defaults_model.model_fields.keys()
         return " and ".join(name for name in self.entry_model.model_fields if name in own)
 
-    @abstractmethod
     def normalise(self, fields: Fields) -> Fields:
-        """The form that NPM means to store: complete, sorted, and each value in its type."""
+        """The form that NPM means to store: complete, sorted, and each value in its type.
+
+        What is in that form already stays the very same object.
+        """
+        if isinstance(fields, Normal) and fields.kind == self.name:
+            return fields
+        return Normal(self.name, self.normal_form(fields))
+
+    @abstractmethod
+    def normal_form(self, fields: Fields) -> Fields:
+        """What `normalise` makes of fields that are in no such form yet."""
 
     def for_server(self, fields: Fields, version: tuple[int, int, int] | None) -> Fields:
         """The fields as a server of this version wants them sent; `normalise` is the way back.

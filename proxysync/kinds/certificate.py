@@ -142,7 +142,7 @@ class CertificateKind(ReferredKind):
     def complete(self, row: Mapping[str, Any]) -> Fields:
         return {"nice_name": str(row.get("nice_name") or ""), **_digests(_texts(row))}
 
-    def normalise(self, fields: Fields) -> Fields:
+    def normal_form(self, fields: Fields) -> Fields:
         return {name: str(fields.get(name) or "") for name in self.defaults}
 
     def desired(self, resource: Resource, snapshot: Snapshot, own: Own) -> Desired:

@@ -98,13 +98,13 @@ class HostKind(Kind):
     def own_fields(self, fields: Fields, names: ReferenceNames) -> Mapping[str, Any]:
         """The way back: the file's fields of its own, whether they have their default or not."""
 
-    def normalise(self, fields: Fields) -> Fields:
+    def normal_form(self, fields: Fields) -> Fields:
         """Domains lower-case and sorted, 0/1 as booleans, and TLS flags only with what they need:
         none without a certificate, HSTS only with forced TLS.
 
         NPM stores some of these otherwise, but nginx then serves the same.
         """
-        result = {name: like(fields.get(name), default) for name, default in self.defaults.items()}
+        result = typed(fields, self.defaults)
         result["domain_names"] = sorted({name.lower() for name in result["domain_names"]})
         if not result["certificate_id"]:
             result["ssl_forced"] = result["http2_support"] = False
@@ -202,6 +202,14 @@ def _ineffective(fields: Fields) -> frozenset[str]:
     if not fields["ssl_forced"]:
         return frozenset({"hsts", "hsts_subdomains"})
     return frozenset() if fields["hsts_enabled"] else frozenset({"hsts_subdomains"})
+
+
+def typed(fields: Fields, defaults: Fields) -> dict[str, Any]:
+    """The fields that have a default, each in the type of that; what is missing is the default."""
+    return {
+        name: value if type(value := fields.get(name)) is type(default) else like(value, default)
+        for name, default in defaults.items()
+    }
 
 
 def like(value: Any, default: Any) -> Any:

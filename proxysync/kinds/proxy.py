@@ -14,7 +14,7 @@ from proxysync.kinds.entry import (
     WatchedDefaults,
     WatchedEntry,
 )
-from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind, like
+from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind, typed
 from proxysync.kinds.references import KIND_OF, ReferenceNames, References
 from proxysync.model import Fields, Upstream
 from proxysync.probe.model import Probe
@@ -194,8 +194,8 @@ class ProxyKind(HostKind):
             path = f'locations["{location["path"]}"].advanced_config'
             yield path, location["advanced_config"]
 
-    def normalise(self, fields: Fields) -> Fields:
-        result = super().normalise(fields)
+    def normal_form(self, fields: Fields) -> Fields:
+        result = super().normal_form(fields)
         return {**result, "locations": [_location(item) for item in result["locations"]]}
 
     def placeholder_definition(self, name: str) -> Fields:
@@ -295,7 +295,7 @@ PROXY = ProxyKind()
 
 
 def _location(item: Mapping[str, Any]) -> Fields:
-    return {name: like(item.get(name), default) for name, default in LOCATION_DEFAULTS.items()}
+    return typed(item, LOCATION_DEFAULTS)
 
 
 def _covers(location: str, path: str) -> bool:

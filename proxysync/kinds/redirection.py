@@ -108,8 +108,8 @@ class RedirectionKind(HostKind):
             "block_exploits": entry.block_exploits,
         }
 
-    def normalise(self, fields: Fields) -> Fields:
-        result = super().normalise(fields)
+    def normal_form(self, fields: Fields) -> Fields:
+        result = super().normal_form(fields)
         is_auto = result["forward_scheme"] == BEFORE_AUTO
         return {**result, "forward_scheme": "auto"} if is_auto else result
 

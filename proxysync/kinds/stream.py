@@ -9,7 +9,7 @@ from pydantic import Field
 from proxysync.kinds.answers import AsEntry, Flaw, Served, UpstreamProbe
 from proxysync.kinds.base import Kind, Own, as_desired, as_entry
 from proxysync.kinds.entry import Resource, ValidationSettings, WatchedDefaults, WatchedEntry
-from proxysync.kinds.hosts import like
+from proxysync.kinds.hosts import typed
 from proxysync.kinds.references import CERTIFICATE, KIND_OF, Named, ReferenceNames, References
 from proxysync.model import Desired, Fields, Snapshot, Upstream
 from proxysync.probe.model import Probe
@@ -127,8 +127,8 @@ class StreamKind(Kind):
         """Nothing: on a throwaway stream nginx would test no port and no certificate."""
         return frozenset()
 
-    def normalise(self, fields: Fields) -> Fields:
-        result = {name: like(fields.get(name), default) for name, default in self.defaults.items()}
+    def normal_form(self, fields: Fields) -> Fields:
+        result = typed(fields, self.defaults)
         result["forwarding_host"] = result["forwarding_host"].strip().lower()
         return result
 

@@ -42,6 +42,7 @@ MAX_DEPTH = 100
 MAX_MESSAGE = 500
 """Characters of NPM's own words that are passed on."""
 
+_CONTAINERS = frozenset((dict, list))
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -225,7 +226,7 @@ def _parse(content: bytes) -> Any:
     """The JSON value; raises ValueError or RecursionError for what no NPM answers."""
     body = json.loads(content, parse_constant=_refuse)
     level, depth = [body], 0
-    while level := [part for value in level for part in _parts(value)]:
+    while level := [p for value in level for p in _parts(value) if type(p) in _CONTAINERS]:
         depth += 1
         if depth > MAX_DEPTH:
             raise ValueError("nested too deeply")

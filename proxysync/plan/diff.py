@@ -34,20 +34,23 @@ def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
     """What an entry needs, seen alone: other hosts are not considered yet."""
     kind = KINDS[match.entry.kind]
     want = shape(kind, _as_known(match.entry, match.live), accepted)
+    problem = match.entry.problem or _nothing_to_keep(match) or _lacks_secrets(match, policy)
+    stays = map(_stays, match.entry.unknown.items()) if problem is None else ()
     draft = Draft(
-        "create", kind, match.entry.name, match.live, None, want, want, frozenset(), "not in NPM"
-    )
-    draft = replace(
-        draft,
+        action="create",
+        kind=kind,
+        name=match.entry.name,
+        live=match.live,
+        have=None,
+        want=want,
+        target=want,
+        holds=frozenset(),
+        reason="not in NPM",
+        stop=None if problem is None else Conflict(problem, comparable=False),
+        notes=(*match.entry.warnings, *_unchangeable(match), *stays),
         secrets=match.entry.secrets,
         digests=digests_of(match.entry, policy.secret_key),
-        notes=(*match.entry.warnings, *_unchangeable(match)),
     )
-    problem = match.entry.problem or _nothing_to_keep(match) or _lacks_secrets(match, policy)
-    if problem is not None:
-        draft = replace(draft, stop=Conflict(problem, comparable=False))
-    elif match.entry.unknown:
-        draft = replace(draft, notes=(*draft.notes, *map(_stays, match.entry.unknown.items())))
     if match.live is not None:
         return _with_live(draft, match, match.live, policy, accepted)
     if match.namesakes and draft.stop is None:
@@ -63,7 +66,7 @@ def _as_known(entry: Desired, live: Live | None) -> Fields:
     kind = KINDS[entry.kind]
     stay = (*entry.unknown, *kind.fixed, *_not_kept(entry))
     kept = {name: live.fields[name] for name in stay} if live else {}
-    return {**entry.fields, **kept}
+    return {**entry.fields, **kept} if kept else entry.fields
 
 
 def _not_kept(entry: Desired) -> frozenset[str]:
@@ -154,9 +157,11 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
         holds=_holds(live, *(match.owned.duplicates if match.owned else ())),
         drift=drift or lost,
         marker=marker_change(live, draft.name, policy.instance) if marks else None,
+        undoes=_undoes(have, target, last, lost=lost),
+        last=last,
     )
-    draft = replace(draft, undoes=_undoes(draft, last, lost=lost))
-    draft = replace(draft, reason=_reason(draft, match, last))
+    if not draft.in_sync:
+        draft = replace(draft, reason=_reason(draft, match, last))
     draft = _resend(draft, row, live, policy)
     draft = with_secrets(draft, match.entry, row, live, policy)
     if draft.stop is not None:
@@ -239,11 +244,8 @@ def _undone(draft: Draft) -> str:
     return f"drift undone: {', '.join(told)}"
 
 
-def _undoes(draft: Draft, last: Fields | None, *, lost: bool) -> frozenset[str]:
+def _undoes(have: Fields, target: Fields, last: Fields | None, *, lost: bool) -> frozenset[str]:
     """The fields that get back what was last applied, after somebody changed them in NPM."""
-    assert draft.have is not None
-    assert draft.target is not None
-    have, target = draft.have, draft.target
     marker = frozenset({MARKER_FIELD} if lost else ())
     if last is None:
         return marker

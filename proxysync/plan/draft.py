@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from proxysync.kinds import Kind
 from proxysync.kinds.domains import reached
@@ -40,7 +39,7 @@ class Draft:
     stay here although they should go to an entry which cannot take them. `notes` is what a
     person should know besides, `undoes` what is put back (see `Change.undoes`). An orphan goes
     by the word of a person, and so waits for no entry. `secrets` and their `digests` are those
-    of the entry.
+    of the entry. `last` is what was last applied, in the form of `have`.
     """
 
     action: Action
@@ -62,6 +61,7 @@ class Draft:
     is_orphan: bool = False
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     digests: Mapping[str, str] = field(default_factory=dict)
+    last: Fields | None = None
 
     @property
     def key(self) -> Key:
@@ -109,11 +109,13 @@ class Draft:
         return f'"{self.name}"{number}'
 
 
-def shape(kind: Kind, fields: Fields, accepted: Accepted) -> dict[str, Any]:
+def shape(kind: Kind, fields: Fields, accepted: Accepted) -> Fields:
     """A definition as it is compared: in normal form, only with fields that the server knows."""
     known = accepted.get(kind.name)
     normal = kind.normalise(fields)
-    return {name: normal[name] for name in kind.defaults if known is None or name in known}
+    if known is None or known.issuperset(kind.defaults):
+        return normal
+    return {name: normal[name] for name in kind.defaults if name in known}
 
 
 def reached_by(kind: Kind, fields: Fields | None) -> frozenset[str]:

@@ -14,7 +14,7 @@ from proxysync.plan.match import Match, Matching, match, same_host
 from proxysync.plan.model import Hold, HoldKind, Note, Plan
 from proxysync.plan.policy import Failure, Policy
 from proxysync.plan.references import stop_dangling, with_known_ids, with_users
-from proxysync.plan.unknown_past import hide_unknown_past
+from proxysync.plan.unknown_past import by_host, hide_unknown_past
 
 NOTHING: Mapping[Key, str] = MappingProxyType({})
 
@@ -51,8 +51,9 @@ def make_plan(
     rules = (_failed(failures, applied, snapshot.accepted), _blocked(blocked))
     settled = _settle(refuse_clashes(drafts, matching.foreign), rules, snapshot)
     settled = with_users(settled)
+    known = by_host(applied)
     changes = tuple(
-        hide_unknown_past(finish(draft), applied, policy) for draft in settled if not draft.in_sync
+        hide_unknown_past(finish(draft), known, policy) for draft in settled if not draft.in_sync
     )
     refused = refusal(matching, changes, applied, snapshot.objects, policy)
     idle = [draft for draft in settled if draft.in_sync]
@@ -151,7 +152,7 @@ def _says_otherwise(row: Applied, new: Applied, draft: Draft, accepted: Accepted
     identity = row.key, row.npm_id, row.created_on, row.writer, row.digests
     return (
         identity != (new.key, new.npm_id, new.created_on, new.writer, new.digests)
-        or shape(draft.kind, row.fields, accepted) != new.fields
+        or (draft.last or shape(draft.kind, row.fields, accepted)) != new.fields
     )
 
 

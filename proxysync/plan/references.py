@@ -57,6 +57,8 @@ def _with_ids(match: Match, ids: Ids, hidden: Ids) -> Match:
         if value != fields[name]
     ):
         fields = assumed
+    if fields is match.entry.fields:
+        return match
     return replace(match, entry=replace(match.entry, fields=fields))
 
 
@@ -114,7 +116,8 @@ def _users(objects: Iterable[Live]) -> Users:
     users: dict[tuple[str, int], list[Live]] = defaultdict(list)
     for live in objects:
         for field, kind in KINDS[live.kind].refers_to.items():
-            users[kind, live.fields.get(field) or 0].append(live)
+            if npm_id := live.fields.get(field):
+                users[kind, npm_id].append(live)
     return users
 
 

@@ -48,7 +48,7 @@ def with_secrets(
 
     A secret that NPM has no more, though it was last applied, is drift like a field's.
     """
-    users = differing(entry, row, live, policy.secret_key)
+    users = differing(entry, row, live, policy.secret_key) if entry.secrets else []
     if not users:
         return draft
     why = f"the password of {' and '.join(users)} is another one"

@@ -7,7 +7,7 @@ texts are remembered: whoever has one of them later is not shown either.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +17,18 @@ from proxysync.plan.match import same_host
 from proxysync.plan.model import Change, FieldChange
 from proxysync.plan.policy import Policy
 
+Rows = Mapping[tuple[str, int, str | None], Applied]
+"""Rows of the state, each by the kind, id and creation date of its host."""
+
 HIDDEN = "(not shown: without the state that wrote it nobody knows what of it was secret)"
 
 
-def hide_unknown_past(change: Change, applied: Sequence[Applied], policy: Policy) -> Change:
+def by_host(applied: Sequence[Applied]) -> Rows:
+    """The rows of the state by what they are of; the first where there are several."""
+    return {(row.kind, row.npm_id, row.created_on): row for row in reversed(applied)}
+
+
+def hide_unknown_past(change: Change, applied: Rows, policy: Policy) -> Change:
     """The change without the free texts that may hold a secret of ours that nobody knows.
 
     These are what the host has, and in a rollback what it is to get back.
@@ -70,16 +78,17 @@ def text_of(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _is_known(change: Change, applied: Sequence[Applied], policy: Policy) -> bool:
+def _is_known(change: Change, applied: Rows, policy: Policy) -> bool:
     live = change.live
     if live is None or live.marker is None:
         return True
     return live.marker.state in (None, policy.state) and _row(change, applied) is not None
 
 
-def _row(change: Change, applied: Sequence[Applied]) -> Applied | None:
+def _row(change: Change, applied: Rows) -> Applied | None:
     live = change.live
-    return next((row for row in applied if live and same_host(row, live)), None)
+    row = applied.get((live.kind, live.npm_id, live.created_on)) if live else None
+    return row if row and live and same_host(row, live) else None
 
 
 def _last(row: Applied | None, name: str) -> Any:

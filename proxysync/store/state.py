@@ -98,17 +98,18 @@ class State:
         rows = self._database.query(
             "SELECT * FROM applied WHERE target = ? ORDER BY kind, name", self._target
         )
+        values = _loads([text for row in rows for text in (row["fields"], row["digests"])])
         return tuple(
             Applied(
                 key=Key(row["kind"], row["name"]),
                 npm_id=row["npm_id"],
-                fields=json.loads(row["fields"]),
+                fields=fields,
                 created_on=row["created_on"],
                 unconfirmed=bool(row["unconfirmed"]),
                 writer=row["writer"],
-                digests=json.loads(row["digests"]),
+                digests=digests,
             )
-            for row in rows
+            for row, fields, digests in zip(rows, values[::2], values[1::2], strict=True)
         )
 
     def record(self, applied: Applied, *, replaces: str | None = None) -> None:
@@ -304,6 +305,12 @@ class State:
     def clear_hold(self) -> None:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM hold WHERE target = ?", (self._target,))
+
+
+def _loads(texts: Iterable[str]) -> list[Any]:
+    """The values of many texts of JSON, read as one: so each name of a field is kept only once."""
+    values: list[Any] = json.loads(f"[{','.join(texts)}]")
+    return values
 
 
 def _json(value: Any) -> str:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxysync.config.load import load_text
+from proxysync.kinds import KINDS
 from proxysync.kinds.base import NONE_OWN
 from proxysync.kinds.proxy import PROXY
 from proxysync.kinds.references import (
@@ -166,3 +167,12 @@ def test_a_field_that_the_server_does_not_know_is_a_problem_only_if_it_is_asked_
         "this NPM does not know trust_forwarded_proto; it came with NPM 2.14.0",
         None,
     ]
+
+
+def test_what_is_in_normal_form_is_not_brought_into_it_again() -> None:
+    once = PROXY.normalise({"domain_names": ["B.example.com", "a.example.com"], "enabled": 1})
+    assert PROXY.normalise(once) is once
+    changed = PROXY.normalise({**once, "domain_names": ["C.example.com"]})
+    assert changed["domain_names"] == ["c.example.com"], "a change is no normal form by itself"
+    other = KINDS["redirection"].normalise(once)
+    assert other == KINDS["redirection"].normalise(dict(once)), "nor is that of another kind"
