@@ -4,9 +4,11 @@ Only the command that runs is imported, so that all can import what they need at
 """
 
 import argparse
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any, NoReturn, TextIO
@@ -39,6 +41,9 @@ COMMANDS = {
     "demo": "watch it all at work on a built-in sandbox, no NPM needed",
 }
 """Their names, which are those of the modules beside this one, and what they do."""
+
+LASTING = frozenset(("run", "demo", "events"))
+"""Those that may go on for ever."""
 
 COMMON = (
     (("-f", "--file"), "PATH", "the file, or a folder of *.yaml"),
@@ -138,10 +143,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(argv)
 
 
+@contextmanager
+def _no_collection(command: str) -> Iterator[None]:
+    """What ends soon is not searched for cycles meanwhile: a file and an NPM of thousands of hosts
+    are objects that all stay, and Python would go through them again and again.
+    """
+    pauses = command not in LASTING and gc.isenabled()
+    if pauses:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pauses:
+            gc.enable()
+
+
 def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments = build_parser().parse_args(argv)
-        code = int(arguments.run(arguments))
+        with _no_collection(arguments.command):
+            code = int(arguments.run(arguments))
         sys.stdout.flush()
     except terminal.OutputError as error:
         _silence(sys.stdout)
