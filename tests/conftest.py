@@ -1,5 +1,6 @@
 """Fixtures for tests of the whole program."""
 
+import gc
 import json
 import os
 import signal
@@ -23,6 +24,17 @@ from tests.servers import NameServer
 from tests.world import IMPATIENT, Npm, World
 
 REAL_NPM = "PROXYSYNC_TEST_NPM_URL"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """All tests and modules stay to the end: to look through them again and again is in vain."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -64,13 +64,18 @@ def start(
     *,
     env: Mapping[str, str],
     cwd: Path,
+    first: str = "",
     stdout: IO[Any] | None = None,
     stderr: IO[Any] | None = None,
 ) -> Process:
-    """As `Popen([sys.executable, "-m", "proxysync", *words], …)`, without its pipes."""
+    """As `Popen([sys.executable, "-m", "proxysync", *words], …)`, without its pipes.
+
+    `first` is Python that runs in the process before all else. All is imported by then: what a
+    module has taken from another one by name is to be replaced there, too.
+    """
     umask = os.umask(0)
     os.umask(umask)
-    order = {"words": words, "env": dict(env), "cwd": str(cwd), "umask": umask}
+    order = {"words": words, "env": dict(env), "cwd": str(cwd), "umask": umask, "first": first}
     reader, writer = os.pipe()
     streams = [stream.fileno() if stream else n for n, stream in ((1, stdout), (2, stderr))]
     try:
@@ -148,6 +153,7 @@ def _become(order: Mapping[str, Any], stdout: int, stderr: int) -> NoReturn:
     os.chdir(order["cwd"])
     os.umask(order["umask"])
     sys.argv = ["proxysync", *order["words"]]
+    exec(order["first"], {})
     raise SystemExit(main())
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, TypeAlias, TypeVar
+from typing import IO, Any, TypeVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -40,8 +40,9 @@ PATIENCE = 20.0
 """Seconds that a condition may take to come true."""
 
 RETRY_SOON = """
+from proxysync.app import blocking
 from proxysync.store import state
-state.RETRY = state.Backoff(first=1.0, longest=1.0)
+state.RETRY = blocking.RETRY = state.Backoff(first=1.0, longest=1.0)
 """
 """Python to run first in a process that is to try blocked entries again each second."""
 
@@ -53,7 +54,6 @@ site_check.RELOADED, site_check.GIVE_UP_AFTER, site_check.SERVED_WITHIN = 0.3, 1
 loads at once what it loads at all, and needs none of the patience that a real one gets."""
 
 T = TypeVar("T")
-Running: TypeAlias = forked.Process | subprocess.Popen[str]
 
 
 def eventually(look: Callable[[], T], *, patience: float = PATIENCE) -> T:
@@ -331,18 +331,11 @@ class World:
         first: str = "",
         stdout: IO[Any] | None = None,
         stderr: IO[Any] | None = None,
-    ) -> Running:
-        """A command as a process that goes on; `first` as for `command`."""
+    ) -> forked.Process:
+        """A command as a process that goes on; `first` as for `forked.start`."""
         whole = {**self.env, **(env or {})}
-        if not first:
-            return forked.start(words, env=whole, cwd=self.folder, stdout=stdout, stderr=stderr)
-        return subprocess.Popen(
-            self.command(*words, first=first),
-            env=whole,
-            cwd=self.folder,
-            stdout=stdout,
-            stderr=stderr,
-            text=True,
+        return forked.start(
+            words, env=whole, cwd=self.folder, first=first, stdout=stdout, stderr=stderr
         )
 
     def call(
@@ -399,7 +392,7 @@ class World:
         return [e["event"] for e in self.events() if name is None or e["name"] == name]
 
     @contextmanager
-    def daemon(self, first: str = "", **env: str) -> Iterator[Running]:
+    def daemon(self, first: str = "", **env: str) -> Iterator[forked.Process]:
         """`proxysync run`; ended by SIGTERM, which must give exit code 0, if it still runs."""
         log = self.folder / "daemon.log"
         with log.open("a") as stderr:

@@ -1,9 +1,10 @@
 """NPM fails in every way at every kind of write, and is put in sync once it is well again."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain, count, product
 from random import Random
 from threading import Event
@@ -114,12 +115,18 @@ OUTAGES: dict[str, dict[str, Any]] = {
 }
 
 
-def cases(ways: Iterable[str]) -> list[Any]:
-    """Each way to fail at each write; but of most kinds only some of them when time is short."""
+def cases(ways: Collection[str]) -> list[Any]:
+    """Each way to fail at each write; but when time is short only some of them.
+
+    Of the first kind, each way is met at every other write, and each write meets every other way.
+    """
     first, *others = [[(k.kind.name, write) for write in writes(k.kind)] for k in KINDS]
     rest = product(chain.from_iterable(others), ways)
     return [
-        *(pytest.param(*where, way) for where, way in product(first, ways)),
+        *(
+            pytest.param(*where, way, marks=[pytest.mark.long] if (one + two) % 2 else [])
+            for (one, where), (two, way) in product(enumerate(first), enumerate(ways))
+        ),
         *(
             pytest.param(*where, way, marks=[pytest.mark.long] if number % EACH else [])
             for number, (where, way) in enumerate(rest)
@@ -139,10 +146,10 @@ class Prepared:
     entries: Entries
 
 
-@pytest.fixture(scope="module")
-def prepared_harness(request: pytest.FixtureRequest) -> Iterator[Prepared]:
+@contextmanager
+def open_prepared(name: str) -> Iterator[Prepared]:
     with open_harness() as harness:
-        kind = harness.kinds[request.param]
+        kind = harness.kinds[name]
         if kind is not harness.kinds["proxy"]:
             add_foreign(harness.world.npm, kind)
         if "ports" in vars(type(kind.kind)):
@@ -154,14 +161,24 @@ def prepared_harness(request: pytest.FixtureRequest) -> Iterator[Prepared]:
         yield Prepared(harness, start, kind, entries)
 
 
+@pytest.fixture(scope="module")
+def prepared_for() -> Iterator[Callable[[str], Prepared]]:
+    """One for each kind: pytest would end a fixture of many parameters after each test."""
+    with ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(open_prepared(name)))
+
+
 @pytest.fixture
-def at_start(prepared_harness: Prepared, monkeypatch: pytest.MonkeyPatch) -> Prepared:
-    prepared_harness.start.restore()
-    prepared_harness.harness.proxy.lift()
-    prepared_harness.harness.proxy.forget()
-    prepared_harness.harness.proxy.on_request = None
+def at_start(
+    kind: str, prepared_for: Callable[[str], Prepared], monkeypatch: pytest.MonkeyPatch
+) -> Prepared:
+    prepared = prepared_for(kind)
+    prepared.start.restore()
+    prepared.harness.proxy.lift()
+    prepared.harness.proxy.forget()
+    prepared.harness.proxy.on_request = None
     monkeypatch.setattr(session, "RETRY", replace(session.RETRY, first=0.001))
-    return prepared_harness
+    return prepared
 
 
 @pytest.fixture
@@ -202,9 +219,7 @@ def assert_recovers(harness: Harness, entries: Entries, foreign: Foreign) -> Non
     assert not [path for _, path in harness.sandbox.writes if path.startswith(theirs)]
 
 
-@pytest.mark.parametrize(
-    ("prepared_harness", "write", "fault"), cases(FAULTS), indirect=["prepared_harness"]
-)
+@pytest.mark.parametrize(("kind", "write", "fault"), cases(FAULTS))
 def test_a_fault_at_a_write_is_told_and_mended_by_the_next_run(
     at_start: Prepared,
     impatient: Callable[[], AbstractContextManager[object]],
@@ -226,9 +241,7 @@ def test_a_fault_at_a_write_is_told_and_mended_by_the_next_run(
 
 
 @pytest.mark.parametrize("effect", [True, False], ids=["that took effect", "that never came"])
-@pytest.mark.parametrize(
-    ("prepared_harness", "write", "outage"), cases(OUTAGES), indirect=["prepared_harness"]
-)
+@pytest.mark.parametrize(("kind", "write", "outage"), cases(OUTAGES))
 def test_an_npm_that_goes_away_at_a_write_is_put_in_line_when_it_is_back(
     at_start: Prepared, write: str, outage: str, effect: bool
 ) -> None:
@@ -277,7 +290,7 @@ def save_by_hand_after(harness: Harness, method: str, **fields: Any) -> None:
     harness.proxy.on_request = hook
 
 
-@pytest.mark.parametrize("prepared_harness", ["proxy"], indirect=True)
+@pytest.mark.parametrize("kind", ["proxy"])
 @pytest.mark.parametrize("write", ["create", "update"])
 @pytest.mark.parametrize("fields", [{"forward_port": 9}, {"advanced_config": "# mine"}])
 def test_hand_that_saves_right_after_a_write_is_drift_and_no_refusal(
@@ -296,7 +309,7 @@ def test_hand_that_saves_right_after_a_write_is_drift_and_no_refusal(
     harness.assert_in_sync(entries)
 
 
-@pytest.mark.parametrize("prepared_harness", ["proxy"], indirect=True)
+@pytest.mark.parametrize("kind", ["proxy"])
 def test_what_npm_itself_stores_otherwise_is_still_a_refusal(
     at_start: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,9 +35,9 @@ class Steps:
 
 
 STEPS = {
-    TEN_CHANGES: Steps(8, 30, 12, 40),
+    TEN_CHANGES: Steps(16, 30, 12, 40),
     **{kind.kind.name: Steps(24, 20, 8, 60) for kind in KINDS[1:]},
-    "access_list": Steps(8, 12, 5, 36),
+    "access_list": Steps(16, 12, 5, 36),
     ALL_KINDS: Steps(40, 60, 30, 200),
 }
 
@@ -50,7 +50,9 @@ EACH_PART = [
     # All kinds at once differ from each by itself in their order alone: not each step is needed.
     for part in range(steps.parts if scene != ALL_KINDS else 1)
 ]
-each_part = pytest.mark.parametrize(("rounds", "part"), EACH_PART, indirect=["rounds"])
+each_part = pytest.mark.parametrize(
+    ("rounds", "part"), EACH_PART, indirect=["rounds"], scope="module"
+)
 
 pytestmark = pytest.mark.timeout(120)
 

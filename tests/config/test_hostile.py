@@ -15,7 +15,7 @@ from proxysync.config.load import ConfigError, load_text
 FULL = (Path(__file__).parents[2] / "examples" / "full.yaml").read_bytes()
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 GENEROUS = 10.0
-"""Seconds; the slowest of these takes about one on a machine that is not busy."""
+"""Seconds of computing; the slowest of these takes about one."""
 
 LAUGHS = "x-a: &a [l, l, l, l, l, l, l, l, l]\n" + "".join(
     f"x-{b}: &{b} [{', '.join(['*' + a] * 9)}]\n"
@@ -71,8 +71,29 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
-@pytest.mark.parametrize("bomb", BOMBS)
+BY_THE_WAY = (
+    "many unknown keys",
+    "one var often",
+    "deep vars",
+    "a ring of vars",
+    "many unknown vars",
+    "one snippet often",
+    "one snippet in many",
+    "many unknown snippets",
+)
+"""What harms, if at all, what comes after the parser: one parser is enough when time is short."""
+
+
+@pytest.mark.parametrize(
+    ("bomb", "loader"),
+    [
+        *((bomb, "CSafeLoader") for bomb in BOMBS),
+        *(
+            pytest.param(bomb, "SafeLoader", marks=[pytest.mark.long] * (bomb in BY_THE_WAY))
+            for bomb in BOMBS
+        ),
+    ],
+)
 def test_a_bomb_is_a_clear_error_soon(
     bomb: str, loader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,10 +102,10 @@ def test_a_bomb_is_a_clear_error_soon(
         if bomb == "many values":
             # The parser in Python needs a few seconds for the bytes alone.
             monkeypatch.setattr(document, "MAX_VALUES", 20_000)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ConfigError) as caught:
         load_text(BOMBS[bomb], "bomb.yaml", {})
-    assert time.monotonic() - started < GENEROUS
+    assert time.process_time() - started < GENEROUS
     assert len(str(caught.value)) < 500_000
 
 

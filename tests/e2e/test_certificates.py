@@ -1,10 +1,8 @@
 """Certificates of the file: what its files hold is what NPM has, and what visitors are shown."""
 
 import datetime as dt
-import os
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -454,10 +452,7 @@ Session.write = lose
 
 
 def die(stage: Stage, first: str) -> None:
-    command = stage.world.command("apply", "--yes", first=first)
-    env = {**os.environ, **stage.world.env}
-    done = subprocess.run(command, env=env, capture_output=True, timeout=60, check=False)
-    assert done.returncode == 9, done.stdout + done.stderr
+    assert stage.world.start("apply", "--yes", first=first).wait(timeout=60) == 9
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,15 @@ def test_commands_apply_has_a_changed_access_list_loaded(
     assert old_world.npm.visit(domain("one"))[0] == 403
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["at once", "after a kill"])
+@pytest.mark.parametrize(
+    ("old_world", "killed"),
+    [
+        *((version, False) for version in VERSIONS),
+        *((version, True) for version in OLDEST_AND_NEWEST),
+        *(pytest.param(version, True, marks=pytest.mark.long) for version in BETWEEN),
+    ],
+    indirect=["old_world"],
+)
 def test_commands_release_leaves_what_is_off_off_and_what_is_on_on(
     old_world: World, services: list[DemoService], *, killed: bool
 ) -> None:

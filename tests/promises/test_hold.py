@@ -70,8 +70,20 @@ SPELLINGS: dict[str, Callable[[World], str]] = {
 }
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("command", ["apply", "adopt", "release"])
+@pytest.mark.parametrize(
+    ("command", "spelling"),
+    [
+        *(("apply", spelling) for spelling in SPELLINGS),
+        ("adopt", "as before"),
+        ("release", "copied"),
+        *(
+            pytest.param(command, spelling, marks=pytest.mark.long)
+            for command in ("adopt", "release")
+            for spelling in SPELLINGS
+            if (command, spelling) not in {("adopt", "as before"), ("release", "copied")}
+        ),
+    ],
+)
 def test_commands_that_write_are_refused_however_the_file_is_called(
     held: World, services: list[DemoService], command: str, spelling: str
 ) -> None:

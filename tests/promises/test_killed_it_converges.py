@@ -103,13 +103,21 @@ def test_stop_while_a_host_is_given_back_it_is_never_deleted_for_that(
     ]
 
 
-@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize(
+    ("marked", "begin"),
+    [
+        (True, 1),
+        (False, 2),
+        pytest.param(True, 2, marks=pytest.mark.long),
+        pytest.param(False, 1, marks=pytest.mark.long),
+    ],
+)
 def test_stop_at_each_commit_of_a_release_leaves_the_host_to_one_of_both(
-    small_world: World, services: list[DemoService], *, marked: bool
+    small_world: World, services: list[DemoService], *, marked: bool, begin: int
 ) -> None:
     with ForkServer(small_world.folder.parent, {}) as forks:
-        for number in count(1):
-            one = {"upstream": services[number % 2 if marked else 0].url}
+        for number in count(begin, 2):
+            one = {"upstream": services[number // 2 % 2 if marked else 0].url}
             two = {"upstream": services[2].url}
             small_world.write({"one": one, "two": two})
             small_world.call("adopt", "one", "--yes")

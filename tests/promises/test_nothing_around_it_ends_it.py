@@ -17,8 +17,9 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from proxysync.sandbox import Sandbox
+from tests import forked
 from tests.servers import serving
-from tests.world import Npm, Running, World, domain, eventually
+from tests.world import Npm, World, domain, eventually
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -124,7 +125,7 @@ def test_file_mounted_and_replaced_outside_is_told_of(one: World) -> None:
 
 
 @contextmanager
-def full_disk(process: Running) -> Iterator[None]:
+def full_disk(process: forked.Process) -> Iterator[None]:
     """No file of this process grows any more."""
     limits = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, limits[1]))
