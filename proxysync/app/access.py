@@ -13,7 +13,7 @@ from proxysync.git.place import Place
 from proxysync.npm.client import NpmClient
 from proxysync.npm.patience import ENDLESS, Patience
 from proxysync.npm.session import Session
-from proxysync.npm.transport import Transport
+from proxysync.npm.transport import OnExchange, Transport
 
 
 def load_config(env: Environment, environ: Mapping[str, str]) -> Config:
@@ -45,9 +45,10 @@ def connect(
     pause: Callable[[float], object] = time.sleep,
     stop: Callable[[], bool] = lambda: False,
     patience: Patience = ENDLESS,
+    on_exchange: OnExchange = lambda _method, _status, _seconds: None,
 ) -> NpmClient:
     """A client of NPM; nothing is sent yet. Raises ProxysyncError if a setting is missing."""
-    return NpmClient(open_session(env, pause, stop, patience))
+    return NpmClient(open_session(env, pause, stop, patience, on_exchange))
 
 
 def open_session(
@@ -55,11 +56,12 @@ def open_session(
     pause: Callable[[float], object] = time.sleep,
     stop: Callable[[], bool] = lambda: False,
     patience: Patience = ENDLESS,
+    on_exchange: OnExchange = lambda _method, _status, _seconds: None,
 ) -> Session:
     """The same, for what is asked without a client."""
     env.require_npm()
     assert env.npm_url is not None
     assert env.identity is not None
     assert env.secret is not None
-    transport = Transport(env.npm_url, env.ca_file, stop, patience)
+    transport = Transport(env.npm_url, env.ca_file, stop, patience, on_exchange)
     return Session(transport, env.identity, env.secret.reveal(), pause=pause)

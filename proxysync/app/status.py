@@ -22,6 +22,12 @@ from proxysync.store.state import BlockedEntry, State
 LEEWAY = 30.0
 """Seconds that a check may take and be late."""
 
+SYNC = (
+    "in sync", "pending", "drift", "blocked", "failed", "waiting", "contested", "conflict",
+    "leaving", "held", "prune", "orphan", "unconfirmed", "disabled", "foreign", "unknown", "kept",
+)  # fmt: skip
+"""All that `sync` can be; what is foreign may say whose it is, in brackets."""
+
 LEFT = frozenset({"leaving", "held", "prune"})
 """What `sync` says of hosts of ours that no entry asks for any more."""
 
@@ -137,10 +143,18 @@ def collect(
     ]
 
 
-def collect_applied(applied: Sequence[Applied], snapshot: Snapshot | None) -> list[EntryStatus]:
+def collect_applied(
+    applied: Sequence[Applied], snapshot: Snapshot | None, edges: Mapping[Key, EdgeState]
+) -> list[EntryStatus]:
     """What was last applied, for where the file cannot say what there is to be."""
     now = {(live.kind, live.npm_id): live for live in snapshot.objects} if snapshot else {}
-    return [_of_row(row, now.get((row.kind, row.npm_id)), asked=bool(snapshot)) for row in applied]
+    return [
+        replace(
+            _of_row(row, now.get((row.kind, row.npm_id)), asked=bool(snapshot)),
+            edge=edges.get(row.key, NO_EDGE),
+        )
+        for row in applied
+    ]
 
 
 def _of_row(row: Applied, live: Live | None, *, asked: bool) -> EntryStatus:
@@ -224,20 +238,25 @@ def foreign(snapshot: Snapshot, instance: str, known: Sequence[EntryStatus]) -> 
 
 
 def with_health(
-    entries: Sequence[EntryStatus], store: HealthStore, now: datetime, usual: float
+    entries: Sequence[EntryStatus],
+    store: HealthStore,
+    now: datetime,
+    usual: float,
+    *,
+    unread: bool = False,
 ) -> list[EntryStatus]:
     """The same with what health checks found of those that are watched.
 
-    What has left the file is watched as it said last. Nobody here knows how often that was, so
-    that it counts as the `usual` interval.
+    What has left the file, or all where it is `unread`, is watched as it said last. Nobody here
+    knows how often that was, so that it counts as the `usual` interval.
     """
     standings = store.standings()
     uptimes = store.uptimes(now, {entry.key for entry in entries if entry.key})
 
     def checked(entry: EntryStatus, key: Key) -> EntryStatus:
         health = standings.get(key, HealthState())
-        has_left = entry.sync in LEFT and health.checked_at is not None
-        interval = usual if has_left else entry.interval
+        as_before = (unread or entry.sync in LEFT) and health.checked_at is not None
+        interval = usual if as_before else entry.interval
         return replace(
             entry,
             interval=interval,

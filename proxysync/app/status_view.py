@@ -24,7 +24,8 @@ from proxysync.app.status_warnings import (
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config, Settings
 from proxysync.git.place import Place
-from proxysync.model import Key, Snapshot, clock
+from proxysync.health.certificates import in_use
+from proxysync.model import Certificate, Key, Snapshot, clock
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.event import Event
 from proxysync.model.redact import redact
@@ -44,7 +45,8 @@ class Status:
     """How all is at one moment; `secrets` are not to be shown.
 
     `trouble` is why NPM could not be asked: then this is what the state knows. `notes` are for a
-    person. `commit` is the one that a file from a repository is from.
+    person. `commit` is the one that a file from a repository is from. `certificates` are those in
+    use, by hosts that are not ours, too.
     """
 
     entries: tuple[EntryStatus, ...]
@@ -53,6 +55,7 @@ class Status:
     secrets: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
     commit: str | None = None
+    certificates: tuple[Certificate, ...] = ()
 
     def with_entries(self, entries: Iterable[EntryStatus]) -> Self:
         """The same, of these only."""
@@ -137,8 +140,9 @@ class StatusView:
         """What was last applied, as far as NPM has it still: the file says nothing."""
         seen = self._look()
         config = Config(Settings(), (), secrets=earlier_secrets(self._state_dir))
-        applied = self._stored.state.applied() if self._stored.state else ()
-        entries = collect_applied(applied, self._ours(seen))
+        state = self._stored.state
+        applied, edges = (state.applied(), state.edges.standings()) if state else ((), {})
+        entries = collect_applied(applied, self._ours(seen), edges)
         broken = of_file(error, self._stored.database, self._state_dir)
         return self._status(config, entries, seen, (broken,), everything)
 
@@ -156,7 +160,8 @@ class StatusView:
         health = HealthStore(self._stored.database) if self._stored.database else None
         alerts: Mapping[str, ActiveAlert] = {}
         if health is not None:
-            entries = with_health(entries, health, clock.now(), config.settings.health.interval)
+            usual, unread = config.settings.health.interval, not config.fingerprint
+            entries = with_health(entries, health, clock.now(), usual, unread=unread)
             alerts = health.alerts.active()
         warnings = (
             *present,
@@ -166,7 +171,8 @@ class StatusView:
         )
         commit = self._place.commit if self._place else None
         secrets, notes = config.secrets, self._stored.warnings
-        return Status(tuple(entries), warnings, seen.trouble, secrets, notes, commit)
+        certificates = in_use(seen.snapshot) if seen.snapshot else ()
+        return Status(tuple(entries), warnings, seen.trouble, secrets, notes, commit, certificates)
 
     def _of_plan(self, config: Config, plan: Plan | None, seen: Seen) -> list[StatusWarning]:
         """What is to be warned of by it."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
+from proxysync.app.vitals import Vitals
 from proxysync.cli import context, terminal
 from proxysync.cli.log import printed
 from proxysync.cli.terminal import note
@@ -33,12 +34,23 @@ def run(arguments: argparse.Namespace) -> int:
         from proxysync.daemon.start import run_daemon  # noqa: PLC0415
 
         env = context.environment(arguments)
-        served = _served(env)
-        run_daemon(env, os.environ, stop, inbox, printed=printed, served=served, note=note)
+        vitals = Vitals()
+        run_daemon(
+            env,
+            os.environ,
+            stop,
+            inbox,
+            vitals=vitals,
+            printed=printed,
+            served=_served(env, vitals),
+            note=note,
+        )
     return 0
 
 
-def _served(env: Environment) -> Callable[[Bus], AbstractContextManager[str]] | None:
+def _served(
+    env: Environment, vitals: Vitals
+) -> Callable[[Bus], AbstractContextManager[str]] | None:
     """What serves the API beside the daemon, if it is to. Raises ProxysyncError."""
     settings = read_api_settings(os.environ)
     if settings is None:
@@ -51,4 +63,4 @@ def _served(env: Environment) -> Callable[[Bus], AbstractContextManager[str]] | 
             f"{LISTEN} is set, and what serves the API is not installed ({error.name} is missing)",
             hint="pip install 'proxysync[web]', or unset it.",
         ) from error
-    return partial(serving, settings, env, os.environ)
+    return partial(serving, settings, env, os.environ, vitals)

@@ -11,7 +11,7 @@ from proxysync.app.verdict import health_probe
 from proxysync.config.models import Config
 from proxysync.health import latent
 from proxysync.health.certificates import PREFIX as CERTIFICATE
-from proxysync.health.certificates import expiry_warnings, keys_of
+from proxysync.health.certificates import expiry_warnings, in_use, keys_of
 from proxysync.health.evaluator import NETWORK
 from proxysync.health.monitor import Monitor
 from proxysync.health.target import Site, SiteTarget, Target
@@ -20,7 +20,7 @@ from proxysync.kinds import KINDS, Kind, is_enabled
 from proxysync.kinds.answers import Served
 from proxysync.kinds.domains import is_served
 from proxysync.kinds.entry import Resource
-from proxysync.kinds.references import certificate_in, certificates_in_use
+from proxysync.kinds.references import certificate_in
 from proxysync.model import Applied, Certificate, Key, Live, Snapshot, Upstream, clock
 from proxysync.model.health import Rules
 from proxysync.npm.client import NpmClient
@@ -92,7 +92,7 @@ class Monitoring:
         snapshot = self._npm.last_snapshot
         if snapshot is None:
             return
-        self._monitor.writer.put(lambda writer: _tell_expiry(writer, _in_use(snapshot)))
+        self._monitor.writer.put(lambda writer: _tell_expiry(writer, in_use(snapshot)))
         names = names_at_start(snapshot)
         if self._busy or (names == self._names and time.monotonic() < self._resolve_at):
             return
@@ -234,12 +234,6 @@ def names_at_start(snapshot: Snapshot) -> dict[str, list[str]]:
 
 def _holder(live: Live) -> str:
     return f"{call(live)} ({', '.join(sorted(KINDS[live.kind].claims(live.fields)))})"
-
-
-def _in_use(snapshot: Snapshot) -> list[Certificate]:
-    live = [live.fields for live in snapshot.objects if is_enabled(live)]
-    used = certificates_in_use(live)
-    return [certificate for certificate in snapshot.certificates if certificate.npm_id in used]
 
 
 def _tell_expiry(writer: Writer, certificates: Sequence[Certificate]) -> None:

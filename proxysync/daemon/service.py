@@ -11,6 +11,7 @@ from proxysync.app.reconcile import reconcile
 from proxysync.app.result import ReconcileResult
 from proxysync.app.rights import rights_warning
 from proxysync.app.rollback import continue_rollback
+from proxysync.app.vitals import Vitals
 from proxysync.app.workspace import Workspace
 from proxysync.apply.lock import LockedError, write_lock
 from proxysync.config import attachments
@@ -65,6 +66,7 @@ class Service:
         relock: Callable[[], object] = lambda: None,
         repairs: Repairs | None = None,
         git: GitFollower | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
         """`relock` makes sure of the daemon's lock before a lost state is written anew."""
         self._path = path
@@ -91,6 +93,7 @@ class Service:
         self._state_retries = Retries()
         self._tend_at = 0.0
         self._trigger = "start"
+        self._vitals = vitals or Vitals()
 
     @property
     def resync_interval(self) -> float:
@@ -135,6 +138,7 @@ class Service:
             self._events.emit(NewEvent("config.unchanged", message))
             return False
         self._config = config
+        self._vitals.loaded()
         self._trigger = "edit" if self._trigger != "start" else "start"
         self._events.mask(config.secrets)
         message = f"{self._name} is loaded: {entries(len(config.resources))}"
@@ -364,6 +368,8 @@ class Service:
     def _tell(self, done: ReconcileResult, denied: Mapping[str, str]) -> None:
         """Each thing that is left once; those of kinds that are `denied` are told of together."""
         self._tell_refused(done)
+        if not done.plan.refused:
+            self._vitals.synced()
         plan, current = done.plan, set()
         for change in plan.changes:
             if change.action == "conflict" and change.kind in denied:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from proxysync.app.access import connect
 from proxysync.app.state_folder import StateFolder, open_folder
+from proxysync.app.vitals import Vitals
 from proxysync.app.workspace import Workspace
 from proxysync.apply.hooks import Hooks
 from proxysync.apply.lock import DaemonLock
@@ -45,19 +46,21 @@ def run_daemon(
     stop: Stop,
     inbox: Inbox,
     *,
+    vitals: Vitals,
     printed: Callable[[Bus], AbstractContextManager[object]],
     served: Callable[[Bus], AbstractContextManager[str]] | None = None,
     note: Callable[[str], object],
 ) -> None:
     """Works until `stop`. Events are `printed`, and `note` is for what comes before there are any.
 
-    What is `served` beside it, with the address that it gives, is up as long as the state is.
+    What is `served` beside it, with the address that it gives, is up as long as the state is; the
+    `vitals` are kept for that.
 
     Raises ProxysyncError for what keeps it from starting, and will not pass by itself.
     """
     if env.remote is not None:
         env = replace(env, remote=to_fetch(env.remote))
-    npm = connect(env, pause=stop.wait, stop=stop)
+    npm = connect(env, pause=stop.wait, stop=stop, on_exchange=vitals.exchanged)
     _check(env, stop, note)
     make_folder(env.state_dir)
     bus = Bus()
@@ -65,12 +68,13 @@ def run_daemon(
         lock = held.enter_context(DaemonLock(env.state_dir))
         stop.tell(notify.Watchdog(environ))
         stop.tell(lock.show_life)
+        stop.tell(vitals.show_life)
         held.enter_context(announced(npm.url, env.state_dir))
         held.enter_context(printed(bus))
         folder = _open_folder(env, bus, stop, note)
         if folder is not None:
             address = held.enter_context(served(bus)) if served else None
-            _serve(env, environ, npm, folder, stop, inbox, lock, address)
+            _serve(env, environ, npm, folder, stop, inbox, lock, address, vitals)
 
 
 def _serve(
@@ -82,6 +86,7 @@ def _serve(
     inbox: Inbox,
     lock: DaemonLock,
     address: str | None,
+    vitals: Vitals,
 ) -> None:
     events = EventQueue(folder.events)
     what = env.remote or env.file
@@ -90,7 +95,7 @@ def _serve(
         message = f"the API and the page are at {address}"
         events.emit(NewEvent("daemon.listening", message, data={"address": address}))
     repairs = Repairs()
-    monitor = _monitor(npm, folder, repairs, inbox)
+    monitor = _monitor(npm, folder, repairs, inbox, vitals)
     git = _git(env, events, inbox)
     service = Service(
         env.file,
@@ -104,6 +109,7 @@ def _serve(
         relock=lock.renew,
         repairs=repairs,
         git=git,
+        vitals=vitals,
     )
     watcher = FileWatcher(env.file, lambda: inbox.put(Trigger.FILE), service.watching)
     with told_to(service.failed):
@@ -131,7 +137,9 @@ def _hooks(stop: Stop, events: EventQueue) -> Hooks:
     return Hooks(stop=stop, note=note, pause=stop.wait)
 
 
-def _monitor(npm: NpmClient, folder: StateFolder, repairs: Repairs, inbox: Inbox) -> Monitor:
+def _monitor(
+    npm: NpmClient, folder: StateFolder, repairs: Repairs, inbox: Inbox, vitals: Vitals
+) -> Monitor:
     """Checks what is live; a site that is not served is written again."""
 
     def on_edge(seen: Mapping[Key, EdgeStatus]) -> None:
@@ -139,7 +147,13 @@ def _monitor(npm: NpmClient, folder: StateFolder, repairs: Repairs, inbox: Inbox
             inbox.put(Trigger.RESYNC)
 
     health = HealthStore(folder.database)
-    return Monitor(health, folder.events, npm=npm_probe(npm.url), on_edge=on_edge)
+    return Monitor(
+        health,
+        folder.events,
+        npm=npm_probe(npm.url),
+        on_edge=on_edge,
+        on_check=vitals.checked,
+    )
 
 
 def _open_folder(

@@ -4,8 +4,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from proxysync.kinds import is_enabled
 from proxysync.kinds.covering import expires_at
-from proxysync.model import Certificate
+from proxysync.kinds.references import certificates_in_use
+from proxysync.model import Certificate, Snapshot
 from proxysync.model.event import NewEvent, Severity
 
 PREFIX = "certificate "
@@ -23,6 +25,12 @@ class ExpiryWarning:
     event: NewEvent
 
 
+def in_use(snapshot: Snapshot) -> tuple[Certificate, ...]:
+    """The certificates with which something is served, by hosts that are not ours, too."""
+    used = certificates_in_use(live.fields for live in snapshot.objects if is_enabled(live))
+    return tuple(one for one in snapshot.certificates if one.npm_id in used)
+
+
 def expiry_warnings(
     certificates: Iterable[Certificate], said: Collection[str], now: datetime
 ) -> list[ExpiryWarning]:
@@ -32,6 +40,11 @@ def expiry_warnings(
     """
     found = (_warning(certificate, said, now) for certificate in certificates)
     return [warning for warning in found if warning is not None]
+
+
+def call(certificate: Certificate) -> str:
+    """What people call it."""
+    return certificate.nice_name or ", ".join(certificate.domains)
 
 
 def keys_of(certificate: Certificate) -> tuple[str, ...]:
@@ -52,10 +65,9 @@ def _warning(
     expired = left <= 0
     days_left = max(0, int(left))
     when = "expired" if expired else f"expires in {_days(days_left)},"
-    name = certificate.nice_name or ", ".join(certificate.domains)
     event = NewEvent(
         "npm.certificate_expired" if expired else "npm.certificate_expiring",
-        f"certificate {name} (#{certificate.npm_id}) {when} on {moment:%Y-%m-%d}; "
+        f"certificate {call(certificate)} (#{certificate.npm_id}) {when} on {moment:%Y-%m-%d}; "
         "live hosts use it",
         data={
             "hint": "Renew it in NPM under Certificates, or see there why renewing fails; one of "

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Sequence
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from proxysync.health.edge import EdgeWatch
 from proxysync.health.evaluator import NETWORK, HealthEvaluator
@@ -32,6 +32,16 @@ CATCH_UP = 2.0
 """How much faster than on average late checks are started."""
 
 
+class OnCheck(Protocol):
+    """Hears of each check of an upstream: of which kind it is, and the seconds that it took."""
+
+    def __call__(self, kind: str, seconds: float, /, *, ok: bool) -> object: ...
+
+
+def _unheard(kind: str, seconds: float, *, ok: bool) -> None:
+    del kind, seconds, ok
+
+
 class Monitor:
     """Checks the targets given to `watch` until it is left, and records what changes.
 
@@ -47,12 +57,14 @@ class Monitor:
         *,
         npm: Probe | None = None,
         on_edge: OnEdge = lambda _seen: None,
+        on_check: OnCheck = _unheard,
     ) -> None:
         self.writer = Writer(store, events)
         self.changing = threading.Event()
         self._store = store
         self._npm = npm
         self._on_edge = on_edge
+        self._on_check = on_check
         self._targets: dict[Key, Target | SiteTarget] = {}
         self._posted: dict[Key, Target | SiteTarget] | None = None
         self._hurried: SimpleQueue[frozenset[Key] | None] = SimpleQueue()
@@ -112,7 +124,7 @@ class Monitor:
             on_edge=self._on_edge,
             changing=self.changing,
         )
-        checks = _Checks(self._store, self.writer, self._npm, at_once, names, edge)
+        checks = _Checks(self._store, self.writer, self._npm, at_once, names, edge, self._on_check)
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
@@ -138,6 +150,7 @@ class _Checks:
         at_once: int,
         names: Resolver,
         edge: EdgeWatch,
+        on_check: OnCheck,
     ) -> None:
         self._schedule = Schedule()
         self._fault = writer.fault
@@ -147,6 +160,7 @@ class _Checks:
         self._at_a_time = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._edge = edge
+        self._on_check = on_check
         down = store.alerts.active().get(NETWORK)
         self._verdicts = HealthEvaluator(
             store.standings(), writer, self._look, npm=npm, down_since=down.since if down else None
@@ -190,7 +204,10 @@ class _Checks:
             healthy = True
             if isinstance(target, Target):
                 async with self._places:
+                    begin = time.monotonic()
                     seen = await self._look(target.probe)
+                took = time.monotonic() - begin
+                self._on_check(target.key.kind, took, ok=seen.check.ok)
                 await self._verdicts.take(target, seen)
                 healthy = seen.check.ok
             async with self._places:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 Status = Literal["unknown", "healthy", "unhealthy"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 EdgeStatus = Literal["unknown", "served", "not_served"]
 
 

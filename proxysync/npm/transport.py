@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,10 @@ MAX_MESSAGE = 500
 """Characters of NPM's own words that are passed on."""
 
 _CONTAINERS = frozenset((dict, list))
+
+OnExchange = Callable[[str, int | None, float], object]
+"""Hears of each request: its method, the answer's status (None without one), and the seconds."""
+
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -84,6 +89,7 @@ class Transport:
         ca_file: Path | None = None,
         stop: Callable[[], bool] = lambda: False,
         patience: Patience = ENDLESS,
+        on_exchange: OnExchange = lambda _method, _status, _seconds: None,
     ) -> None:
         if ca_file is not None and not ca_file.is_file():
             raise NpmAddressError(
@@ -94,6 +100,7 @@ class Transport:
         self._ca_file = ca_file
         self._stop = stop
         self._silence = Silence(patience)
+        self._on_exchange = on_exchange
         self._verify: str | bool = tls.trusted(ca_file) or True
         self._session = requests.Session()
         # HTTP_PROXY is for the internet; NPM, like the upstreams, is asked directly.
@@ -123,11 +130,15 @@ class Transport:
         is_read = method == "GET" or path.startswith("/tokens")
         limit = self._silence.limit(READ_TIMEOUT) if is_read else WRITE_TIMEOUT
         deadline = Deadline(limit, self._stop) if is_read else Deadline(limit)
+        begin, reply = time.monotonic(), None
         try:
             with within(deadline), self._silence.watched():
                 reply = self._send(method, path, payload, token, deadline.left())
         except (requests.exceptions.RequestException, OSError) as error:
             raise self._explain(error, method, path, deadline) from error
+        finally:
+            status = reply.status if reply else None
+            self._on_exchange(method, status, time.monotonic() - begin)
         self._silence.end()
         return reply
 

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 
 import uvicorn
 
+from proxysync.app.vitals import Vitals
 from proxysync.config.api_settings import EXAMPLE, LISTEN, ApiSettings
 from proxysync.config.environment import Environment
 from proxysync.config.setting import SettingError
@@ -28,15 +29,21 @@ STOP = 4.0
 
 @contextmanager
 def serving(
-    settings: ApiSettings, env: Environment, environ: Mapping[str, str], bus: Bus
+    settings: ApiSettings,
+    env: Environment,
+    environ: Mapping[str, str],
+    vitals: Vitals,
+    bus: Bus,
 ) -> Iterator[str]:
     """Serves until it is left, whoever is connected then; the value is its address.
+
+    What it tells of the daemon itself are its `vitals`.
 
     Raises SettingError if it cannot listen there.
     """
     with (
         closing(_listen(settings)) as listener,
-        closing(Context(settings, env, environ)) as context,
+        closing(Context(settings, env, environ, vitals)) as context,
         context.feed.fed(bus),
     ):
         config = uvicorn.Config(

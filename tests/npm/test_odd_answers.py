@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxysync.daemon.monitoring import _in_use, names_at_start
-from proxysync.health.certificates import expiry_warnings
+from proxysync.daemon.monitoring import names_at_start
+from proxysync.health.certificates import expiry_warnings, in_use
 from proxysync.kinds import GATE
 from proxysync.kinds.proxy import PROXY
 from proxysync.model import Live, Marker
@@ -107,7 +107,7 @@ def asked(answers: Mapping[str, Any]) -> None:
     with suppress(NpmError):
         snapshot = npm.snapshot()
         names_at_start(snapshot)
-        expiry_warnings(_in_use(snapshot), (), datetime(2026, 1, 31, tzinfo=UTC))
+        expiry_warnings(in_use(snapshot), (), datetime(2026, 1, 31, tzinfo=UTC))
         for live in snapshot.objects:
             json.dumps([live.fields, live.meta]).encode()
             assert 0 < live.npm_id <= 2**53
