@@ -1,7 +1,7 @@
 """The way to the file and to the NPM that the environment names."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from proxysync.app.state_folder import earlier_secrets
@@ -21,14 +21,18 @@ def load_config(env: Environment, environ: Mapping[str, str]) -> Config:
 
     Raises ConfigError with everything that is wrong with it.
     """
-    config = load(env.file, environ) if env.place is None else _load_from(env.place, environ)
+    config = (
+        load(env.file, environ, tags=env.tags)
+        if env.place is None
+        else _load_from(env.place, environ, env.tags)
+    )
     return replace(config, secrets={**earlier_secrets(env.state_dir), **config.secrets})
 
 
-def _load_from(place: Place, environ: Mapping[str, str]) -> Config:
+def _load_from(place: Place, environ: Mapping[str, str], tags: Sequence[str]) -> Config:
     """The file of the commit that counts, all of it from that one."""
     while (commit := place.commit) is not None:
-        config = load(place.path, environ, root=place.current)
+        config = load(place.path, environ, root=place.current, tags=tags)
         if place.commit == commit:
             return replace(config, commit=commit)
     trouble = f": {place.trouble}" if place.trouble else ""

@@ -41,6 +41,7 @@ class _Source:
     instance: str
     environ: Mapping[str, str]
     secrets: Mapping[str, str]
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,14 @@ def import_(
     config: Config | None,
     environ: Mapping[str, str],
     wanted: Sequence[str] = (),
+    tags: Sequence[str] = (),
 ) -> Imported:
     """The file for what NPM has, or for what is `wanted` of it: domains, names, `KIND/`.
 
     `config` is the file in use, if there is one: it says which instance we are. `environ` is what
-    `${NAME}` may read. Raises NpmError, and ProxysyncError where something wanted is not there.
+    `${NAME}` may read. Each entry gets these `tags`.
+
+    Raises NpmError, and ProxysyncError where something wanted is not there.
     """
     snapshot = _importable(remember(stored.state, "").seen(npm.snapshot()))
     secrets = handed_over(environ) | dict(config.secrets if config else {})
@@ -95,6 +99,7 @@ def import_(
         config.settings.instance if config else Settings().instance,
         environ,
         readable(secrets, environ),
+        tuple(tags),
     )
     unseen = tuple(f"{KINDS[kind].nouns}: {why}" for kind, why in snapshot.denied.items())
     entries = _entries(source, wanted)
@@ -216,6 +221,8 @@ def _entry(
     said = kind.entry_of(live.fields, source.snapshot, names)
     if kind.title(live.fields) == key.name:
         said = replace(said, fields={f: v for f, v in said.fields.items() if f != TITLE})
+    if source.tags:
+        said = replace(said, fields={**said.fields, "tags": list(source.tags)})
     entry = ImportedEntry(key, call(live), said)
     if live.online is False and kind.is_enabled(live.fields):
         warning = f"nginx does not serve {entry.label} ({key}), nor will it once it is adopted"

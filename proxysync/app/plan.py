@@ -94,6 +94,7 @@ def result(planned: Planned, notes: tuple[str, ...] = ()) -> PlanResult:
     read = planned.read
     names = reference_names(read.snapshot)
     places = {resource.key: resource.source for resource in read.config.resources}
+    notes = (*read.config.selection.notes, *notes)
     return PlanResult(planned.plan, read.config.secrets, names, notes, places=places)
 
 

@@ -164,6 +164,7 @@ def _whole_plan(read: Read, adopting: frozenset[Key], blocked: Mapping[Key, str]
         unknown_texts=remembered.unknown_texts,
         secret_key=remembered.secret_key,
         unserved=unserved if settings.verifies else frozenset(),
+        unknown_tags=config.selection.unknown,
     )
     return make_plan(
         config.desired(read.snapshot),

@@ -170,7 +170,8 @@ class StatusView:
             *of_alerts(alerts.values()),
         )
         commit = self._place.commit if self._place else None
-        secrets, notes = config.secrets, self._stored.warnings
+        secrets = config.secrets
+        notes = (*config.selection.notes, *self._stored.warnings)
         certificates = in_use(seen.snapshot) if seen.snapshot else ()
         return Status(tuple(entries), warnings, seen.trouble, secrets, notes, commit, certificates)
 

@@ -19,6 +19,7 @@ FLAGS = (
     "npm_secret",
     "npm_secret_file",
     "npm_ca_file",
+    "tags",
 )
 
 

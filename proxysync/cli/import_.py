@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         require_free(output)
     config = load_file(env) if env.file.exists() else None
     with closing(read_folder(env.state_dir)) as stored:
-        found = import_(connect(env), stored, config, os.environ, arguments.names)
+        found = import_(connect(env), stored, config, os.environ, arguments.names, env.tags)
     if output:
         write_file(output, found.text, replace=arguments.force)
     if arguments.format == "json":

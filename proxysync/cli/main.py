@@ -53,6 +53,7 @@ COMMON = (
     (("--npm-secret",), "SECRET", "its password (others can see it in `ps`)"),
     (("--npm-secret-file",), "PATH", "a file that holds the password"),
     (("--npm-ca-file",), "PEM", "the CA of NPM's own certificate"),
+    (("--tags",), "TAG,TAG", "only the entries of the file with one of these tags"),
 )
 """Flags of all commands: names, what is given to them, and what they do."""
 

@@ -52,6 +52,7 @@ def _validate(arguments: argparse.Namespace, env: Environment) -> int:
         if arguments.offline:
             return _checked(check_offline(env.file, os.environ, arguments.names), arguments, env)
         config = load_file(env)
+        terminal.print_notes(config.selection.notes)
     except ConfigError as error:
         if arguments.format == "json":
             terminal.print_json(InvalidFile(error).to_json())

@@ -292,3 +292,12 @@ def _syntax_hint(before: str, rest: str, what: str) -> str | None:
     if "mapping values are not allowed" in what:
         return "quote a text that holds a colon and a blank; else check the indentation"
     return "check the indentation, brackets and quotes here and in the line above"
+
+
+def plain(value: Value) -> Any:
+    """The bare data; a key with null is left out, so that its field has its usual value."""
+    if isinstance(value.data, dict):
+        return {k: plain(item) for k, item in value.data.items() if item.data is not None}
+    if isinstance(value.data, tuple):
+        return tuple(plain(item) for item in value.data)
+    return value.data

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from proxysync.config.attachments import Attachments
-from proxysync.config.document import Value
+from proxysync.config.document import Value, plain
 from proxysync.config.errors import Path, Problems, to_text
 from proxysync.config.expansion import Budget
 from proxysync.config.explain import explain, locate, unknown_key
 from proxysync.config.interpolate import Interpolation
 from proxysync.config.models import AllDefaults, Settings
+from proxysync.config.selection import Selection, tagged, tags_of
 from proxysync.config.snippets import Snippets
 from proxysync.config.variables import SECRET
 from proxysync.kinds import KINDS, Kind
@@ -43,7 +44,8 @@ class Reader:
     """Reads the top-level mapping of each file, then puts all together.
 
     `outline_only` is for a file that is read away from where it is used: the files that its
-    entries name are not looked at, and there are no entries but as `values`.
+    entries name are not looked at, and there are no entries but as `values`. With `tags`, the file
+    has no other entries than those with one of them, and what these refer to.
     """
 
     def __init__(
@@ -54,12 +56,15 @@ class Reader:
         attachments: Attachments,
         *,
         outline_only: bool = False,
+        tags: Sequence[str] = (),
     ) -> None:
         self._interpolate = interpolation
         self._budget = budget
         self._problems = problems
         self._attachments = attachments
         self._outline_only = outline_only
+        self._tags = tuple(tags)
+        self.selection = Selection()
         self._named: dict[str, dict[str, Value]] = {key: {} for key in NAMES}
         self._snippets = Snippets({}, budget, problems)
         self._once: dict[str, Value] = {}
@@ -113,10 +118,26 @@ class Reader:
         self._snippets = Snippets(self._read_snippets(), self._budget, self._problems)
         settings = self._settings()
         defaults = self._defaults()
-        read = [self._resource(*entry, defaults, settings) for entry in self._entries]
-        resources = [resource for resource in read if resource is not None]
+        resources = self._chosen(defaults, settings)
         self._check_among(resources)
         return settings, tuple(resources)
+
+    def _chosen(self, defaults: Mapping[str, Value], settings: Settings) -> list[Resource]:
+        """The entries that are for this NPM, in the order of the file."""
+        read: dict[int, Resource | None] = {}
+        chosen = tagged(self._entries, self._tags)
+        while chosen:
+            read |= {i: self._resource(*self._entries[i], defaults, settings) for i in chosen}
+            named = {item for r in read.values() if r for item in r.entry.named.items()}
+            chosen = [
+                index
+                for index, (kind, name, _) in enumerate(self._entries)
+                if index not in read and (kind.name, name) in named
+            ]
+        carried = {tag for _, _, value in self._entries for tag in tags_of(value) or ()}
+        unknown = tuple(tag for tag in self._tags if tag not in carried)
+        self.selection = Selection(self._tags, len(read), len(self._entries), unknown)
+        return [found for _, found in sorted(read.items()) if found is not None]
 
     def _check_among(self, resources: Sequence[Resource]) -> None:
         """What is wrong with entries given those that refer to them."""
@@ -377,12 +398,3 @@ def with_defaults(value: Value, defaults: Mapping[str, Value]) -> Value:
         if own and default and isinstance(own.data, dict) and isinstance(default.data, dict):
             merged[key] = replace(own, data={**default.data, **own.data})
     return value.holding(merged)
-
-
-def plain(value: Value) -> Any:
-    """The bare data; a key with null is left out, so that its field has its usual value."""
-    if isinstance(value.data, dict):
-        return {k: plain(item) for k, item in value.data.items() if item.data is not None}
-    if isinstance(value.data, tuple):
-        return tuple(plain(item) for item in value.data)
-    return value.data

@@ -11,6 +11,8 @@ from proxysync.config.setting import CREDENTIALS, Secret, SettingError, read_sec
 from proxysync.git.place import Place
 from proxysync.git.remote import Remote
 from proxysync.model.errors import ProxysyncError
+from proxysync.values.invalid import InvalidValue
+from proxysync.values.names import tags
 
 _URL_EXAMPLE = "Write it like http://10.0.0.2:81 or http://[fd00::2]:81."
 PASSWORD = "Put the password of the NPM user into it, and nothing else."  # noqa: S105
@@ -19,6 +21,7 @@ PASSWORD = "Put the password of the NPM user into it, and nothing else."  # noqa
 @dataclass(frozen=True)
 class Environment:
     """Where things are; None is what nobody has set. `npm_url` ends neither in a slash nor `/api`.
+    `tags` say which entries of the file are for this NPM, all of them if there are none.
 
     `state_dir` may not exist yet. With a `remote`, the file comes from there: `file` is where the
     daemon has it.
@@ -31,6 +34,7 @@ class Environment:
     secret: Secret | None = None
     ca_file: Path | None = None
     remote: Remote | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def place(self) -> Place | None:
@@ -82,8 +86,19 @@ def read_environment(
         secret=_secret(flags, given) or _credential(given),
         ca_file=None if ca_file is None else Path(ca_file),
         remote=remote,
+        tags=_tags(given.get("PROXYSYNC_TAGS", "")),
     )
     return replace(env, file=env.place.file) if env.place else env
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    try:
+        found = tags([tag.strip() for tag in text.split(",")]) if text.strip() else ()
+    except InvalidValue as error:
+        raise SettingError(
+            f"PROXYSYNC_TAGS: {error}", hint="Write it like nas,edge, with commas between."
+        ) from error
+    return found
 
 
 def _state_dir(given: Mapping[str, str]) -> Path:

@@ -25,16 +25,23 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ, *, root: Path = Path()) -> Config:
+def load(
+    path: Path,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    root: Path = Path(),
+    tags: Sequence[str] = (),
+) -> Config:
     """Reads the file, or the `*.yaml` files of a folder as one, which are below `root`.
 
-    `environ` and the files that it names are what `${NAME}` may read (see `variables`).
+    `environ` and the files that it names are what `${NAME}` may read (see `variables`). With
+    `tags`, nothing else counts than the entries with one of them, and what these refer to.
 
     Raises ConfigError.
     """
     sources = source.read(path, root)
     files = tuple(root / each.name for each in sources)
-    return _load(sources, str(path), files, environ, Attachments(root))
+    return _load(sources, str(path), files, environ, Attachments(root), tags)
 
 
 def load_with(path: Path, changed: Source, environ: Mapping[str, str] = os.environ) -> Config:
@@ -69,12 +76,13 @@ def _load(
     files: tuple[Path, ...],
     environ: Mapping[str, str],
     attachments: Attachments,
+    tags: Sequence[str] = (),
 ) -> Config:
     problems = Problems()
     variables = Variables(environ)
     budget = Budget()
     interpolation = Interpolation(variables, budget, problems)
-    reader = Reader(interpolation, budget, problems, attachments)
+    reader = Reader(interpolation, budget, problems, attachments, tags=tags)
     documents = [document_of(each, problems) for each in sources]
     settings, resources = read_all(reader, documents, whole)
     if problems:
@@ -82,6 +90,7 @@ def _load(
     return Config(
         settings=settings,
         resources=resources,
+        selection=reader.selection,
         maybe_truncated=any(
             document.block_style and not each.content.endswith(b"\n")
             for document, each in zip(documents, sources, strict=True)

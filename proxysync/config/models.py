@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, create_model
 
 from proxysync.config.attachments import Digests
+from proxysync.config.selection import Selection
 from proxysync.config.variables import Variable
 from proxysync.kinds import KINDS
 from proxysync.kinds.entry import Defaults, HealthSettings, Resource, ValidationSettings
@@ -114,6 +115,7 @@ class Settings(Model):
 class Config:
     """A file that is good as a whole.
 
+    `selection` tells which of its entries `resources` are.
     `maybe_truncated` tells that it may have been read while it was being written.
     `fingerprint` changes with its content; `files` is empty for a text from memory, and
     `attachments` are the files that its entries name, as they were when it was read. `secrets`
@@ -123,6 +125,7 @@ class Config:
 
     settings: Settings
     resources: tuple[Resource, ...]
+    selection: Selection = field(default_factory=Selection)
     maybe_truncated: bool = False
     fingerprint: str = ""
     commit: str | None = None

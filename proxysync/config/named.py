@@ -1,6 +1,6 @@
 """The variables that a file names, whatever else may be wrong with it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,10 @@ class Named:
 
     needed: frozenset[str]
     optional: frozenset[str]
+
+    def only(self, names: Collection[str]) -> "Named":
+        """Those of them that are among these."""
+        return Named(self.needed.intersection(names), self.optional.intersection(names))
 
 
 def named_variables(path: Path) -> Named:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from proxysync.config.attachments import Attachments
-from proxysync.config.entries import Reader, plain
+from proxysync.config.document import plain
+from proxysync.config.entries import Reader
 from proxysync.config.errors import ConfigError, Problems
 from proxysync.config.expansion import Budget
 from proxysync.config.interpolate import Interpolation

@@ -1,7 +1,7 @@
 """What the daemon does each time it is woken, and what it says about it: each thing once."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +29,6 @@ from proxysync.daemon.retries import Retries
 from proxysync.daemon.vanished import GIVE_UP_AFTER, Vanished
 from proxysync.model import Key, clock
 from proxysync.model.event import NewEvent
-from proxysync.model.text import entries
 from proxysync.npm.errors import NpmError, NpmStoppedError, NpmUnconfirmedError
 from proxysync.store.database import Database, StateError
 from proxysync.store.event_queue import EventQueue
@@ -62,6 +61,7 @@ class Service:
         monitoring: Monitoring,
         *,
         environ: Mapping[str, str],
+        tags: Sequence[str] = (),
         stop: Callable[[], bool],
         relock: Callable[[], object] = lambda: None,
         repairs: Repairs | None = None,
@@ -79,6 +79,7 @@ class Service:
         self._database = database
         self._monitoring = monitoring
         self._environ = environ
+        self._tags = tuple(tags)
         self._stop = stop
         self._repairs = repairs or Repairs()
         self._version: tuple[int, int, int] | None = None
@@ -118,7 +119,8 @@ class Service:
         if asked:
             self._alerts.end("config")
         try:
-            config = replace(load(self._name, self._environ, root=self._root), commit=commit)
+            config = load(self._name, self._environ, root=self._root, tags=self._tags)
+            config = replace(config, commit=commit)
         except ConfigError as error:
             self._attachments = error.attachments
             kept = "\nThe last valid file is kept." if self._config else ""
@@ -134,14 +136,14 @@ class Service:
         self._alerts.end("missing")
         same = self._config is not None and self._config.fingerprint == config.fingerprint
         if asked and same and not rotated:
-            message = f"{self._name} has not changed: {entries(len(config.resources))}"
+            message = f"{self._name} has not changed: {config.selection}"
             self._events.emit(NewEvent("config.unchanged", message))
             return False
         self._config = config
         self._vitals.loaded()
         self._trigger = "edit" if self._trigger != "start" else "start"
         self._events.mask(config.secrets)
-        message = f"{self._name} is loaded: {entries(len(config.resources))}"
+        message = f"{self._name} is loaded: {config.selection}"
         loaded = {"fingerprint": config.fingerprint, "entries": len(config.resources)}
         self._events.emit(NewEvent("config.loaded", message, data={**loaded, "commit": commit}))
         return True

@@ -105,6 +105,7 @@ def _serve(
         folder.database,
         Monitoring(npm, monitor),
         environ=environ,
+        tags=env.tags,
         stop=stop,
         relock=lock.renew,
         repairs=repairs,

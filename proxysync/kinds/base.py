@@ -216,6 +216,7 @@ class Kind(ABC):
     def example(self) -> str:
         """The fields that an entry must have, for messages: `domains and upstream`."""
         own = self.entry_model.model_fields.keys() - self.defaults_model.model_fields.keys()
+        own -= Entry.model_fields.keys()
         return " and ".join(name for name in self.entry_model.model_fields if name in own)
 
     def normalise(self, fields: Fields) -> Fields:

@@ -20,6 +20,7 @@ from proxysync.values.fields import (
     Resolver,
     Skip,
     Statuses,
+    Tags,
     Threshold,
     Timeout,
 )
@@ -123,6 +124,13 @@ class WatchedDefaults(Defaults):
 
 class Entry(Model):
     """One entry as it stands in the file."""
+
+    tags: Tags = Field(
+        default=(),
+        description="What it belongs to; where PROXYSYNC_TAGS names tags, only entries with one of "
+        "them count.",
+        examples=[["nas"]],
+    )
 
     @property
     def is_on(self) -> bool:

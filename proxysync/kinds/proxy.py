@@ -15,7 +15,7 @@ from proxysync.kinds.entry import (
     WatchedEntry,
 )
 from proxysync.kinds.hosts import WIRE_NAMES, HostDefaults, HostEntry, HostKind, typed
-from proxysync.kinds.references import KIND_OF, ReferenceNames, References
+from proxysync.kinds.references import ACCESS_LIST, KIND_OF, ReferenceNames, References
 from proxysync.model import Fields, Upstream
 from proxysync.probe.model import Probe
 from proxysync.values import patterns, upstreams
@@ -107,6 +107,10 @@ class ProxyEntry(ProxyDefaults, WatchedEntry, HostEntry):
     @property
     def leads_to(self) -> str:
         return str(self.upstream)
+
+    @property
+    def named(self) -> Mapping[str, str | None]:
+        return {**super().named, KIND_OF[ACCESS_LIST]: self.access_list}
 
 
 LOCATION_DEFAULTS: Fields = {

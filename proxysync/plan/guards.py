@@ -31,6 +31,7 @@ def refusal(
     return (
         _hosts_are_missing(matching, applied, objects, policy)
         or _file_was_cut([*lost, *_loosened(changes)], policy)
+        or _nothing_is_tagged(deletes, policy)
         or _file_is_empty(matching, deletes, policy)
         or _too_many([change.name for change in hosts], total, policy, _verb(hosts))
     )
@@ -112,6 +113,19 @@ def _file_is_empty(matching: Matching, deletes: Sequence[str], policy: Policy) -
     effect = f", which would delete {_some(deletes)}" if deletes else ""
     return (
         f"the file has no proxies at all{effect}; if that is meant, let it pass once with "
+        "`proxysync apply --max-delete 100%`"
+    )
+
+
+def _nothing_is_tagged(deletes: Sequence[str], policy: Policy) -> str | None:
+    override = policy.max_delete_override
+    if not policy.unknown_tags or (override is not None and (override.share or 0) >= 1):
+        return None
+    effect = f", and this plan would delete {_some(deletes)}" if deletes else ""
+    tags = " or ".join(policy.unknown_tags)
+    return (
+        f"no entry of the file has the tag {tags}, which PROXYSYNC_TAGS "
+        f"names{effect}; correct one of them, or if that is meant, let it pass once with "
         "`proxysync apply --max-delete 100%`"
     )
 

@@ -23,6 +23,7 @@ class Policy:
     hosts. `contested` are the fields that somebody else has put back too often. `unknown_texts`
     may hold secrets that the state does not know (see `unknown_past`). `secret_key` is what the
     state tells secrets apart by (see `secrets`). What nginx refused `as_found` is left as it is.
+    No entry has one of `unknown_tags`, by which they were to be chosen.
     """
 
     instance: str = "default"
@@ -41,6 +42,7 @@ class Policy:
     unknown_texts: frozenset[str] = frozenset()
     secret_key: bytes = field(default=b"", repr=False)
     as_found: frozenset[Key] = frozenset()
+    unknown_tags: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:

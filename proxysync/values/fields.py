@@ -66,6 +66,13 @@ Name = Annotated[
     BeforeValidator(names.entry_name),
     WithJsonSchema({"type": "string", "pattern": f"^{names.ENTRY_NAME}$"}),
 ]
+Tags = Annotated[
+    tuple[str, ...],
+    BeforeValidator(names.tags),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "string", "pattern": f"^{names.ENTRY_NAME}$"}}
+    ),
+]
 _DOMAIN = {"type": "string", "pattern": patterns.DOMAIN, "maxLength": names.LONGEST_NAME + 1}
 Domain = Annotated[str, BeforeValidator(names.domain), WithJsonSchema(_DOMAIN)]
 Domains = Annotated[

@@ -40,6 +40,13 @@ def entry_name(value: object) -> str:
     return value
 
 
+def tags(value: object) -> tuple[str, ...]:
+    """A list of tags, each written like the name of an entry, in the order of the file."""
+    if not isinstance(value, list | tuple):
+        raise InvalidValue("must be a list such as [nas, edge], not {found}", value)
+    return tuple(dict.fromkeys(entry_name(item) for item in value))
+
+
 def variable_name(value: object) -> str:
     """The name by which `${NAME}` stands for something, unchanged."""
     if not isinstance(value, str) or not _VARIABLE.fullmatch(value):

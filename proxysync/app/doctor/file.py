@@ -12,9 +12,9 @@ from proxysync.config.environment import Environment
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config
 from proxysync.config.named import named_variables
+from proxysync.config.selection import TAGS
 from proxysync.config.source import is_detached
 from proxysync.config.variables import Variables, secret_files
-from proxysync.model.text import entries
 from proxysync.values.invalid import InvalidValue
 
 MOUNTS = Path("/proc/self/mountinfo")
@@ -31,9 +31,7 @@ def steps(
 ) -> tuple[Step, ...]:
     return (
         Step("file", partial(_file, env.file, found)),
-        Step(
-            "variables", partial(_variables, env.file, environ, is_valid=isinstance(found, Config))
-        ),
+        Step("variables", partial(_variables, env.file, environ, found)),
         Step("mount", partial(_mount, env.file)),
     )
 
@@ -41,9 +39,15 @@ def steps(
 def _file(path: Path, found: Config | ConfigError) -> Check:
     if isinstance(found, Config):
         where = path.absolute()
-        if not found.resources:
+        if not found.selection.total:
             return Check.warn(f"{where} is valid and has no entries", "Nothing is managed by it.")
-        return Check.ok(f"{where} is valid: {entries(len(found.resources))}")
+        if found.selection.unknown:
+            tags = " and ".join(found.selection.unknown)
+            return Check.fail(
+                f"{where} is valid, but no entry has the tag {tags}: {found.selection}",
+                f"Correct {TAGS}, or the tags in the file: until then every plan is refused.",
+            )
+        return Check.ok(f"{where} is valid: {found.selection}")
     first, *more = found.problems
     if not first.line and not more:  # of the file as a whole, and nothing else can be said
         advice = first.hint or ""
@@ -56,11 +60,13 @@ def _file(path: Path, found: Config | ConfigError) -> Check:
     )
 
 
-def _variables(path: Path, environ: Mapping[str, str], *, is_valid: bool) -> Check:
+def _variables(path: Path, environ: Mapping[str, str], found: Config | ConfigError) -> Check:
     try:
         named = named_variables(path)
     except ConfigError:
         return Check.skipped("the file cannot be read")
+    if isinstance(found, Config) and found.selection.tags:
+        named = named.only(found.variables)  # the other entries' are for other machines
     variables = Variables(environ)
     wrong: dict[str, str | None] = {}
     for name in sorted({*named.needed, *named.optional, *secret_files(environ)}):
@@ -74,7 +80,7 @@ def _variables(path: Path, environ: Mapping[str, str], *, is_valid: bool) -> Che
         hints = dict.fromkeys(f"{hint[0].upper()}{hint[1:]}" for hint in wrong.values() if hint)
         return Check.fail("; ".join(wrong), " ".join(hints) or None)
     number = len(named.needed | named.optional)
-    if not number and not is_valid:
+    if not number and isinstance(found, ConfigError):
         return Check.skipped("the file has errors, and what could be read of it names none")
     return Check.ok(
         f"the {number} that the file names are handed over, or may be missing"
