@@ -1,6 +1,7 @@
 """The file as it was read last, for those who show it again and again."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from proxysync.app.access import load_config
 from proxysync.config import attachments
@@ -9,6 +10,7 @@ from proxysync.config.errors import ConfigError
 from proxysync.config.load import fingerprint
 from proxysync.config.models import Config
 from proxysync.config.variables import have_changed
+from proxysync.model.errors import ProxysyncError
 
 
 class KeptFile:
@@ -19,6 +21,7 @@ class KeptFile:
         self._environ = environ
         self._version: tuple[str | None, str | None] | None = None
         self._kept: Config | ConfigError | None = None
+        self._last_valid: Config | None = None
 
     def load(self) -> Config:
         """The file as it is now; the same value as before where nothing has changed.
@@ -29,12 +32,18 @@ class KeptFile:
         if self._kept is None or version != self._version or self._beside_changed(self._kept):
             self._version = version
             try:
-                self._kept = load_config(self._env, self._environ)
+                self._kept = self._last_valid = load_config(self._env, self._environ)
             except ConfigError as error:
                 self._kept = error
         if isinstance(self._kept, ConfigError):
             raise self._kept
         return self._kept
+
+    def last_valid(self) -> Config | None:
+        """The file as it was when it was last valid; None if it never was in here."""
+        with suppress(ProxysyncError):
+            self.load()
+        return self._last_valid
 
     def _current(self) -> tuple[str | None, str | None]:
         place = self._env.place

@@ -120,6 +120,11 @@ class WatchedDefaults(Defaults):
         description="How it is checked before it goes live (see validation).",
         examples=[{"skip": ["http"]}],
     )
+    badge: Bool = Field(
+        default=False,
+        description="Whether its health and uptime are to be had as pictures, for other pages: "
+        "/badge/NAME/health.svg and /badge/NAME/uptime-7d.svg of the HTTP API.",
+    )
 
 
 class Entry(Model):
@@ -161,6 +166,11 @@ class Entry(Model):
     def site_is_watched(self) -> bool:
         """Whether nginx is asked for it while it is live."""
         return self.is_on
+
+    @property
+    def has_badge(self) -> bool:
+        """Whether its health is to be had as a picture."""
+        return False
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -225,6 +235,10 @@ class WatchedEntry(WatchedDefaults, Entry):
     @property
     def site_is_watched(self) -> bool:
         return self.watched_as is not None
+
+    @property
+    def has_badge(self) -> bool:
+        return self.badge
 
     def with_settings(self, health: HealthSettings) -> Self:
         complete = _complete(self.health, frozenset(self.health.model_fields_set), health)

@@ -1,6 +1,7 @@
 """What a monitoring system scrapes and asks: /metrics, /readyz and /healthz."""
 
 import time
+from xml.etree import ElementTree as ET
 
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
@@ -11,6 +12,7 @@ from proxysync.app.vitals import STUCK, Vitals
 from proxysync.config.api_settings import ApiSettings
 from proxysync.config.environment import read_environment
 from proxysync.store.bus import Bus
+from proxysync.web.badge import RED, badge
 from proxysync.web.server import serving
 from tests.web.conftest import Api
 from tests.world import World, eventually
@@ -31,6 +33,30 @@ def samples(api: Api) -> Samples:
 
 def value(found: Samples, metric: str, /, **labels: str) -> float | None:
     return found.get((f"proxysync_{metric}", tuple(sorted(labels.items()))))
+
+
+def picture(api: Api, path: str) -> str | None:
+    """What a badge says to whoever cannot see it; None where there is none."""
+    answer = api.ask("GET", path)
+    if answer.status_code == 404:
+        return None
+    assert answer.headers["Content-Type"] == "image/svg+xml"
+    assert answer.headers["Cache-Control"] == "max-age=60"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    return ET.fromstring(answer.text).get("aria-label")
+
+
+def test_a_badge_is_as_wide_as_its_texts_and_shows_them_as_they_are() -> None:
+    drawn = ET.fromstring(badge('<b a="1">&', "50 %", RED))
+    svg = "{http://www.w3.org/2000/svg}"
+    texts = drawn.findall(f".//{svg}text")
+    assert [text.text for text in texts] == ['<b a="1">&', "50 %"]
+    widths = [int(box.get("width", "")) for box in drawn.findall(f"{svg}rect")]
+    assert sum(widths) == int(drawn.get("width", ""))
+    for text, width in zip(texts, widths, strict=True):
+        assert 0 < int(text.get("textLength", "")) < width
+    assert drawn.get("aria-label") == drawn.findtext(f"{svg}title") == '<b a="1">&: 50 %'
 
 
 def test_a_scrape_tells_how_all_is(api: Api, house: World) -> None:
@@ -70,6 +96,16 @@ def test_a_scrape_tells_how_all_is(api: Api, house: World) -> None:
         "synced_at": None,
     }
 
+    assert api.ask("GET", "/badge/two/health.svg").status_code == 404
+    assert house.call("set", "two", "badge=true").code == 0
+    shown = eventually(lambda: picture(api, "/badge/two/health.svg"))
+    assert shown == "two: healthy"
+    assert picture(api, "/badge/proxy/two/uptime-7d.svg") == "two 7d: 100 %"
+    for path in ("one/health", "none/health", "stream/two/health", "two/uptime-8d"):
+        assert api.ask("GET", f"/badge/{path}.svg").status_code == 404, path
+    update = {"kind": "proxy", "action": "update"}
+    assert value(samples(api), "changes_total", **update) == 0, "it is nothing to NPM"
+
     assert house.call("remove", "one").code == 0
     eventually(lambda: value(samples(api), "changes_total", kind="proxy", action="delete"))
     assert not any(("name", "one") in labels for _, labels in samples(api))
@@ -79,6 +115,8 @@ def test_a_scrape_tells_how_all_is(api: Api, house: World) -> None:
     refused = api.ask("GET", "/readyz")
     assert refused.status_code == 503
     assert [reason["event"] for reason in refused.json()["reasons"]] == ["config.invalid"]
+    assert value(samples(api), "entry_up", kind="proxy", name="two") == 1, "it is still watched"
+    assert picture(api, "/badge/two/health.svg") == "two: healthy"
 
 
 def test_a_daemon_that_is_stuck_or_never_synced_is_told(house: World) -> None:

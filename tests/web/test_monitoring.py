@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,14 +103,11 @@ def test_labels_hold_what_they_are_given_and_no_secret() -> None:
     assert failed.labels == {"kind": "proxy", "action": "update"}
 
 
-def test_a_thousand_entries_are_cheap() -> None:
+def test_an_entry_is_a_handful_of_series() -> None:
     names = [f"site-{number}" for number in range(1000)]
     many = tuple(replace(ENTRY, key=Key("proxy", name)) for name in names)
-    begin = time.process_time()
     text = exposed(replace(STATUS, entries=many))
-    took = time.process_time() - begin
-    assert text.count("\n") < 10_000
-    assert took < 2.0, "it takes 0.1 s: the daemon's checks wait for that long"
+    assert text.count('name="site-7"') == 8
 
 
 @pytest.fixture(scope="module")
