@@ -14,6 +14,7 @@ from proxysync.npm.client import NpmClient
 from proxysync.npm.patience import ENDLESS, Patience
 from proxysync.npm.session import Session
 from proxysync.npm.transport import OnExchange, Transport
+from proxysync.store.tokens import TokenFile
 
 
 def load_config(env: Environment, environ: Mapping[str, str]) -> Config:
@@ -52,7 +53,8 @@ def connect(
     on_exchange: OnExchange = lambda _method, _status, _seconds: None,
 ) -> NpmClient:
     """A client of NPM; nothing is sent yet. Raises ProxysyncError if a setting is missing."""
-    return NpmClient(open_session(env, pause, stop, patience, on_exchange))
+    session = open_session(env, pause, stop, patience, on_exchange, keeps_login=True)
+    return NpmClient(session)
 
 
 def open_session(
@@ -61,11 +63,15 @@ def open_session(
     stop: Callable[[], bool] = lambda: False,
     patience: Patience = ENDLESS,
     on_exchange: OnExchange = lambda _method, _status, _seconds: None,
+    *,
+    keeps_login: bool = False,
 ) -> Session:
-    """The same, for what is asked without a client."""
+    """The same, for what is asked without a client; with `keeps_login`, not each run logs in."""
     env.require_npm()
     assert env.npm_url is not None
     assert env.identity is not None
     assert env.secret is not None
     transport = Transport(env.npm_url, env.ca_file, stop, patience, on_exchange)
-    return Session(transport, env.identity, env.secret.reveal(), pause=pause)
+    secret = env.secret.reveal()
+    kept = TokenFile(env.state_dir, env.npm_url, env.identity, secret) if keeps_login else None
+    return Session(transport, env.identity, secret, pause=pause, kept=kept)

@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from proxysync.model.backoff import Backoff
 from proxysync.npm.errors import (
@@ -34,10 +34,19 @@ RENEW_SHARE = 0.1
 """A token is renewed when this share of its life is left."""
 
 
+class KeptToken(Protocol):
+    """Where the token of an earlier run may be found, and where the next one finds ours."""
+
+    def load(self) -> tuple[str, float] | None: ...
+    def keep(self, token: str, seconds: float) -> None: ...
+    def forget(self, token: str) -> None: ...
+
+
 class Session:
     """Requests to one NPM server with a valid token, answers as JSON, failures as NpmError.
 
-    `pause` waits some seconds between tries; a daemon gives one that its stop interrupts.
+    `pause` waits some seconds between tries; a daemon gives one that its stop interrupts. Without
+    `kept`, there is a login in each run.
     """
 
     def __init__(
@@ -47,11 +56,14 @@ class Session:
         secret: str,
         *,
         pause: Callable[[float], object] = time.sleep,
+        kept: KeptToken | None = None,
     ) -> None:
         self._transport = transport
         self._identity = identity
         self._secret = secret
         self._pause = pause
+        self._kept = kept
+        self._kept_to_try = kept
         self._token: str | None = None
         self._renew_at = 0.0
 
@@ -177,13 +189,35 @@ class Session:
         )
 
     def _ensure_token(self) -> None:
+        if self._kept_to_try is not None:
+            self._take(self._kept_to_try)
+            self._kept_to_try = None
         if self._token is None or time.monotonic() >= self._renew_at:
             self._login()
+
+    def _take(self, kept: KeptToken) -> None:
+        """Takes the token of an earlier run if it is still that of this account.
+
+        NPM may have been restored since, and the number in the token be another user's by now.
+        """
+        found = kept.load()
+        if found is None:
+            return
+        token, seconds = found
+        reply = self._transport.exchange("GET", "/users/me", token=token)
+        if reply.status == 200 and _is_of(reply, self._identity):
+            self._token, self._renew_at = token, time.monotonic() + seconds
+        elif reply.status == 200 or _may_be_token(reply):
+            kept.forget(token)
+        else:
+            self._body_of(reply, "GET", "/users/me")
 
     def _token_is_good(self) -> bool:
         return self._send("GET", "/users/me", None).status == 200
 
     def _login(self) -> None:
+        if self._kept is not None and self._token is not None:
+            self._kept.forget(self._token)
         self._token = None
         reply = self._transport.exchange(
             "POST", "/tokens", payload={"identity": self._identity, "secret": self._secret}
@@ -209,8 +243,11 @@ class Session:
                 f"{self.url} answered the login without a token: this is not NPM's API",
                 hint=address_hint(self.url),
             )
+        lifetime = _lifetime(token)
         self._token = token
-        self._renew_at = time.monotonic() + _lifetime(token) * (1 - RENEW_SHARE)
+        self._renew_at = time.monotonic() + lifetime * (1 - RENEW_SHARE)
+        if self._kept is not None:
+            self._kept.keep(token, lifetime)
 
 
 def _fate(error: NpmError) -> Fate:
@@ -226,6 +263,12 @@ def _may_be_token(reply: Reply) -> bool:
     if reply.status == 404:
         return reply.is_json and _is_about_path(reply)
     return reply.status == 400 and "token" in reply.message.lower()
+
+
+def _is_of(reply: Reply, identity: str) -> bool:
+    """Whether the user in this answer is the one who logs in as `identity`, as NPM compares it."""
+    email = reply.body.get("email") if isinstance(reply.body, dict) else None
+    return str(email).strip().lower() == identity.strip().lower()
 
 
 def _is_about_path(reply: Reply) -> bool:
