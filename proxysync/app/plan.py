@@ -58,12 +58,16 @@ def plan(
     config: Config,
     npm: NpmClient,
     stored: StateReader,
+    snapshot: Snapshot,
     *,
     probe: bool = False,
     on_probe: OnProbe = nobody_watches,
 ) -> PlanResult:
-    """The plan for this file; with `probe`, without what fails validation. Raises NpmError."""
-    read = planning.read(config, Options(), npm.snapshot(), stored.state)
+    """The plan for this file and what was read of NPM; with `probe`, without what fails validation.
+
+    Raises NpmError.
+    """
+    read = planning.read(config, Options(), snapshot, stored.state)
     planned = planning.plan_from(read)
     saved = SavedPlan.of(planned, npm.url)
     if probe:

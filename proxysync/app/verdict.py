@@ -9,7 +9,6 @@ from proxysync.kinds import KINDS
 from proxysync.kinds.answers import UpstreamProbe
 from proxysync.kinds.entry import Resource, ValidationSettings
 from proxysync.model import Key, Keyed, Upstream
-from proxysync.probe.engine import probe_many
 from proxysync.probe.model import STEPS, Probe, Result, Step
 
 
@@ -79,6 +78,8 @@ def probe_entries(
 
     def advance(_index: int, _result: Result) -> None:
         on_result()
+
+    from proxysync.probe.engine import probe_many  # noqa: PLC0415 - asyncio, where nothing is probed
 
     results = iter(probe_many(flat, on_result=advance, stop=stop))
     return [

@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from proxysync.app.against import plan_against
+from proxysync.app.ahead import Ahead
 from proxysync.app.plan import PlanResult, plan
 from proxysync.app.state_folder import read_folder
 from proxysync.cli import context, terminal
@@ -57,10 +57,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace, env: Environment) -> PlanResult:
-    config = load_file(env)
     progress = terminal.progress("probing")
+    try:
+        npm = connect(env)
+    except ProxysyncError:
+        load_file(env)  # what is wrong with the file is told first
+        raise
+    snapshot = Ahead(npm.snapshot)
+    config = load_file(env)
     with closing(read_folder(env.state_dir)) as stored:
-        return plan(config, connect(env), stored, probe=arguments.probe, on_probe=progress)
+        return plan(
+            config, npm, stored, snapshot.result(), probe=arguments.probe, on_probe=progress
+        )
 
 
 def _against(arguments: argparse.Namespace, env: Environment) -> PlanResult:
@@ -74,6 +82,8 @@ def _against(arguments: argparse.Namespace, env: Environment) -> PlanResult:
             "--probe and --against were given, and a comparison of two files asks no upstream",
             hint="Leave out one of them; `proxysync validate` probes what the file says.",
         )
+    from proxysync.app.against import plan_against  # noqa: PLC0415 - git, for this alone
+
     found = plan_against(env.file, arguments.against, os.environ)
     terminal.hide(found.secrets)
     return found

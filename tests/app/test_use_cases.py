@@ -49,7 +49,7 @@ def write(door: Door, services: list[DemoService], closed_port: int) -> None:
 def test_a_plan(door: Door, services: list[DemoService], closed_port: int, probe: bool) -> None:
     write(door, services, closed_port)
     with closing(read_folder(door.env.state_dir)) as stored:
-        found = plan(door.config(), door.npm, stored, probe=probe)
+        found = plan(door.config(), door.npm, stored, door.npm.snapshot(), probe=probe)
     words = ["--probe"] if probe else []
     assert found.to_json() == door.world.call("plan", "--format", "json", *words).json
     assert found.to_json()["summary"]["blocked"] == int(probe)
