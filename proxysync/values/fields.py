@@ -209,7 +209,7 @@ MaxDelete = Annotated[
 class Model(BaseModel):
     """A mapping of the file: frozen, without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 def nested_model(model: type[BaseModel], name: str) -> type[BaseModel] | None:
