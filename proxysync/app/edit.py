@@ -1,6 +1,6 @@
 """Edits of the file on a person's word: checked as a whole, and then written, or not at all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,19 @@ import yaml
 
 from proxysync.app.choose import choose
 from proxysync.app.new_file import write_file
+from proxysync.app.placing import (
+    UTF8_MARK,
+    Change,
+    EntryError,
+    OutdatedError,
+    content_of,
+    file_for,
+    has,
+    with_fields,
+)
 from proxysync.app.planning import OnProbe, nobody_watches
 from proxysync.app.verdict import Verdict, count_upstreams, probe_entries
 from proxysync.config import edit as text_edit
-from proxysync.config import source
 from proxysync.config.document import scalar
 from proxysync.config.edit import EditError
 from proxysync.config.load import load, load_with
@@ -22,8 +31,6 @@ from proxysync.kinds import KINDS
 from proxysync.model import Key
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.redact import redact
-
-UTF8_MARK = "\ufeff"
 
 Assignment = tuple[Sequence[str], Any]
 """What leads to a value within an entry, and the value."""
@@ -67,11 +74,31 @@ class Editor:
     probe: bool = True
     on_probe: OnProbe = nobody_watches
 
+    def put(self, key: Key, fields: Mapping[str, Any], *, new: bool, expected: str = "") -> Edited:
+        """The file with exactly these fields in an entry, which must be `new`, or there already.
+
+        With `expected`, the file must still have this fingerprint.
+        """
+        config = load(self.path, self.environ)
+        _require_version(config, expected)
+        if new == has(config, key):
+            raise EntryError(key, exists=new)
+        file = file_for(key, config, self.path)
+        return self._edit(key, file, config, with_fields(key, fields, new=new))
+
+    def drop(self, key: Key, *, expected: str = "") -> Edited:
+        """The file without this very entry; `expected` as for `put`."""
+        config = load(self.path, self.environ)
+        _require_version(config, expected)
+        if not has(config, key):
+            raise EntryError(key, exists=False)
+        return self._removed(key, config)
+
     def add(self, kind: str, name: str, values: Sequence[Assignment]) -> Edited:
         """One more entry, where others of its kind stand."""
         config = load(self.path, self.environ)
         key, section = Key(kind, name), KINDS[kind].section
-        if any(resource.key == key for resource in config.resources):
+        if has(config, key):
             raise ProxysyncError(
                 f"there is a {KINDS[kind].noun} named {name} already",
                 hint=f"`proxysync set {name} KEY=VALUE` changes it.",
@@ -79,7 +106,7 @@ class Editor:
         fields: dict[str, Any] = {}
         for keys, value in values:
             _put(fields, keys, value)
-        file = self._file_for(kind, config)
+        file = file_for(key, config, self.path)
         return self._edit(key, file, config, lambda t: text_edit.add(t, section, name, fields))
 
     def change(
@@ -97,19 +124,24 @@ class Editor:
                 text = text_edit.unset(text, section, key.name, keys)
             return text
 
-        return self._edit(key, _file_of(key, config), config, changed)
+        return self._edit(key, file_for(key, config, self.path), config, changed)
 
     def remove(self, name: str) -> Edited:
         """The file without the entry."""
         config = load(self.path, self.environ)
-        key = _chosen(name, config)
+        return self._removed(_chosen(name, config), config)
+
+    def _removed(self, key: Key, config: Config) -> Edited:
         section = KINDS[key.kind].section
         return self._edit(
-            key, _file_of(key, config), config, lambda t: text_edit.remove(t, section, key.name)
+            key,
+            file_for(key, config, self.path),
+            config,
+            lambda t: text_edit.remove(t, section, key.name),
         )
 
-    def _edit(self, key: Key, file: Path, config: Config, change: Callable[[str], str]) -> Edited:
-        content = _content(self.path, file)
+    def _edit(self, key: Key, file: Path, config: Config, change: Change) -> Edited:
+        content = content_of(file, self.path)
         text = content.decode().removeprefix(UTF8_MARK)
         after = change(text)
         config_after = load_with(self.path, Source(str(file), after.encode()), self.environ)
@@ -118,7 +150,7 @@ class Editor:
         blocks = verdict is not None and verdict.blocks
         if not blocks and after != text:
             mark = UTF8_MARK if content.decode().startswith(UTF8_MARK) else ""
-            if _content(self.path, file) != content:
+            if content_of(file, self.path) != content:
                 raise EditError(f"{file} was changed by somebody else just now", hint="Try again.")
             write_file(file, mark + after, replace=True)
         return Edited(key, file, text, after, config_after, verdict, not blocks)
@@ -130,17 +162,6 @@ class Editor:
         advance = self.on_probe(count_upstreams(entries))
         found = probe_entries(entries, config.settings.validation, on_result=advance)
         return next(iter(found), None)
-
-    def _file_for(self, kind: str, config: Config) -> Path:
-        """The file with most entries of the kind; where there is none, one that has its section,
-        or else the first.
-        """
-        alike = [r.source.file for r in config.resources if r.key.kind == kind]
-        if alike:
-            return Path(max(alike, key=alike.count))
-        start = f"\n{KINDS[kind].section}:".encode()
-        sections = [s.name for s in source.read(self.path) if start in b"\n" + s.content]
-        return Path(sections[0]) if sections else config.files[0]
 
 
 def assignment(text: str) -> Assignment:
@@ -177,14 +198,6 @@ def _chosen(name: str, config: Config) -> Key:
     return key
 
 
-def _file_of(key: Key, config: Config) -> Path:
-    return Path(next(r.source.file for r in config.resources if r.key == key))
-
-
-def _content(path: Path, file: Path) -> bytes:
-    return next(s.content for s in source.read(path) if s.name == str(file))
-
-
 def _require_only(key: Key, before: Config, after: Config) -> None:
     """Raises EditError if anything else than the entry is another than it was."""
 
@@ -195,4 +208,12 @@ def _require_only(key: Key, before: Config, after: Config) -> None:
         raise EditError(
             f"the edit of {key.name} would change other entries, too",
             hint="Edit the file by hand.",
+        )
+
+
+def _require_version(config: Config, expected: str) -> None:
+    if expected and config.fingerprint != expected:
+        raise OutdatedError(
+            "the file is another one than this edit is meant for",
+            hint="Read the entry again, and make the change to that.",
         )

@@ -81,14 +81,14 @@ def validate(
     return ValidationResult(
         tuple(verdicts.get(e.key) or not_probed(e, "enabled is false") for e in entries),
         config.secrets,
-        _notes(config, {entry.key for entry in entries}),
+        notes_of(config, {entry.key for entry in entries}),
     )
 
 
 def check_file(config: Config, names: Sequence[str] = ()) -> FileResult:
     """The same without a probe. Raises ProxysyncError."""
     keys = tuple(entry.key for entry in _chosen(config, names))
-    return FileResult(keys, len(config.resources), config.secrets, _notes(config, set(keys)))
+    return FileResult(keys, len(config.resources), config.secrets, notes_of(config, set(keys)))
 
 
 def check_offline(file: Path, environ: Mapping[str, str], names: Sequence[str] = ()) -> FileResult:
@@ -104,7 +104,7 @@ def check_offline(file: Path, environ: Mapping[str, str], names: Sequence[str] =
     return FileResult(tuple(keys), len(known), found.secrets)
 
 
-def _notes(config: Config, keys: Collection[Key]) -> tuple[Note, ...]:
+def notes_of(config: Config, keys: Collection[Key]) -> tuple[Note, ...]:
     """What a person should know of these entries, as far as the file alone tells."""
     return tuple(
         Note(desired.key, text)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from proxysync.kinds import KINDS
@@ -10,6 +10,8 @@ from proxysync.kinds.answers import UpstreamProbe
 from proxysync.kinds.entry import Resource, ValidationSettings
 from proxysync.model import Key, Keyed, Upstream
 from proxysync.probe.model import STEPS, Probe, Result, Step
+
+OnStep = Callable[[UpstreamProbe, Step], object]
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,28 @@ def probe_entries(
     settings: ValidationSettings,
     *,
     on_result: Callable[[], object] = lambda: None,
+    on_step: OnStep | None = None,
     stop: Callable[[], bool] | None = None,
+    never_local: bool = False,
 ) -> list[Verdict]:
-    """Probes all upstreams of these entries at once; `on_result` hears of each that is done."""
-    groups = [_probes(resource, settings) for resource in resources]
-    flat = [each.probe for group in groups for each in group]
+    """Probes all upstreams of these entries at once; `on_result` hears of each that is done.
+
+    With `never_local`, this machine itself is asked nothing.
+    """
+    groups = [_probes(resource, settings, never_local=never_local) for resource in resources]
+    every = [each for group in groups for each in group]
 
     def advance(_index: int, _result: Result) -> None:
         on_result()
 
+    def hear(index: int, step: Step) -> None:
+        if on_step:
+            on_step(every[index], step)
+
     from proxysync.probe.engine import probe_many  # noqa: PLC0415 - asyncio, where nothing is probed
 
-    results = iter(probe_many(flat, on_result=advance, stop=stop))
+    flat = [each.probe for each in every]
+    results = iter(probe_many(flat, on_result=advance, on_step=hear, stop=stop))
     return [
         _verdict(resource, settings, [(each, next(results)) for each in group])
         for resource, group in zip(resources, groups, strict=True)
@@ -116,8 +128,11 @@ def definition_digest(resource: Resource, settings: ValidationSettings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _probes(resource: Resource, settings: ValidationSettings) -> list[UpstreamProbe]:
-    return KINDS[resource.key.kind].probes(resource, settings)
+def _probes(
+    resource: Resource, settings: ValidationSettings, *, never_local: bool = False
+) -> list[UpstreamProbe]:
+    found = KINDS[resource.key.kind].probes(resource, settings)
+    return [replace(each, probe=replace(each.probe, never_local=never_local)) for each in found]
 
 
 def _verdict(

@@ -9,6 +9,7 @@ from pathlib import Path
 from proxysync.config.setting import Secret, SettingError, read_secret_file
 
 LISTEN, TOKEN, WRITE = "PROXYSYNC_LISTEN", "PROXYSYNC_API_TOKEN", "PROXYSYNC_API_WRITE"
+VALIDATE_LOCAL = "PROXYSYNC_API_VALIDATE_LOCAL"
 TOKEN_FILE, HOSTS = f"{TOKEN}_FILE", "PROXYSYNC_API_HOSTS"
 EXAMPLE = "Write it like 127.0.0.1:8090, [::1]:8090 or 8090 (which is 127.0.0.1:8090)."
 
@@ -24,7 +25,8 @@ class ApiSettings:
     """Where to listen; `hosts` are the names by which visitors may call it beside its address.
 
     `port` 0 takes a free one. Without a `token` everybody who reaches it may ask, so that there
-    is always one beyond loopback, and where it may `write`.
+    is always one beyond loopback, and where it may `write`. With `validate_local`, entries are
+    checked that lead to this machine itself.
     """
 
     host: str
@@ -32,6 +34,7 @@ class ApiSettings:
     token: Secret | None = None
     write: bool = False
     hosts: frozenset[str] = frozenset()
+    validate_local: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -42,12 +45,12 @@ class ApiSettings:
 def read_api_settings(given: Mapping[str, str]) -> ApiSettings | None:
     """The settings, or None where it is not to listen. Raises SettingError."""
     token = _token(given)
-    write = _flag(given.get(WRITE, ""))
+    write, local = _flag(given, WRITE), _flag(given, VALIDATE_LOCAL)
     hosts = _hosts(given.get(HOSTS, ""))
     if LISTEN not in given:
         return None
     host, port = _address(given[LISTEN].strip())
-    settings = ApiSettings(host, port, token, write, hosts)
+    settings = ApiSettings(host, port, token, write, hosts, local)
     if token is None and not settings.is_local:
         raise _needs_token(f"{LISTEN}={given[LISTEN]} lets others than this machine in")
     if token is None and write:
@@ -98,11 +101,12 @@ def _token(given: Mapping[str, str]) -> Secret | None:
     return Secret(text)
 
 
-def _flag(text: str) -> bool:
+def _flag(given: Mapping[str, str], name: str) -> bool:
+    text = given.get(name, "")
     word = text.strip().lower()
     if word in YES or not word or word in NO:
         return word in YES
-    raise SettingError(f'{WRITE} "{text}" is neither 1 nor 0', hint=f"Set {WRITE}=1 or unset it.")
+    raise SettingError(f'{name} "{text}" is neither 1 nor 0', hint=f"Set {name}=1 or unset it.")
 
 
 def _hosts(text: str) -> frozenset[str]:

@@ -6,12 +6,14 @@ a value ends and what stands behind an alias; `config.document` has neither, and
 comes of an edit has to be loaded to know whether it is good.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from proxysync.config.document import Value, parse
+from proxysync.config.errors import Problems
 from proxysync.config.writing import INDENT, flow, lines_of
 from proxysync.model.errors import ProxysyncError
 
@@ -60,6 +62,59 @@ def change(text: str, section: str, name: str, keys: Keys, value: Any) -> str:
     """The text with another value in an entry. Raises EditError."""
     entry = _entry(text, section, name)
     return _changed(text, entry.value, keys, value)
+
+
+def replace(text: str, section: str, name: str, fields: Mapping[str, Any]) -> str:
+    """The text with these fields in an entry, and no others. Raises EditError.
+
+    What stays the same stays as it is written, with the comments beside it.
+    """
+    if not fields:
+        return add(remove(text, section, name), section, name, fields)
+    old = read(text, section, name)
+    for keys, value in _changes(old, fields):
+        text = change(text, section, name, keys, value)
+    for keys in _leftovers(old, fields):
+        text = unset(text, section, name, keys)
+    return text
+
+
+def read(text: str, section: str, name: str) -> dict[str, Any]:
+    """An entry as it is written, variables and all. Raises EditError where there is none."""
+    document = parse(text, "", Problems())
+    entries = document and document.root and _bare(document.root).get(section)
+    if not isinstance(entries, dict) or not isinstance(entries.get(name), dict):
+        raise EditError(f"there is no {name} below {section} in it")
+    entry: dict[str, Any] = entries[name]
+    return entry
+
+
+def _bare(value: Value) -> Any:
+    if isinstance(value.data, dict):
+        return {key: _bare(item) for key, item in value.data.items()}
+    if isinstance(value.data, tuple):
+        return [_bare(item) for item in value.data]
+    return value.data
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[Keys, Any]]:
+    """What has to be set, by what leads there."""
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(before, dict) and isinstance(value, dict) and before and value:
+            yield from (((key, *keys), inner) for keys, inner in _changes(before, value))
+        elif key not in old or type(before) is not type(value) or before != value:
+            yield (key,), value
+
+
+def _leftovers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Keys]:
+    """What leads to what has to go."""
+    for key, before in old.items():
+        value = new.get(key)
+        if key not in new:
+            yield (key,)
+        elif isinstance(before, dict) and isinstance(value, dict) and value:
+            yield from ((key, *keys) for keys in _leftovers(before, value))
 
 
 def unset(text: str, section: str, name: str, keys: Keys) -> str:

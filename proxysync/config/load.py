@@ -41,14 +41,26 @@ def load(
     """
     sources = source.read(path, root)
     files = tuple(root / each.name for each in sources)
-    return _load(sources, str(path), files, environ, Attachments(root), tags)
+    return _load(sources, str(path), files, Variables(environ), Attachments(root), tags)
 
 
-def load_with(path: Path, changed: Source, environ: Mapping[str, str] = os.environ) -> Config:
-    """As `load`, with other content in one of the files. Raises ConfigError."""
-    sources = tuple(changed if s.name == changed.name else s for s in source.read(path))
-    files = tuple(Path(each.name) for each in sources)
-    return _load(sources, str(path), files, environ, Attachments())
+def load_with(
+    path: Path,
+    changed: Source,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    root: Path = Path(),
+    tags: Sequence[str] = (),
+    hides_secrets: bool = False,
+) -> Config:
+    """As `load`, with other content in one of the files; `hides_secrets` is `Variables.hides`.
+
+    Raises ConfigError.
+    """
+    sources = tuple(changed if s.name == changed.name else s for s in source.read(path, root))
+    files = tuple(root / each.name for each in sources)
+    variables = Variables(environ, hides=hides_secrets)
+    return _load(sources, str(path), files, variables, Attachments(root), tags)
 
 
 def load_text(text: str | bytes, name: str, environ: Mapping[str, str] = os.environ) -> Config:
@@ -59,7 +71,7 @@ def load_text(text: str | bytes, name: str, environ: Mapping[str, str] = os.envi
     content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(content) > source.MAX_BYTES:
         raise source.failure(name, f"is too large: proxysync reads {source.MAX_BYTES} bytes")
-    return _load((Source(name, content),), name, (), environ, Attachments())
+    return _load((Source(name, content),), name, (), Variables(environ), Attachments())
 
 
 def fingerprint(path: Path) -> str | None:
@@ -74,12 +86,11 @@ def _load(
     sources: Sequence[Source],
     whole: str,
     files: tuple[Path, ...],
-    environ: Mapping[str, str],
+    variables: Variables,
     attachments: Attachments,
     tags: Sequence[str] = (),
 ) -> Config:
     problems = Problems()
-    variables = Variables(environ)
     budget = Budget()
     interpolation = Interpolation(variables, budget, problems)
     reader = Reader(interpolation, budget, problems, attachments, tags=tags)

@@ -34,10 +34,14 @@ def how_to_hand_over_secret(name: str) -> str:
 
 
 class Variables:
-    """The variables of one process. Each name is looked up once, so that a file sees one value."""
+    """The variables of one process. Each name is looked up once, so that a file sees one value.
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    With `hides`, a text that says nothing of it stands in the place of every secret.
+    """
+
+    def __init__(self, environ: Mapping[str, str], *, hides: bool = False) -> None:
         self._environ = environ
+        self._hides = hides
         self._found: dict[str, Variable | None] = {}
 
     def get(self, name: str) -> Variable | None:
@@ -46,7 +50,10 @@ class Variables:
         Raises InvalidValue where it is not clear what is meant, or a file cannot be read.
         """
         if name not in self._found:
-            self._found[name] = self._find(name)
+            found = self._find(name)
+            if found is not None and found.secret and self._hides:
+                found = Variable(f"value-of-{name}", secret=True)
+            self._found[name] = found
         return self._found[name]
 
     @property

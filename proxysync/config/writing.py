@@ -51,8 +51,6 @@ def flow(value: Any) -> str:
         return "{" + ", ".join(f"{_scalar(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(flow, value))}]"
-    if isinstance(value, str) and set(value) & set(",[]{}"):
-        return f'"{"".join(_ESCAPES.get(c) or c for c in value)}"'
     return _scalar(value)
 
 
@@ -71,18 +69,18 @@ def _item(start: str, value: Any, indent: str) -> Iterator[str]:
 
 def _list(start: str, items: Sequence[Any], indent: str) -> Iterator[str]:
     if not any(isinstance(item, Mapping) for item in items):
-        flow = f"{start} [{', '.join(map(_scalar, items))}]"
-        if len(flow) <= WIDTH or not items:
-            yield flow
+        line = f"{start} {flow(items)}"
+        if len(line) <= WIDTH or not items:
+            yield line
             return
     yield start
     for item in items:
-        if isinstance(item, Mapping):
+        if isinstance(item, Mapping) and item:
             first, *others = lines_of(item, indent + INDENT)
             yield f"{indent}- {first.lstrip(' ')}"
             yield from others
         else:
-            yield f"{indent}- {_scalar(item)}"
+            yield f"{indent}- {flow(item)}"
 
 
 def _long(start: str, text: str, indent: str) -> Iterator[str]:
@@ -119,6 +117,8 @@ def _code(character: str) -> str:
 def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is None:
+        return "null"
     if not isinstance(value, str):
         return str(value)
     return value if _is_plain(value) else f'"{_within_quotes(value)}"'

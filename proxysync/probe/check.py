@@ -8,6 +8,7 @@ from proxysync.probe.exchange import Exchange
 from proxysync.probe.model import STEPS, Probe, Result, Step, StepName
 from proxysync.probe.outcome import (
     INTERNAL,
+    LOCAL,
     NO_NAME_SERVER,
     NO_RESOLVER,
     TIMED_OUT,
@@ -15,6 +16,7 @@ from proxysync.probe.outcome import (
     Good,
     StepError,
 )
+from proxysync.probe.reach import is_local
 from proxysync.probe.resolver import Found, Resolver, Unresolved, parse_ip
 from proxysync.probe.streams import Dialler
 from proxysync.probe.syntax import check_syntax
@@ -32,14 +34,19 @@ _CONTAINER = (
 )
 
 
-async def check(probe: Probe, names: Resolver | None = None) -> Result:
+async def check(
+    probe: Probe,
+    names: Resolver | None = None,
+    on_step: Callable[[Step], object] = lambda _step: None,
+) -> Result:
     """Runs the steps in order; those after a failure are skipped. Never raises.
 
     A step in `probe.skip` gives no verdict, but what a later step needs of it is done all the
     same, in that step and within its time: without dns, tcp resolves the name; without tcp,
     http connects. With tcp and http skipped nothing is connected to.
 
-    `names` holds the names looked up so far; checks of one round share it.
+    `names` holds the names looked up so far; checks of one round share it. `on_step` hears of each
+    step as it ends.
     """
     visit = _Visit(probe, names or Resolver())
     steps: list[Step] = []
@@ -53,6 +60,7 @@ async def check(probe: Probe, names: Resolver | None = None) -> Result:
             else:
                 steps.append(await visit.step(name))
                 failed = name if steps[-1].status == "fail" else None
+            on_step(steps[-1])
     finally:
         visit.close()
     return Result(failed is None, tuple(steps))
@@ -123,9 +131,21 @@ class _Visit:
     async def _addresses(self) -> Found:
         host = self._probe.upstream.host
         outcome = parse_ip(host) or await self._names.find(host, self._probe.resolver)
-        if isinstance(outcome, Found):
-            return outcome
-        raise _unresolved(self._probe, outcome)
+        if not isinstance(outcome, Found):
+            raise _unresolved(self._probe, outcome)
+        return _without_local(outcome, host) if self._probe.never_local else outcome
+
+
+def _without_local(found: Found, host: str) -> Found:
+    """Those that may be connected to: no other lookup comes between this look and that."""
+    others = tuple(each for each in found.addresses if not is_local(str(each.sockaddr[0])))
+    if others:
+        return Found(others)
+    told = ", ".join(str(address) for address in found.addresses)
+    is_what = "is" if told.strip("[]") == host.strip("[]") else f"is {told},"
+    raise StepError(
+        f"{host} {is_what} local to this machine, and such an address is not connected to", LOCAL
+    )
 
 
 def _unresolved(probe: Probe, outcome: Unresolved) -> StepError:

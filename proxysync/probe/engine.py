@@ -8,6 +8,7 @@ import contextlib
 import resource
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from proxysync.probe.check import check
@@ -25,6 +26,7 @@ small servers let only five wait at a time, and who comes on top of them comes a
 _SPARE_FILES = 32
 
 OnResult = Callable[[int, Result], None]
+OnStep = Callable[[int, Step], None]
 Stop = Callable[[], bool]
 
 
@@ -38,18 +40,19 @@ def probe_many(
     *,
     concurrency: int = CONCURRENCY,
     on_result: OnResult | None = None,
+    on_step: OnStep | None = None,
     stop: Stop | None = None,
 ) -> list[Result]:
     """Checks all upstreams at once; the results stand in the order of `probes`.
 
     Those that lead to one upstream begin one after the other, STAGGER seconds apart. At most
     `concurrency` are under way, fewer if the process may not open so many files. `on_result` hears
-    of each result with its index as it comes; what it raises ends the run. Once `stop` gives true
-    the rest is abandoned within STOP_POLL seconds: such a result is not ok, and its http step says
-    so; `on_result` does not hear of it.
+    of each result with its index as it comes, `on_step` of each step likewise; what they raise ends
+    the run. Once `stop` gives true the rest is abandoned within STOP_POLL seconds: such a result is
+    not ok, and its http step says so; `on_result` does not hear of it.
     """
     at_once, names_at_once = limits(concurrency)
-    run = _Run(probes, on_result)
+    run = _Run(probes, on_result, on_step)
     asyncio.run(run.all(at_once, names_at_once, stop))
     return run.results
 
@@ -62,9 +65,12 @@ def limits(concurrency: int = CONCURRENCY) -> tuple[int, int]:
 
 
 class _Run:
-    def __init__(self, probes: Sequence[Probe], on_result: OnResult | None) -> None:
+    def __init__(
+        self, probes: Sequence[Probe], on_result: OnResult | None, on_step: OnStep | None
+    ) -> None:
         self._todo = iter(zip(range(len(probes)), probes, _pauses(probes), strict=True))
         self._on_result = on_result
+        self._on_step: OnStep = on_step or (lambda _index, _step: None)
         self._start = 0.0
         self.results = [_stopped()] * len(probes)
 
@@ -87,7 +93,7 @@ class _Run:
         loop = asyncio.get_running_loop()
         for index, probe, pause in self._todo:
             await asyncio.sleep(self._start + pause - loop.time())
-            result = await check(probe, names)
+            result = await check(probe, names, partial(self._on_step, index))
             self.results[index] = result
             if self._on_result:
                 self._on_result(index, result)

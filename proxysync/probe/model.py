@@ -66,6 +66,7 @@ class Probe:
     500 is good) and `expect_text` is how to print that (`200-399`). `skip` names steps to leave
     out. Timeouts are in seconds and cover their whole step. `resolver` is a name server
     (`127.0.0.1:5353`, or an address alone) that is asked in the system's stead.
+    With `never_local`, no address is connected to that `probe.reach.is_local` knows.
     `resolved_at_start` marks the upstream of a location or a stream: nginx resolves its name when
     it starts, and does not start without.
     """
@@ -80,3 +81,4 @@ class Probe:
     host_header: str | None = None
     resolver: str | None = None
     resolved_at_start: bool = False
+    never_local: bool = False

@@ -25,6 +25,10 @@ NOT_HTTP = "Service on port {port} does not speak HTTP. Check if the port is cor
 NO_ANSWER = "Service closed the connection without an answer. Check its log and the port."
 HEADERS_TOO_BIG = "Service sends more headers than nginx takes. Check what it answers."
 NEEDS_SNI = "Add `proxy_ssl_server_name on;` to advanced_config, or nginx cannot connect."
+LOCAL = (
+    "Name an address in the network. With PROXYSYNC_API_VALIDATE_LOCAL=1 the API connects to local "
+    "ones, too."
+)
 STOPPED = "Nothing is known about this upstream yet. Run the check again."
 INTERNAL = "This is a fault of proxysync, not of the upstream. Please report it."
 

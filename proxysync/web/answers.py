@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self
 
 from starlette.requests import Request
@@ -14,6 +15,13 @@ from proxysync.model.errors import ProxysyncError
 JSON = "application/json"
 STATUS = {"run.unknown": 404, "config.invalid": 409, "state.error": 503, "git.no_checkout": 503}
 """By the code of an error. All else that a use case raises is about what was asked for."""
+
+
+class RequestError(ProxysyncError):
+    """A request that is not done; `status` and `headers` are those of its answer."""
+
+    status = 400
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -46,13 +54,19 @@ def error(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """`{"error": {"code": …, "message": …, "hint": …}}`."""
-    value = {"error": {"code": code, "message": message, "hint": hint}}
+    value = error_json(code, message, hint)
     content = json.dumps(value, ensure_ascii=False).encode(errors="replace")
     sent = {"Cache-Control": "no-store", **(headers or {})}
     return Response(content, status, media_type=JSON, headers=sent)
 
 
+def error_json(code: str, message: str, hint: str | None) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "hint": hint}}
+
+
 def of_error(found: ProxysyncError) -> Response:
     """The same for what a use case raised."""
+    if isinstance(found, RequestError):
+        return error(found.status, found.code, found.message, found.hint, found.headers)
     status = STATUS.get(found.code, 503 if found.code.startswith("npm.") else 400)
     return error(status, found.code, found.message, found.hint)

@@ -10,10 +10,19 @@ from proxysync.model.errors import ProxysyncError
 from proxysync.model.redact import redact_text
 from proxysync.web.answers import error, of_error
 from proxysync.web.context import Context
-from proxysync.web.endpoints import badges, liveness, log, metrics, plan, resources, stream
+from proxysync.web.endpoints import (
+    badges,
+    liveness,
+    log,
+    metrics,
+    plan,
+    resources,
+    stream,
+    validation,
+)
 from proxysync.web.guard import Guard
 
-ENDPOINTS = (resources, plan, log, stream, liveness, metrics, badges)
+ENDPOINTS = (validation, resources, plan, log, stream, liveness, metrics, badges)
 
 
 def application(context: Context) -> ASGIApp:

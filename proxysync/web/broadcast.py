@@ -1,16 +1,15 @@
 """Live events for any number of listeners: each event is made into bytes once, for all of them."""
 
 import asyncio
-import json
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from proxysync.model.event import Event
 from proxysync.store.query import EventQuery
+from proxysync.web.server_sent import message
 
 PACE = 0.1
 """Seconds for which events are gathered, so that a burst of them wakes each listener seldom."""
@@ -32,16 +31,6 @@ class Frame:
 
 def frame(event: Event) -> Frame:
     return Frame(event, message(event.to_json(), number=event.id))
-
-
-def message(
-    data: Mapping[str, Any], *, kind: str | None = None, number: int | None = None
-) -> bytes:
-    """One message of a stream of server-sent events; JSON has no line ends of its own."""
-    lines = [f"id: {number}"] if number is not None else []
-    lines += [f"event: {kind}"] if kind else []
-    lines.append(f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}")
-    return "\n".join([*lines, "", ""]).encode(errors="replace")
 
 
 class Listener:

@@ -1,23 +1,22 @@
 """Events as they happen: `events --follow` as server-sent events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from proxysync.app.events import EventsAfter, events_after
 from proxysync.store.database import StateError
 from proxysync.store.query import LARGEST_ID, EventQuery
 from proxysync.web.answers import error
-from proxysync.web.broadcast import Broadcast, frame, message, reset
+from proxysync.web.broadcast import Broadcast, frame, reset
 from proxysync.web.context import Context
 from proxysync.web.parameters import FILTERS, event_query, number
+from proxysync.web.server_sent import HEADERS, EventStream, message
 
 HEARTBEAT = 15.0
 """Seconds without an event after which a comment says that the connection lives."""
@@ -32,9 +31,6 @@ CATCH_UP = 500
 
 READERS = 2
 """Listeners that may read the log at a time, so that it stays free for the daemon."""
-
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-"""The second keeps an nginx in between from collecting events before it hands them on."""
 
 
 def routes(context: Context) -> list[Route]:
@@ -65,20 +61,6 @@ def routes(context: Context) -> list[Route]:
         return EventStream(_sent(broadcast, query, partial(read, query), after))
 
     return [Route("/api/events/stream", stream)]
-
-
-class EventStream(StreamingResponse):
-    """Server-sent events; whoever listens is let go in the moment that the connection ends."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, sent: AsyncGenerator[bytes]) -> None:
-        super().__init__(sent, headers=HEADERS)
-        self._sent = sent
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self._sent):
-            await super().__call__(scope, receive, send)
 
 
 async def _sent(

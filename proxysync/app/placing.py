@@ -1,0 +1,89 @@
+"""Where in the file an entry stands or is to stand, and the edit that brings it there."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from proxysync.config import edit as text_edit
+from proxysync.config import source
+from proxysync.config.edit import EditError
+from proxysync.config.models import Config
+from proxysync.kinds import KINDS
+from proxysync.model import Key
+from proxysync.model.errors import ProxysyncError
+
+UTF8_MARK = "\ufeff"
+
+Change = Callable[[str], str]
+"""From the text of a file to the one that is meant."""
+
+
+class EntryError(ProxysyncError):
+    """There is such an entry already, or there is none."""
+
+    def __init__(self, key: Key, *, exists: bool) -> None:
+        noun = KINDS[key.kind].noun
+        there = f"there is a {noun} named {key.name} already"
+        super().__init__(there if exists else f"there is no {noun} named {key.name}")
+        self.code = "entry.exists" if exists else "entry.unknown"
+
+
+class OutdatedError(ProxysyncError):
+    """The file is not the one that an edit was meant for."""
+
+    code = "file.changed"
+
+
+def has(config: Config, key: Key) -> bool:
+    return any(resource.key == key for resource in config.resources)
+
+
+def file_for(key: Key, config: Config, path: Path, root: Path = Path()) -> Path:
+    """The file that an entry stands in, as messages call it.
+
+    For a new one it is the one with most entries of its kind; where there is none, one that has
+    its section, or else the first.
+    """
+    found = [r.source.file for r in config.resources if r.key == key]
+    alike = found or [r.source.file for r in config.resources if r.key.kind == key.kind]
+    if alike:
+        return Path(max(alike, key=alike.count))
+    start = f"\n{KINDS[key.kind].section}:".encode()
+    sources = source.read(path, root)
+    sections = [each.name for each in sources if start in b"\n" + each.content]
+    return Path(sections[0] if sections else sources[0].name)
+
+
+def content_of(file: Path, path: Path, root: Path = Path()) -> bytes:
+    """What is in one of the files of `path`."""
+    return next(each.content for each in source.read(path, root) if each.name == str(file))
+
+
+def untagged(tags: Sequence[str]) -> tuple[str, str]:
+    """What is wrong with an entry that has none of the tags for this NPM, and what to do."""
+    told = ", ".join(tags)
+    return f"has none of {told}: this NPM would not get it", f"Give it `tags: [{tags[0]}]`."
+
+
+def with_fields(key: Key, fields: Mapping[str, Any], *, new: bool) -> Change:
+    """The edit after which the entry has exactly these fields. It raises EditError."""
+    section = KINDS[key.kind].section
+
+    def change(text: str) -> str:
+        edit = text_edit.add if new else text_edit.replace
+        after = edit(text, section, key.name, fields)
+        try:
+            found = text_edit.read(after, section, key.name)
+        except EditError:
+            return after  # loading says what is wrong with it
+        # What is equal in Python may be another thing in a file: 1, 1.0 and true.
+        if json.dumps(found, sort_keys=True) != json.dumps(fields, sort_keys=True):
+            raise EditError(
+                f"{key.name} cannot be written as it is meant: an alias or a merge stands there, "
+                "or a number that YAML knows in another way",
+                hint="Edit the file by hand.",
+            )
+        return after
+
+    return change
