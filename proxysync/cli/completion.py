@@ -2,6 +2,7 @@
 
 bash:  proxysync completion bash > ~/.local/share/bash-completion/completions/proxysync
 zsh:   proxysync completion zsh > "${fpath[1]}/_proxysync"
+fish:  proxysync completion fish > ~/.config/fish/completions/proxysync.fish
 """
 
 import argparse
@@ -12,7 +13,7 @@ from proxysync.cli.main import build_parser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"))
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ COMMANDS = {
     "resume": "let the daemon go on after a pause or a rollback",
     "doctor": "check everything around it, and say what to do",
     "schema": "print the JSON Schema of the file, for editors",
-    "completion": "print a completion script for bash, zsh or tcsh",
+    "completion": "print a completion script for bash, zsh, fish or tcsh",
     "demo": "watch it all at work on a built-in sandbox, no NPM needed",
 }
 """Their names, which are those of the modules beside this one, and what they do."""

@@ -231,7 +231,7 @@ def _reason(draft: Draft, match: Match, last: Fields | None) -> str:
 
 
 def _undone(draft: Draft) -> str:
-    """What somebody did in NPM and is put back, in one line; long texts by their name only."""
+    """What somebody did in NPM and is to be put back, in one line; long texts by name only."""
     fields = differences(draft.have, draft.want)
     told = [
         name
@@ -241,7 +241,7 @@ def _undone(draft: Draft) -> str:
     ]
     if MARKER_FIELD in draft.undoes:
         told.append("the marker of proxysync")
-    return f"drift undone: {', '.join(told)}"
+    return f"undoes drift: {', '.join(told)}"
 
 
 def _undoes(have: Fields, target: Fields, last: Fields | None, *, lost: bool) -> frozenset[str]:

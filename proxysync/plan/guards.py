@@ -7,6 +7,7 @@ from proxysync.model import Applied, Key, Live
 from proxysync.plan.match import Matching, same_host
 from proxysync.plan.model import Change
 from proxysync.plan.policy import Policy
+from proxysync.values.limits import DeleteLimit
 
 
 def refusal(
@@ -155,6 +156,11 @@ def _verb(changes: Sequence[Change]) -> str:
     if deletes == len(changes):
         return "delete"
     return "delete or disable" if deletes else "disable"
+
+
+def is_too_much(number: int, managed: int, limit: DeleteLimit) -> bool:
+    """Whether so many of the managed hosts may not go at once without a person's word."""
+    return _exceeds(number, limit.of(managed), managed)
 
 
 def _exceeds(number: int, allowed: int, total: int) -> bool:

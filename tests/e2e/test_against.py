@@ -136,6 +136,20 @@ def test_entries_come_go_and_are_renamed_and_settings_change(alone: World) -> No
     assert "- max_delete: 30%\n+ max_delete: 3\n" in markdown
 
 
+def test_max_delete_is_thought_of_though_nobody_asks_npm(alone: World) -> None:
+    edit(
+        alone,
+        ("  parked: {domains: [parked.example.com]}", "  hub: {domains: [parked.example.com]}"),
+        ("{domains: [blog.example.com], ", "{domains: [blog.example.com], enabled: false, "),
+    )
+    words = ("plan", "--against", "HEAD")
+    assert "max_delete" not in alone.call(*words).err
+    edit(alone, ("    websockets: ${WEBSOCKETS}\n", "    enabled: false\n"))
+    done = alone.call(*words)
+    assert done.code == 0
+    assert "this takes down 2 of the 5 hosts of HEAD, and max_delete is 30%" in done.err
+
+
 def test_a_variable_is_shown_as_its_value_and_a_secret_never(alone: World) -> None:
     env = {
         "PROXYSYNC_VAR_PORT": "8096",

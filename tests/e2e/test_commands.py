@@ -1,6 +1,8 @@
 """The command line: what it says when something is wrong, and what scripts rely on."""
 
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -187,9 +189,26 @@ def test_a_damaged_state_is_set_aside_said_and_rebuilt(one: World) -> None:
     one.assert_in_sync()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_there_is_completion(small_world: World, shell: str) -> None:
     assert "proxysync" in small_world.call("completion", shell).out
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_commands_flags_and_values(small_world: World) -> None:
+    script = small_world.folder / "proxysync.fish"
+    script.write_text(small_world.call("completion", "fish").out)
+    asked = ("proxysync hist", "proxysync plan --agai", "proxysync events --severity w")
+    lines = [f"source {script}", *(f"complete -C '{words}'" for words in asked)]
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", "\n".join(lines)],
+        env={**small_world.env, "HOME": str(small_world.folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    assert said == ["history", "--against", "warn"]
 
 
 @pytest.mark.parametrize(

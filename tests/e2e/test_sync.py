@@ -289,7 +289,7 @@ def test_a_foreign_change_of_a_host_is_drift_and_is_put_right(
     plan = world.plan()
     assert plan["summary"]["drift"] == 1
     assert plan["changes"][0]["drift"] is True
-    assert plan["changes"][0]["reason"].startswith("drift undone: ")
+    assert plan["changes"][0]["reason"].startswith("undoes drift: ")
     world.apply()
     assert world.npm.host("one")["forward_port"] == services[0].port
     world.assert_in_sync()

@@ -61,7 +61,7 @@ def test_a_change_in_npm_is_drift_and_put_back() -> None:
     change = only(
         make_plan([want("media")], npm(live(3, "media", forward_port=1)), [row("media", 3)], FIX)
     )
-    assert (change.reason, change.drift) == ("drift undone: forward_port 1 -> 8096", True)
+    assert (change.reason, change.drift) == ("undoes drift: forward_port 1 -> 8096", True)
     assert change.fields == {"forward_port": FieldChange(1, 8096)}
     assert change.target == fields("media.example.com")
 
@@ -70,7 +70,7 @@ def test_what_was_undone_is_told_with_old_and_new_but_long_texts_by_name() -> No
     host = live(3, "media", "a.x", advanced_config="line\nline", enabled=False)
     change = only(make_plan([want("media")], npm(host), [row("media", 3)], FIX))
     assert change.reason == (
-        'drift undone: domain_names ["a.x"] -> ["media.example.com"], advanced_config, '
+        'undoes drift: domain_names ["a.x"] -> ["media.example.com"], advanced_config, '
         "enabled false -> true"
     )
 
@@ -149,7 +149,7 @@ def test_a_host_that_was_adopted_as_it_is_gets_a_marker_with_its_next_write_only
     assert (changed.reason, changed.drift) == ("changed in the file", False)
     moved = only(make_plan([want("media")], npm(replace(host, fields=fields(
         "media.example.com", forward_port=1))), rows, FIX))  # fmt: skip
-    assert moved.reason == "drift undone: forward_port 1 -> 8096"
+    assert moved.reason == "undoes drift: forward_port 1 -> 8096"
     assert moved.undoes == {"forward_port"}
 
 
@@ -370,7 +370,7 @@ def test_a_new_entry_gets_none_of_two_hosts_that_carry_one_name() -> None:
 def test_of_two_rows_for_one_host_the_one_in_the_file_counts() -> None:
     rows = [row(name, 3, "a.x", writer="ours") for name in ("a-old", "media")]
     change = only(make_plan([want("media", "a.x")], npm(live(3, None, "a.x")), rows, FIX))
-    assert (change.action, change.reason) == ("update", "drift undone: the marker of proxysync")
+    assert (change.action, change.reason) == ("update", "undoes drift: the marker of proxysync")
 
 
 def test_under_report_a_renamed_key_still_reaches_npm() -> None:

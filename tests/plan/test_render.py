@@ -146,6 +146,7 @@ def test_a_refusal_stands_first() -> None:
     assert heading == "<!-- proxysync plan -->\n## proxysync plan"
     assert refused.startswith("<p><strong>Refused, nothing will be changed:</strong>")
     assert "--max-delete 100%" in to_json(plan)["refused"]
+    assert text(plan).endswith("Refused, as said above: nothing will be changed.")
 
 
 def test_a_switch_that_a_new_host_has_off_is_shown_when_that_is_unusual() -> None:
@@ -380,3 +381,4 @@ def test_what_cannot_be_made_comes_first_and_what_goes_last_in_one_line() -> Non
     heads = [line[0] for line in text(plan).splitlines() if line and line[0] in "!+-~>"]
     assert heads == ["!", "+", "-"]
     assert "- gone #1 (gone.x): left the file\n\n" in text(plan)
+    assert text(plan).count("\n\n") == 1

@@ -52,14 +52,21 @@ def to_text(
         parts += [*settings_lines(plan, mask, colour=colour), ""]
     for change in in_order_of_concern(plan):
         lines = change_lines(change, label(change.key), colour=colour, mask=mask, named=named)
-        parts += [*lines, ""]
+        parts += lines
     hint = how_to_adopt(plan)
+    parts.append("")
     end = [compared(plan)] if plan.against is not None else []
     return "\n".join([*parts, *notes, *([hint] if hint else []), total(plan), *end])
 
 
 def total(plan: Plan) -> str:
     """The last line: what will be done, and what will not."""
+    if plan.refused is not None:
+        return f"{_counts(plan)} Refused, as said above: nothing will be changed."
+    return _counts(plan)
+
+
+def _counts(plan: Plan) -> str:
     summary = plan.summary
     adopt = f", {summary['adopt']} to adopt" if summary["adopt"] else ""
     release = f", {summary['release']} to release" if "release" in summary else ""
