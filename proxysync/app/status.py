@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from proxysync.config.models import Config
@@ -16,6 +16,7 @@ from proxysync.model.health import EdgeState, HealthState
 from proxysync.plan.adoption import advice
 from proxysync.plan.match import call, same_host
 from proxysync.plan.model import Change, Plan
+from proxysync.store.edges import HINT as EDGE_HINT
 from proxysync.store.health import HealthStore
 from proxysync.store.state import BlockedEntry, State
 
@@ -94,11 +95,13 @@ class EntryStatus:
             "health_detail": health.detail,
             "health_hint": health.hint,
             "checked_at": _text(health.checked_at),
+            "health_valid_until": _text(valid_until(self)),
             "latency_ms": health.latency_ms,
             "stale": health.stale,
             "edge": self.edge.status,
             "edge_since": _text(self.edge.since),
             "edge_detail": self.edge.detail,
+            "edge_hint": EDGE_HINT if self.edge.status == "not_served" else None,
             "edge_checked_at": _text(self.edge.checked_at),
             "watched": self.interval is not None,
             "uptime": {label: uptime.share for label, uptime in self.uptime.items()},
@@ -267,12 +270,18 @@ def with_health(
     return [checked(e, e.key) if e.managed and e.key else e for e in entries]
 
 
-def overdue(entry: EntryStatus, now: datetime) -> bool:
-    """Whether what is known of its health is too old to rely on: no daemon runs, say."""
+def valid_until(entry: EntryStatus) -> datetime | None:
+    """When what is known of its health gets too old to rely on; None where nothing is known."""
     checked = entry.health.checked_at
     if checked is None or entry.interval is None:
-        return False
-    return (now - checked).total_seconds() > 2 * entry.interval + LEEWAY
+        return None
+    return checked + timedelta(seconds=2 * entry.interval + LEEWAY)
+
+
+def overdue(entry: EntryStatus, now: datetime) -> bool:
+    """Whether what is known of its health is too old to rely on: no daemon runs, say."""
+    until = valid_until(entry)
+    return until is not None and now > until
 
 
 def _text(moment: datetime | None) -> str | None:

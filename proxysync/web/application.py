@@ -12,9 +12,11 @@ from proxysync.web.answers import error, of_error
 from proxysync.web.context import Context
 from proxysync.web.endpoints import (
     badges,
+    health,
     liveness,
     log,
     metrics,
+    page,
     plan,
     resources,
     stream,
@@ -22,7 +24,18 @@ from proxysync.web.endpoints import (
 )
 from proxysync.web.guard import Guard
 
-ENDPOINTS = (validation, resources, plan, log, stream, liveness, metrics, badges)
+ENDPOINTS = (
+    validation,
+    resources,
+    health,
+    plan,
+    log,
+    stream,
+    liveness,
+    metrics,
+    badges,
+    page,
+)
 
 
 def application(context: Context) -> ASGIApp:

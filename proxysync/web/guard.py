@@ -16,8 +16,11 @@ from proxysync.web.answers import error
 MAX_BODY = 256 * 1024
 """Bytes; an entry is a fraction of that."""
 
-OPEN = frozenset(("/healthz",))
-"""Paths that want no token."""
+OPEN = frozenset(("/healthz", "/"))
+"""Paths that want no token. The page holds nothing by itself: it asks for the token."""
+
+FILES = "/static/"
+"""The same for all below it."""
 
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -69,7 +72,7 @@ class Guard:
                 f'proxysync does not go by the name "{host[:100]}"',
                 f"Add it to {HOSTS} if it is meant.",
             )
-        if scope["path"] in OPEN:
+        if scope["path"] in OPEN or scope["path"].startswith(FILES):
             return None
         if not self._knows_token(headers):
             return error(

@@ -1,0 +1,72 @@
+// @ts-check
+/** What is in NPM and not ours. */
+import { fill, h, short } from "./dom.js";
+import { count, isForeign, KIND } from "./words.js";
+
+/** @returns {import("./router.js").View} */
+export function foreignPage() {
+  const summary = h("p", { class: "summary" });
+  const place = h("div", null);
+  const element = h(
+    "div",
+    { class: "page" },
+    h("h1", { tabindex: "-1" }, "Foreign hosts"),
+    summary,
+    place,
+  );
+  const note =
+    "They are in NPM, and no entry of the file stands for them. proxysync never touches them; `proxysync adopt NAME` takes over what an entry holds the domains of.";
+
+  /** @param {import("./store.js").Store} store */
+  function update(store) {
+    if (!store.readAt) return;
+    const found = store.entries.filter(isForeign);
+    summary.textContent = found.length
+      ? `${count(found.length, "object")} in NPM ${found.length === 1 ? "is" : "are"} not ours. ${note}`
+      : "Everything in NPM is ours, as far as the account sees it.";
+    const heads = ["Kind", "Number", "Domains", "Leads to", "Enabled", "Whose"];
+    fill(
+      place,
+      found.length > 0 &&
+        h(
+          "table",
+          { class: "table" },
+          h(
+            "thead",
+            null,
+            h(
+              "tr",
+              null,
+              heads.map((head) => h("th", { scope: "col" }, head)),
+            ),
+          ),
+          h(
+            "tbody",
+            null,
+            found.map((entry) => row(entry, heads)),
+          ),
+        ),
+    );
+  }
+  return { element, title: "Foreign hosts", update };
+}
+
+/** @param {import("./api.js").Entry} entry @param {string[]} heads */
+function row(entry, heads) {
+  const owner = /^foreign \((.*)\)$/s.exec(entry.sync)?.[1];
+  const cells = [
+    KIND[entry.kind] || entry.kind,
+    `#${entry.npm_id}`,
+    entry.domains.length
+      ? entry.domains.map((domain, index) => [index ? ", " : "", short(domain, 80)])
+      : "–",
+    entry.upstream ? short(entry.upstream, 80) : entry.holder || "–",
+    entry.enabled ? "yes" : "no",
+    owner ? ["another proxysync: ", short(owner, 60)] : "nobody's",
+  ];
+  return h(
+    "tr",
+    null,
+    cells.map((cell, index) => h("td", { "data-head": heads[index] }, cell)),
+  );
+}
