@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
@@ -18,6 +19,9 @@ from proxysync.sandbox import Sandbox
 
 IDENTITY = "admin@example.com"
 SECRET = "changeme"  # noqa: S105 - of a sandbox that lives for a minute
+EXTRA = ("prometheus_client", "starlette", "uvicorn")
+"""What the API needs beside proxysync itself: the extra `web`."""
+
 GIVE_UP_AFTER = 30.0
 """Seconds that a step may take before the demo gives up."""
 
@@ -70,11 +74,14 @@ class Demo:
         self.show(done.stdout + done.stderr)
 
     @contextmanager
-    def daemon(self) -> Iterator["subprocess.Popen[bytes]"]:
-        """`proxysync run` in the background, ended by SIGTERM."""
+    def daemon(self, *, listen: bool) -> Iterator["subprocess.Popen[bytes]"]:
+        """`proxysync run` in the background, ended by SIGTERM; with `listen` it serves the page."""
+        api = {"PROXYSYNC_LISTEN": "127.0.0.1:0"} if listen else {}
         with self._log.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "proxysync", "run"], env=self.environment, stderr=log
+                [sys.executable, "-m", "proxysync", "run"],
+                env={**self.environment, **api},
+                stderr=log,
             )
             try:
                 yield process
@@ -97,6 +104,12 @@ class Demo:
                 )
             time.sleep(0.05)
         self.say(f"  ✓ http://{domain}/ answers “{page}” ({time.monotonic() - begin:.1f} s)")
+
+    @property
+    def address(self) -> str | None:
+        """Where the page is, once the daemon serves it."""
+        event = self._find_event("daemon.listening", None, None)
+        return event["data"]["address"] if event else None
 
     def until_event(self, word: str, name: str | None = None, to: str | None = None) -> None:
         """Waits until the daemon has recorded such an event, and shows it."""
@@ -154,7 +167,12 @@ def _tell(demo: Demo, services: dict[str, DemoService], *, keep: bool) -> None:
     demo.run("plan")
 
     demo.title("The daemon makes NPM match the file")
-    with demo.daemon() as process:
+    listens = keep and all(map(find_spec, EXTRA))
+    with demo.daemon(listen=listens) as process:
+        if listens:
+            demo.until_event("daemon.listening")
+        elif keep:
+            demo.say("  There is a page, too, with: pip install 'proxysync[web]'")
         demo.until("blog.example.test", "hello from blog")
         demo.until("wiki.example.test", "hello from wiki")
 
@@ -210,6 +228,8 @@ def _tell_of_trouble(demo: Demo, services: Mapping[str, DemoService]) -> None:
 def _stay(demo: Demo) -> None:
     demo.title("It keeps running; Ctrl-C ends it. In another terminal:")
     names = [name for name in demo.environment if name.startswith("PROXYSYNC_")]
+    if demo.address:
+        demo.show(f"# the page: {demo.address}/")
     demo.show("\n".join(f"export {name}={demo.environment[name]}" for name in names))
     demo.show(f"$EDITOR {demo.file}")
     demo.show(f"curl -H 'Host: blog.example.test' {demo.npm.sites_url}")
