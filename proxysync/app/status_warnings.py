@@ -70,7 +70,7 @@ def of_repository(place: Place | None) -> list[StatusWarning]:
 def of_file(error: ConfigError, database: Database | None, folder: Path) -> StatusWarning:
     """What is wrong with the file, since when, and what holds meanwhile."""
     first, since = str(error.problems[0]), _invalid_since(database) if database else None
-    moment = f" since {since.astimezone():%Y-%m-%d %H:%M}" if since else ""
+    moment = f" since {clock.local(since)}" if since else ""
     number = len(error.problems)
     count = "an error" if number == 1 else f"{number} errors, the first"
     runs = daemon_pid(folder) is not None

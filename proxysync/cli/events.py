@@ -17,7 +17,7 @@ from proxysync.app.events import events, follow, parse_since
 from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_format
 from proxysync.cli.terminal import safe
-from proxysync.model.clock import from_text
+from proxysync.model.clock import from_text, local
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.event import SEVERITIES, SOURCES, Event
 from proxysync.model.palette import SEVERITIES as COLOURS
@@ -128,11 +128,10 @@ def _print(found: Sequence[Event], style: str) -> None:
 
 
 def _text(event: Event, *, on: bool) -> str:
-    local = from_text(event.ts).astimezone()
     colour = COLOURS[event.severity]
     return "  ".join(
         (
-            paint(f"{local:%Y-%m-%d %H:%M:%S}", "dim", on=on),
+            paint(local(from_text(event.ts)), "dim", on=on),
             paint(event.severity.ljust(5), colour, on=on),
             event.source.ljust(10),
             safe(event.key.name if event.key else "-").ljust(16),

@@ -14,6 +14,7 @@ from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_format, whole_number
 from proxysync.cli.table import Cell, table
 from proxysync.model import Key, label_among
+from proxysync.model.clock import from_text, local
 
 HEADS = ("ID", "STARTED", "WHY", "OUTCOME", "CHANGES")
 SHRINK = {"OUTCOME": 16, "CHANGES": 16}
@@ -64,7 +65,17 @@ def _row(run: AppliedRun, label: Callable[[Key], str], *, with_commit: bool) -> 
     """`with_commit` where a run has one: then there is a column for it."""
     outcome, what = run.outcome or "interrupted", _what(run.changes, label)
     commit = [(run.commit or NO_COMMIT)[:SHOWN]] if with_commit else []
-    return [Cell(text) for text in (str(run.id), run.started, *commit, run.trigger, outcome, what)]
+    return [
+        Cell(text)
+        for text in (
+            str(run.id),
+            local(from_text(run.started)),
+            *commit,
+            run.trigger,
+            outcome,
+            what,
+        )
+    ]
 
 
 def _what(changes: Sequence[AppliedChange], label: Callable[[Key], str], most: int = 4) -> str:

@@ -7,6 +7,7 @@ from proxysync.app.history_run import RunDetails, run_details
 from proxysync.cli import terminal
 from proxysync.cli.terminal import safe
 from proxysync.model import label_among
+from proxysync.model.clock import from_text, local
 from proxysync.model.palette import paint
 
 
@@ -23,7 +24,8 @@ def show(state_dir: Path, run_id: int, style: str) -> int:
 def _text(found: RunDetails) -> str:
     run, on = found.run, terminal.colours(sys.stdout)
     label = label_among(change.key for change in run.changes)
-    head = f"run {run.id}, {run.started}, {run.trigger}: {run.outcome or 'interrupted'}"
+    began, outcome = local(from_text(run.started)), run.outcome or "interrupted"
+    head = f"run {run.id}, {began}, {run.trigger}: {outcome}"
     lines = [safe(head), *([f"commit {run.commit}"] if run.commit else [])]
     for index, change in enumerate(run.changes):
         ended = "" if change.outcome == "done" else f" ({change.outcome or 'interrupted'})"

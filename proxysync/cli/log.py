@@ -1,16 +1,19 @@
-"""The daemon's log: each event, for people on a terminal and as JSON elsewhere."""
+"""The daemon's log: each event, for people on a terminal, elsewhere as a line of events.jsonl."""
 
+import json
 import logging
 import os
 import select
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from proxysync.cli.terminal import colours
-from proxysync.model.event import Event
+from proxysync.model import clock
+from proxysync.model.event import UNRECORDED, Event
 from proxysync.model.text import clean, without_commands
 from proxysync.store.bus import Bus, Gap, Subscription
 
@@ -32,7 +35,7 @@ def printed(bus: Bus) -> Iterator[None]:
     logging.getLogger("watchdog").addHandler(logging.NullHandler())
     subscription = bus.subscribe(WAITING)
     thread = threading.Thread(
-        target=_print, args=(subscription, _logger()), name="log", daemon=True
+        target=_print, args=(subscription, _teller()), name="log", daemon=True
     )
     thread.start()
     try:
@@ -45,47 +48,53 @@ def printed(bus: Bus) -> Iterator[None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def _print(subscription: Subscription, log: Any) -> None:
+def _print(subscription: Subscription, tell: Callable[[Event], object]) -> None:
     for item in subscription:
         with suppress(Exception):  # the reader has gone or the disk is full: work goes on
-            if isinstance(item, Gap):
-                log.warning(
-                    f"{item.missed} events dropped: the log reader is too slow",
-                    source="daemon",
-                    code="log.gap",
-                    hint="`proxysync events` shows them.",
-                )
-            else:
-                _print_event(item, log)
+            tell(_of_gap(item) if isinstance(item, Gap) else item)
 
 
-def _print_event(event: Event, log: Any) -> None:
-    level = {"info": log.info, "warn": log.warning, "error": log.error}[event.severity]
-    fields: dict[str, Any] = {"source": event.source, "code": event.event}
-    if event.id >= 0:
-        fields["id"] = event.id
-    if event.key:
-        fields |= {"kind": event.key.kind, "name": clean(event.key.name)}
-    if event.data.get("hint"):
-        fields["hint"] = clean(str(event.data["hint"]))
-    level(without_commands(clean(event.message)), **fields)
+def _of_gap(gap: Gap) -> Event:
+    message = f"{gap.missed} events dropped: the log reader is too slow"
+    hint = {"hint": "`proxysync events` shows them."}
+    ts = clock.to_text(clock.now())
+    return Event(UNRECORDED, ts, "warn", "daemon", "log.gap", None, message, hint)
 
 
-def _logger() -> Any:
+def _teller() -> Callable[[Event], object]:
+    """What prints an event on stderr."""
+    lines = _Lines(sys.stderr.fileno())
+    return _for_people(lines) if sys.stderr.isatty() else partial(_as_json, lines)
+
+
+def _as_json(lines: "_Lines", event: Event) -> None:
+    """As a line of events.jsonl, and of `events --follow --format json`."""
+    line = json.dumps(event.to_json(), ensure_ascii=False)
+    lines.info(line if clean(line) == line else json.dumps(event.to_json()))
+
+
+def _for_people(lines: "_Lines") -> Callable[[Event], object]:
     import structlog  # noqa: PLC0415 - 0.2 s in which a signal must not kill
 
-    processors: list[Any] = [structlog.processors.add_log_level]
-    if sys.stderr.isatty():
-        processors += [
-            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-            structlog.dev.ConsoleRenderer(colors=colours(sys.stderr), pad_event_to=60),
-        ]
-    else:
-        processors += [
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ]
-    return structlog.wrap_logger(_Lines(sys.stderr.fileno()), processors=processors)
+    processors: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.dev.ConsoleRenderer(colors=colours(sys.stderr), pad_event_to=60),
+    ]
+    log = structlog.wrap_logger(lines, processors=processors)
+
+    def tell(event: Event) -> None:
+        level = {"info": log.info, "warn": log.warning, "error": log.error}[event.severity]
+        fields: dict[str, Any] = {"source": event.source, "code": event.event}
+        if event.id >= 0:
+            fields["id"] = event.id
+        if event.key:
+            fields |= {"kind": event.key.kind, "name": clean(event.key.name)}
+        if event.data.get("hint"):
+            fields["hint"] = clean(str(event.data["hint"]))
+        level(without_commands(clean(event.message)), **fields)
+
+    return tell
 
 
 class _Lines:

@@ -14,7 +14,7 @@ from proxysync.cli.table import KEEP_ALL, Cell, width_of
 from proxysync.cli.table import table as table_of
 from proxysync.cli.terminal import colours, safe
 from proxysync.model import Key, label_among
-from proxysync.model.clock import in_words
+from proxysync.model.clock import from_text, in_words, local
 from proxysync.model.palette import SEVERITIES, paint
 from proxysync.model.text import entries as count_of
 from proxysync.store.edges import HINT as EDGE_HINT
@@ -99,10 +99,9 @@ def details(entry: EntryStatus, now: datetime) -> str:
         "Last changes:" if entry.changes else "No changes yet.",
     ]
     for event in entry.changes or ():
-        moment = datetime.fromisoformat(event.ts).astimezone()
         colour = SEVERITIES[event.severity]
         first = safe(event.message.partition("\n")[0])
-        lines.append(f"  {moment:%Y-%m-%d %H:%M:%S}  {paint('●', colour, on=on)} {first}")
+        lines.append(f"  {local(from_text(event.ts))}  {paint('●', colour, on=on)} {first}")
     return "\n".join(lines)
 
 
@@ -202,7 +201,7 @@ def _counted(entry: EntryStatus) -> str:
     if longest.since is None:
         return NOTHING
     return (
-        f"from {longest.since.astimezone():%Y-%m-%d %H:%M}, {in_words(longest.seconds)} in all; "
+        f"from {local(longest.since)}, {in_words(longest.seconds)} in all; "
         "time without checks does not count"
     )
 

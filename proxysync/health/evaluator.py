@@ -8,7 +8,7 @@ from datetime import datetime
 from proxysync.health.target import Observation, Target
 from proxysync.health.writer import Finding, Writer
 from proxysync.model import Key
-from proxysync.model.clock import in_words, now
+from proxysync.model.clock import in_words, now, to_text
 from proxysync.model.event import NewEvent, Severity
 from proxysync.model.health import Check, HealthState, StatusChange, judge
 from proxysync.probe.model import Probe
@@ -230,7 +230,7 @@ def _stale(target: Target, standing: HealthState) -> NewEvent:
         f"{target.key} has been unhealthy for {in_words(lasted)} without a break",
         target.key,
         {
-            "since": standing.since.isoformat(),
+            "since": to_text(standing.since),
             "detail": standing.detail,
             "hint": "If the service is gone for good, remove its entry from the file.",
         },

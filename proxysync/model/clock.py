@@ -1,4 +1,4 @@
-"""Times as they are stored: UTC, in milliseconds, sortable as text."""
+"""Times: UTC in milliseconds, sortable as text, for machines, and local ones for people."""
 
 import time
 from dataclasses import dataclass
@@ -58,6 +58,11 @@ def now() -> datetime:
 def to_text(moment: datetime) -> str:
     """`2026-01-31T12:00:00.000Z`"""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local(moment: datetime) -> str:
+    """`2026-01-31 13:00:00`, for people: in the zone of this machine."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def from_text(text: str) -> datetime:

@@ -25,7 +25,7 @@ class Pause:
 
     def __str__(self) -> str:
         """What it means, in a sentence without its full stop."""
-        end = f"until {self.until.astimezone():%Y-%m-%d %H:%M}" if self.until else "for now"
+        end = f"until {clock.local(self.until)}" if self.until else "for now"
         return f"paused {end}: the daemon writes nothing; `proxysync resume` ends that"
 
 

@@ -289,5 +289,6 @@ def test_the_log_is_json_where_nobody_watches(one: World) -> None:
     with one.daemon():
         eventually(serving(one, "one", "one"))
     lines = [json.loads(line) for line in (one.folder / "daemon.log").read_text().splitlines()]
-    assert [line["code"] for line in lines] == one.event_names()
-    assert {"event", "level", "timestamp", "source"} <= lines[0].keys()
+    assert lines == one.events()
+    followed = one.call("events", "--format", "json").json["events"]
+    assert lines == followed[::-1]
