@@ -322,6 +322,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "<!-- Written by `python -m proxysync.model.catalogue > docs/events.md`. -->"
     yield ""
+    yield "For whoever reads events, or has a program act on them."
+    yield ""
     yield "Each event is one line of `events.jsonl`, one row of `event_log` in `state.db`, and one"
     yield "line of the daemon's log. `proxysync events` shows them: `--severity` is a minimum,"
     yield "`--source`, `--kind` and `--name` choose."
