@@ -1,6 +1,7 @@
 """Which entries a person means by the names given to a command."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from proxysync.model import Key, label_among
@@ -8,6 +9,28 @@ from proxysync.model.errors import ProxysyncError
 
 MOST_TOLD = 20
 """Names that a hint lists."""
+
+
+@dataclass(frozen=True)
+class Only:
+    """What else a person asks of entries; None lets all pass."""
+
+    kind: str | None = None
+    tag: str | None = None
+
+    def takes(self, kind: str, tags: Collection[str]) -> bool:
+        return self.kind in (None, kind) and (self.tag is None or self.tag in tags)
+
+    def require_tag(self, known: Collection[str]) -> None:
+        """Raises ProxysyncError for a tag that is none of these."""
+        if self.tag is not None and self.tag not in known:
+            hint = did_you_mean([self.tag], known) or f"There are: {', '.join(sorted(known))}."
+            raise ProxysyncError(
+                f"no entry of the file has the tag {self.tag}", hint=hint if known else None
+            )
+
+
+ALL = Only()
 
 
 def choose(names: Sequence[str], known: Collection[Key], what: str = "the file") -> list[Key]:

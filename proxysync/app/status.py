@@ -68,6 +68,8 @@ class EntryStatus:
     changes: tuple[Event, ...] | None = None
     holder: str | None = None
     edge: EdgeState = field(default_factory=EdgeState)
+    note: str | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def name(self) -> str | None:
@@ -85,6 +87,8 @@ class EntryStatus:
             "upstream": self.upstream,
             "holder": self.holder,
             "enabled": self.enabled,
+            "note": self.note,
+            "tags": list(self.tags),
             "sync": self.sync,
             "detail": self.detail,
             "hint": self.hint,
@@ -219,6 +223,8 @@ def _of_entry(resource: Resource, known: _Known) -> EntryStatus:
         next_try=to_text(blocked.next_try) if blocked else None,
         interval=watched.interval if row and watched else None,
         edge=known.edges.get(key, NO_EDGE) if row and resource.entry.site_is_watched else NO_EDGE,
+        note=resource.entry.note,
+        tags=resource.entry.tags,
     )
 
 

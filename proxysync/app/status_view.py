@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from proxysync.app import planning
-from proxysync.app.choose import choose
+from proxysync.app.choose import ALL, Only, choose
 from proxysync.app.look import Look, Seen
 from proxysync.app.planning import Options
 from proxysync.app.remembered import Remembered
@@ -96,8 +96,10 @@ class StatusView:
         self._stored = StateReader()
         self._plans = KeptPlan()
 
-    def read(self, name: str | None = None, *, everything: bool = False) -> Status:
-        """How all is now.
+    def read(
+        self, name: str | None = None, *, everything: bool = False, only: Only = ALL
+    ) -> Status:
+        """How all is now, as far as that is asked for.
 
         With a `name` it is of that entry alone, and says what last happened to it; with
         `everything` also of hosts in NPM that are not ours.
@@ -110,6 +112,8 @@ class StatusView:
                 status = self._read(self._load(), everything=everything)
             except ConfigError as error:
                 status = self._read_without_file(error, everything=everything)
+            only.require_tag({tag for entry in status.entries for tag in entry.tags})
+            status = status.with_entries(e for e in status.entries if only.takes(e.kind, e.tags))
             return status if name is None else self._only(name, status)
 
     def last_events(self, key: Key) -> tuple[Event, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from proxysync.app.choose import choose
+from proxysync.app.choose import ALL, Only, choose
 from proxysync.app.planning import OnProbe, nobody_watches
 from proxysync.app.verdict import Verdict, count_upstreams, not_probed, probe_entries
 from proxysync.config import source
@@ -67,13 +67,17 @@ class InvalidFile:
 
 
 def validate(
-    config: Config, names: Sequence[str] = (), *, on_probe: OnProbe = nobody_watches
+    config: Config,
+    names: Sequence[str] = (),
+    *,
+    only: Only = ALL,
+    on_probe: OnProbe = nobody_watches,
 ) -> ValidationResult:
     """Probes the entries of these names, or all; one that is off is probed only if named.
 
     Raises ProxysyncError if there is no such entry.
     """
-    entries = _chosen(config, names)
+    entries = _chosen(config, names, only)
     probed = [entry for entry in entries if entry.is_on or names]
     advance = on_probe(count_upstreams(probed))
     found = probe_entries(probed, config.settings.validation, on_result=advance)
@@ -85,13 +89,15 @@ def validate(
     )
 
 
-def check_file(config: Config, names: Sequence[str] = ()) -> FileResult:
+def check_file(config: Config, names: Sequence[str] = (), *, only: Only = ALL) -> FileResult:
     """The same without a probe. Raises ProxysyncError."""
-    keys = tuple(entry.key for entry in _chosen(config, names))
+    keys = tuple(entry.key for entry in _chosen(config, names, only))
     return FileResult(keys, len(config.resources), config.secrets, notes_of(config, set(keys)))
 
 
-def check_offline(file: Path, environ: Mapping[str, str], names: Sequence[str] = ()) -> FileResult:
+def check_offline(
+    file: Path, environ: Mapping[str, str], names: Sequence[str] = (), *, only: Only = ALL
+) -> FileResult:
     """The same away from where the file is used, without variables and the files that it names.
 
     Raises ProxysyncError.
@@ -99,7 +105,7 @@ def check_offline(file: Path, environ: Mapping[str, str], names: Sequence[str] =
     found = outline(source.read(file), str(file), environ)
     if found.error is not None:
         raise found.error
-    known = [entry.key for entry in found.entries]
+    known = [entry.key for entry in found.entries if only.kind in (None, entry.key.kind)]
     keys = choose(names, known) if names else known
     return FileResult(tuple(keys), len(known), found.secrets)
 
@@ -120,6 +126,8 @@ def _warnings(notes: Sequence[Note]) -> dict[str, Any]:
     return {"warnings": shown} if shown else {}
 
 
-def _chosen(config: Config, names: Sequence[str]) -> list[Resource]:
-    known = {entry.key: entry for entry in config.resources}
+def _chosen(config: Config, names: Sequence[str], only: Only) -> list[Resource]:
+    only.require_tag({tag for entry in config.resources for tag in entry.entry.tags})
+    found = (r for r in config.resources if only.takes(r.key.kind, r.entry.tags))
+    known = {entry.key: entry for entry in found}
     return [known[key] for key in choose(names, known)] if names else list(known.values())

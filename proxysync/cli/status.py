@@ -16,6 +16,7 @@ from proxysync.app.status_view import Status, StatusView
 from proxysync.app.status_warnings import StatusWarning
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
+from proxysync.cli.filters import add_filters, filters
 from proxysync.cli.flags import add_format
 from proxysync.cli.npm import connect
 from proxysync.cli.status_table import details, render
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="only this entry, in more detail")
     parser.add_argument("--all", action="store_true", help="also hosts that are not ours")
     parser.add_argument("--watch", action="store_true", help="go on showing it until Ctrl-C")
+    add_filters(parser)
     add_format(parser)
 
 
@@ -42,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     env = context.environment(arguments)
     look = LookNow(partial(connect, env))
     with closing(StatusView(partial(load_file, env), look, env.state_dir, place=env.place)) as view:
-        read = partial(view.read, arguments.name, everything=arguments.all)
+        only = filters(arguments)
+        read = partial(view.read, arguments.name, everything=arguments.all, only=only)
         if arguments.watch:
             _watch(read)
         else:

@@ -95,6 +95,8 @@ def details(entry: EntryStatus, now: datetime) -> str:
         f"Uptime   {uptimes}",
         f"Counted  {_counted(entry)}",
         f"Checked  {in_words((now - checked).total_seconds()) + ' ago' if checked else NOTHING}",
+        *([f"Tags     {', '.join(entry.tags)}"] if entry.tags else ()),
+        *([f"Note     {safe(' '.join(entry.note.split()))}"] if entry.note else ()),
         "",
         "Last changes:" if entry.changes else "No changes yet.",
     ]

@@ -14,6 +14,7 @@ from proxysync.app.validate import FileResult, InvalidFile, check_file, check_of
 from proxysync.app.verdict import Verdict
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file
+from proxysync.cli.filters import add_filters, filters
 from proxysync.cli.flags import add_format
 from proxysync.cli.github import annotated, print_annotations
 from proxysync.cli.terminal import safe
@@ -21,6 +22,7 @@ from proxysync.config.environment import Environment
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config
 from proxysync.model import label_among
+from proxysync.model.errors import ProxysyncError
 from proxysync.model.palette import paint
 from proxysync.model.redact import redact
 from proxysync.model.text import entries
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check the file only, without variables and the files that it names: in CI, say",
     )
+    add_filters(parser)
     add_format(parser, "github")
 
 
@@ -48,9 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _validate(arguments: argparse.Namespace, env: Environment) -> int:
+    only = filters(arguments)
     try:
+        if arguments.offline and only.tag:
+            raise ProxysyncError(
+                "--offline and --tag were given, and tags are read with the entries only",
+                hint="Leave out one of them.",
+            )
         if arguments.offline:
-            return _checked(check_offline(env.file, os.environ, arguments.names), arguments, env)
+            return _checked(
+                check_offline(env.file, os.environ, arguments.names, only=only), arguments, env
+            )
         config = load_file(env)
         terminal.print_notes(config.selection.notes)
     except ConfigError as error:
@@ -58,13 +69,14 @@ def _validate(arguments: argparse.Namespace, env: Environment) -> int:
             terminal.print_json(InvalidFile(error).to_json())
         raise
     if arguments.no_probe:
-        checked = check_file(config, arguments.names)
+        checked = check_file(config, arguments.names, only=only)
         if arguments.format == "github":
             print_annotations(of_validation(checked, config))
         if arguments.format != "json":
             print(redact(_notes(checked.notes, config), checked.secrets), end="")
         return _checked(checked, arguments, env)
-    found = validate(config, arguments.names, on_probe=terminal.progress("probing"))
+    progress = terminal.progress("probing")
+    found = validate(config, arguments.names, only=only, on_probe=progress)
     if arguments.format == "github":
         print_annotations(of_validation(found, config))
     if arguments.format == "json":

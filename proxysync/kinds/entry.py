@@ -17,6 +17,7 @@ from proxysync.values.fields import (
     Interval,
     Mode,
     Model,
+    Note,
     Resolver,
     Skip,
     Statuses,
@@ -135,6 +136,11 @@ class Entry(Model):
         description="What it belongs to; where PROXYSYNC_TAGS names tags, only entries with one of "
         "them count.",
         examples=[["nas"]],
+    )
+    note: Note | None = Field(
+        default=None,
+        description="What people should know of it; shown beside it, and never sent to NPM.",
+        examples=["Anna's, ask her before you restart it"],
     )
 
     @property

@@ -73,6 +73,11 @@ Tags = Annotated[
         {"type": "array", "items": {"type": "string", "pattern": f"^{names.ENTRY_NAME}$"}}
     ),
 ]
+Note = Annotated[
+    str,
+    BeforeValidator(scalars.note),
+    WithJsonSchema({"type": "string", "maxLength": scalars.LONGEST_NOTE}),
+]
 _DOMAIN = {"type": "string", "pattern": patterns.DOMAIN, "maxLength": names.LONGEST_NAME + 1}
 Domain = Annotated[str, BeforeValidator(names.domain), WithJsonSchema(_DOMAIN)]
 Domains = Annotated[

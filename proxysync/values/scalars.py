@@ -30,6 +30,10 @@ _STATUSES = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", re.ASCII)
 _RESOLVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 
 
+LONGEST_NOTE = 2000
+"""Characters; what is longer is a document, and belongs into one."""
+
+
 @dataclass(frozen=True)
 class ExpectStatus:
     """HTTP status codes that count as healthy: inclusive ranges, sorted, none touching another."""
@@ -57,6 +61,13 @@ def text(value: object) -> str:
         hint = "quote it if a text is meant" if isinstance(value, bool | int | float) else None
         raise InvalidValue("must be a text, not {found}", value, hint=hint)
     return value
+
+
+def note(value: object) -> str:
+    """A text for people, of one line or several."""
+    if len(text(value)) > LONGEST_NOTE:
+        raise InvalidValue(f"has more than {LONGEST_NOTE:,} characters", value)
+    return text(value)
 
 
 def reference(value: object, *, what: str) -> str | None:

@@ -103,3 +103,37 @@ def test_tags_that_cannot_be_meant_are_an_error(tmp_path: Path) -> None:
         done = world.call("plan", "--tags", "nas;edge")
         assert "PROXYSYNC_TAGS: " in done.err
         assert "with commas between" in done.err
+
+
+def test_a_person_asks_for_some_entries_and_sees_what_is_noted_of_them(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        world = world_of(sandbox, tmp_path / "w", tmp_path / "proxies.yaml")
+        note = "Anna's <b>box</b>;\nask her"
+        file = {"one": {**entry("nas"), "note": note}, "two": entry("edge")}
+        world.write(file, settings=OFF, not_found_hosts={"gone": {"domains": [domain("gone")]}})
+        world.apply()
+        assert note.split(";", maxsplit=1)[0] not in str(sandbox_rows(world))
+
+        def shown(*words: str) -> list[str]:
+            found = world.call("status", "--format", "json", *words).json["proxies"]
+            return [entry["name"] for entry in found]
+
+        assert shown("--tag", "nas") == ["one"]
+        assert shown("--kind", "not_found_host") == ["gone"]
+        assert shown("--kind", "proxy", "--tag", "edge") == ["two"]
+        [one] = world.call("status", "one", "--format", "json").json["proxies"]
+        assert (one["note"], one["tags"]) == (note, ["nas"])
+        assert "Anna's <b>box</b>; ask her" in world.call("status", "one").out
+        done = world.call("validate", "--no-probe", "--tag", "nas", "--format", "json")
+        assert [result["name"] for result in done.json["results"]] == ["one"]
+        for command in ("status", "validate"):
+            done = world.call(command, "--tag", "naz")
+            assert done.code == 1
+            assert "did you mean nas?" in done.err
+            assert "invalid choice" in world.call(command, "--kind", "proxies").err
+        world.write({"one": {**entry(), "note": "x" * 2001}})
+        assert "proxies.one.note: has more than 2,000 characters" in world.call("plan").err
+
+
+def sandbox_rows(world: World) -> list[object]:
+    return [world.npm.call("GET", f"/nginx/{kind}") for kind in ("proxy-hosts", "dead-hosts")]

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from proxysync.app.choose import Only
 from proxysync.app.status import EntryStatus
 from proxysync.app.status_view import Status
 from proxysync.kinds import KINDS
@@ -24,17 +25,18 @@ def routes(context: Context) -> list[Route]:
 
     def listing(key: str, *, foreign: bool = False) -> Callable[[Request], Response]:
         def answered(request: Request) -> Response:
-            require_known(request.query_params, ())
+            require_known(request.query_params, ("tag",))
+            tag = request.query_params.get("tag")
             kind = PROXY if key == "proxies" else request.path_params.get("kind")
             if kind is not None and kind not in KINDS:
                 return _no_kind(kind)
             status = context.board.read()
 
             def made() -> Json:
-                entries = (e for e in status.entries if kind in (None, e.kind))
+                entries = (e for e in status.entries if Only(kind, tag).takes(e.kind, e.tags))
                 return Json.of(_listed(status, key, entries, foreign=foreign))
 
-            return answer(request, context.board.made(status, (key, kind, foreign), made))
+            return answer(request, context.board.made(status, (key, kind, tag, foreign), made))
 
         return answered
 
