@@ -172,7 +172,7 @@ def _tell(demo: Demo, services: dict[str, DemoService], *, keep: bool) -> None:
         if listens:
             demo.until_event("daemon.listening")
         elif keep:
-            demo.say("  There is a page, too, with: pip install 'proxysync[web]'")
+            demo.say("  There is a page, too, after: pip install '.[web]'")
         demo.until("blog.example.test", "hello from blog")
         demo.until("wiki.example.test", "hello from wiki")
 
