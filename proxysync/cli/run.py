@@ -61,6 +61,6 @@ def _served(
     except ModuleNotFoundError as error:
         raise SettingError(
             f"{LISTEN} is set, and what serves the API is not installed ({error.name} is missing)",
-            hint="Install it with pip install '.[web]' where you installed proxysync from, or unset it.",
+            hint="Install it: pip install '.[web]' in the clone of proxysync; or unset it.",
         ) from error
     return partial(serving, settings, env, os.environ, vitals)
