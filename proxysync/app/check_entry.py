@@ -10,10 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from proxysync.app.entry_names import new_name
-from proxysync.app.placing import UTF8_MARK, content_of, file_for, has, untagged, with_fields
+from proxysync.app.placing import (
+    UTF8_MARK,
+    content_of,
+    file_for,
+    has,
+    problem_with,
+    untagged,
+    with_fields,
+)
 from proxysync.app.validate import InvalidFile, ValidationResult, notes_of
 from proxysync.app.verdict import OnStep, count_upstreams, not_probed, probe_entries
-from proxysync.config.errors import ConfigError, Problem
+from proxysync.config.errors import ConfigError
 from proxysync.config.load import load_with
 from proxysync.config.models import Config
 from proxysync.config.source import Source
@@ -54,22 +62,23 @@ class EntryCheck:
         """What validation says of the entry in the file of `config`, in the place of one that has
         its name already. Raises ProxysyncError.
         """
-        key = Key(kind, _name(fields, kind, config) if name is None else name)
+        key = Key(kind, name_for(fields, kind, config) if name is None else name)
         file = file_for(key, config, self.path, self.root)
         try:
             entry_name(key.name)
         except InvalidValue as error:
-            return _invalid(file, "name", error.message, error.hint)
+            return InvalidFile(problem_with("name", error.message, error.hint))
         try:
             after = self._with(config, key, fields, file)
         except ConfigError as error:
             return InvalidFile(error)
         resource = next((each for each in after.resources if each.key == key), None)
         if resource is None:
-            return _invalid(file, f"{key.name}.tags", *untagged(self.tags))
+            return InvalidFile(problem_with(f"{key.name}.tags", *untagged(self.tags)))
         if (count := count_upstreams([resource])) > MOST_UPSTREAMS:
             message = f"leads to {count} upstreams, and at most {MOST_UPSTREAMS} are checked here"
-            return _invalid(file, key.name, message, "Use `proxysync validate` for this entry.")
+            hint = "Use `proxysync validate` for this entry."
+            return InvalidFile(problem_with(key.name, message, hint))
         self.admit(count)
         return self._probed(resource, after, on_step)
 
@@ -93,12 +102,9 @@ class EntryCheck:
         return ValidationResult(tuple(verdicts), config.secrets, notes_of(config, {resource.key}))
 
 
-def _name(fields: Mapping[str, Any], kind: str, config: Config) -> str:
+def name_for(fields: Mapping[str, Any], kind: str, config: Config) -> str:
+    """A name that no entry has, for one that comes without."""
     given = fields.get("domains")
     domains = [given] if isinstance(given, str) else given if isinstance(given, list) else []
     texts = [each[:100] for each in domains[:1] if isinstance(each, str)]
     return new_name(texts, kind, (r.name for r in config.resources if r.key.kind == kind))
-
-
-def _invalid(file: Path, path: str, message: str, hint: str | None) -> InvalidFile:
-    return InvalidFile(ConfigError([Problem(str(file), 0, 0, path, message, hint)]))

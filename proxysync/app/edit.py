@@ -17,6 +17,8 @@ from proxysync.app.placing import (
     content_of,
     file_for,
     has,
+    problem_with,
+    untagged,
     with_fields,
 )
 from proxysync.app.planning import OnProbe, nobody_watches
@@ -31,6 +33,8 @@ from proxysync.kinds import KINDS
 from proxysync.model import Key
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.redact import redact
+from proxysync.values.invalid import InvalidValue
+from proxysync.values.names import entry_name
 
 Assignment = tuple[Sequence[str], Any]
 """What leads to a value within an entry, and the value."""
@@ -67,10 +71,14 @@ class Edited:
 
 @dataclass(frozen=True)
 class Editor:
-    """Edits one file, or the files of a folder. Each method raises ProxysyncError."""
+    """Edits one file, or the files of a folder; `tags` are as for `load`.
+
+    Each method raises ProxysyncError.
+    """
 
     path: Path
     environ: Mapping[str, str]
+    tags: Sequence[str] = ()
     probe: bool = True
     on_probe: OnProbe = nobody_watches
 
@@ -79,16 +87,20 @@ class Editor:
 
         With `expected`, the file must still have this fingerprint.
         """
-        config = load(self.path, self.environ)
+        config = load(self.path, self.environ, tags=self.tags)
         _require_version(config, expected)
         if new == has(config, key):
             raise EntryError(key, exists=new)
+        try:
+            entry_name(key.name)
+        except InvalidValue as error:
+            raise problem_with(key.name, error.message, error.hint) from error
         file = file_for(key, config, self.path)
-        return self._edit(key, file, config, with_fields(key, fields, new=new))
+        return self._edit(key, file, config, with_fields(key, fields, new=new), must_be_there=True)
 
     def drop(self, key: Key, *, expected: str = "") -> Edited:
         """The file without this very entry; `expected` as for `put`."""
-        config = load(self.path, self.environ)
+        config = load(self.path, self.environ, tags=self.tags)
         _require_version(config, expected)
         if not has(config, key):
             raise EntryError(key, exists=False)
@@ -96,7 +108,7 @@ class Editor:
 
     def add(self, kind: str, name: str, values: Sequence[Assignment]) -> Edited:
         """One more entry, where others of its kind stand."""
-        config = load(self.path, self.environ)
+        config = load(self.path, self.environ, tags=self.tags)
         key, section = Key(kind, name), KINDS[kind].section
         if has(config, key):
             raise ProxysyncError(
@@ -113,7 +125,7 @@ class Editor:
         self, name: str, values: Sequence[Assignment], unset: Sequence[Sequence[str]] = ()
     ) -> Edited:
         """Other values in an entry; those of `unset` are taken out."""
-        config = load(self.path, self.environ)
+        config = load(self.path, self.environ, tags=self.tags)
         key = _chosen(name, config)
         section = KINDS[key.kind].section
 
@@ -128,7 +140,7 @@ class Editor:
 
     def remove(self, name: str) -> Edited:
         """The file without the entry."""
-        config = load(self.path, self.environ)
+        config = load(self.path, self.environ, tags=self.tags)
         return self._removed(_chosen(name, config), config)
 
     def _removed(self, key: Key, config: Config) -> Edited:
@@ -140,12 +152,24 @@ class Editor:
             lambda t: text_edit.remove(t, section, key.name),
         )
 
-    def _edit(self, key: Key, file: Path, config: Config, change: Change) -> Edited:
+    def _edit(
+        self,
+        key: Key,
+        file: Path,
+        config: Config,
+        change: Change,
+        *,
+        must_be_there: bool = False,
+    ) -> Edited:
         content = content_of(file, self.path)
         text = content.decode().removeprefix(UTF8_MARK)
         after = change(text)
-        config_after = load_with(self.path, Source(str(file), after.encode()), self.environ)
+        config_after = load_with(
+            self.path, Source(str(file), after.encode()), self.environ, tags=self.tags
+        )
         _require_only(key, config, config_after)
+        if must_be_there and not has(config_after, key):
+            raise problem_with(f"{key.name}.tags", *untagged(self.tags))
         verdict = self._verdict(key, config_after)
         blocks = verdict is not None and verdict.blocks
         if not blocks and after != text:

@@ -52,6 +52,7 @@ def write_file(path: Path, text: str, *, replace: bool, private: bool = False) -
         raise ProxysyncError(
             f"{path} cannot be written: {reason}",
             hint=f"Look at the owner and mode of {target.parent}, and at the room on its disk.",
+            code="file.unwritable",
         ) from error
     finally:
         with suppress(OSError):

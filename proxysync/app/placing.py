@@ -8,6 +8,7 @@ from typing import Any
 from proxysync.config import edit as text_edit
 from proxysync.config import source
 from proxysync.config.edit import EditError
+from proxysync.config.errors import ConfigError, Problem
 from proxysync.config.models import Config
 from proxysync.kinds import KINDS
 from proxysync.model import Key
@@ -58,6 +59,11 @@ def file_for(key: Key, config: Config, path: Path, root: Path = Path()) -> Path:
 def content_of(file: Path, path: Path, root: Path = Path()) -> bytes:
     """What is in one of the files of `path`."""
     return next(each.content for each in source.read(path, root) if each.name == str(file))
+
+
+def problem_with(path: str, message: str, hint: str | None) -> ConfigError:
+    """What is wrong with an entry that stands nowhere yet."""
+    return ConfigError([Problem("", 0, 0, path, message, hint)])
 
 
 def untagged(tags: Sequence[str]) -> tuple[str, str]:

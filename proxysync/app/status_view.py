@@ -46,7 +46,7 @@ class Status:
 
     `trouble` is why NPM could not be asked: then this is what the state knows. `notes` are for a
     person. `commit` is the one that a file from a repository is from. `certificates` are those in
-    use, by hosts that are not ours, too.
+    use, by hosts that are not ours, too. `fingerprint` is that of the file, None if it has errors.
     """
 
     entries: tuple[EntryStatus, ...]
@@ -56,6 +56,7 @@ class Status:
     notes: tuple[str, ...] = ()
     commit: str | None = None
     certificates: tuple[Certificate, ...] = ()
+    fingerprint: str | None = None
 
     def with_entries(self, entries: Iterable[EntryStatus]) -> Self:
         """The same, of these only."""
@@ -70,6 +71,7 @@ class Status:
             "proxies": [entry.to_json() for entry in self.entries],
             "warnings": [warning.to_json() for warning in warnings],
             "commit": self.commit,
+            "fingerprint": self.fingerprint,
         }
         masked: dict[str, Any] = redact(value, self.secrets) if self.secrets else value
         return masked
@@ -177,7 +179,16 @@ class StatusView:
         secrets = config.secrets
         notes = (*config.selection.notes, *self._stored.warnings)
         certificates = in_use(seen.snapshot) if seen.snapshot else ()
-        return Status(tuple(entries), warnings, seen.trouble, secrets, notes, commit, certificates)
+        return Status(
+            tuple(entries),
+            warnings,
+            seen.trouble,
+            secrets,
+            notes,
+            commit,
+            certificates,
+            config.fingerprint or None,
+        )
 
     def _of_plan(self, config: Config, plan: Plan | None, seen: Seen) -> list[StatusWarning]:
         """What is to be warned of by it."""

@@ -81,12 +81,18 @@ def replace(text: str, section: str, name: str, fields: Mapping[str, Any]) -> st
 
 def read(text: str, section: str, name: str) -> dict[str, Any]:
     """An entry as it is written, variables and all. Raises EditError where there is none."""
-    document = parse(text, "", Problems())
-    entries = document and document.root and _bare(document.root).get(section)
+    entries = read_all(text).get(section)
     if not isinstance(entries, dict) or not isinstance(entries.get(name), dict):
         raise EditError(f"there is no {name} below {section} in it")
     entry: dict[str, Any] = entries[name]
     return entry
+
+
+def read_all(text: str) -> dict[str, Any]:
+    """The same of all that stands in the file; nothing where that cannot be read."""
+    document = parse(text, "", Problems())
+    found = _bare(document.root) if document and document.root else None
+    return found if isinstance(found, dict) else {}
 
 
 def _bare(value: Value) -> Any:

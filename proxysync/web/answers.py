@@ -13,7 +13,17 @@ from starlette.responses import Response
 from proxysync.model.errors import ProxysyncError
 
 JSON = "application/json"
-STATUS = {"run.unknown": 404, "config.invalid": 409, "state.error": 503, "git.no_checkout": 503}
+STATUS = {
+    "run.unknown": 404,
+    "entry.unknown": 404,
+    "entry.exists": 409,
+    "config.invalid": 409,
+    "config.edit": 409,
+    "file.unwritable": 409,
+    "file.changed": 412,
+    "state.error": 503,
+    "git.no_checkout": 503,
+}
 """By the code of an error. All else that a use case raises is about what was asked for."""
 
 

@@ -21,11 +21,13 @@ from proxysync.web.endpoints import (
     resources,
     stream,
     validation,
+    writing,
 )
 from proxysync.web.guard import Guard
 
 ENDPOINTS = (
     validation,
+    writing,
     resources,
     health,
     plan,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from proxysync.app.access import connect
+from proxysync.app.definitions import Definitions
 from proxysync.app.kept_file import KeptFile
 from proxysync.app.look import LookAside
 from proxysync.app.status_view import StatusView
@@ -38,6 +39,7 @@ class Context:
         self.vitals = vitals
         self.instruments = vitals.gauges = Instruments()
         self.file = KeptFile(env, environ)
+        self.definitions = Definitions(env)
         self.look = LookAside(partial(_connect, env, vitals))
         view = StatusView(self.file.load, self.look, env.state_dir, place=env.place)
         self.board = Board(view, self.look)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from proxysync.app.choose import Only
@@ -49,9 +49,7 @@ def routes(context: Context) -> list[Route]:
         found = next((e for e in status.entries if e.key == key and not is_foreign(e)), None)
         if found is None:
             return error(404, "entry.unknown", f"there is no {key.kind} named {key.name}")
-        changes = context.board.last_events(key)
-        value: Any = redact({**found.to_json(), "changes": changes}, status.secrets)
-        return answer(request, value)
+        return _single(context, found, key, status)
 
     return [
         Route("/api/proxies", listing("proxies")),
@@ -62,6 +60,21 @@ def routes(context: Context) -> list[Route]:
         Route("/api/resources/{kind}", listing("resources")),
         Route("/api/resources/{kind}/{name}", one),
     ]
+
+
+def _single(context: Context, found: EntryStatus, key: Key, status: Status) -> Response:
+    """How an entry is, what happened to it, and what stands in the file for it."""
+    written = context.definitions.read(key)
+    value: Any = {
+        **found.to_json(),
+        "changes": context.board.last_events(key),
+        "definition": written.fields,
+        "fingerprint": written.fingerprint or None,
+    }
+    # The tag is for If-Match: that the file is the same does not mean that the answer is.
+    tag = {"ETag": f'"{written.fingerprint}"'} if written.fingerprint else {}
+    headers = {"Cache-Control": "no-store", **tag}
+    return JSONResponse(redact(value, status.secrets), headers=headers)
 
 
 def is_foreign(entry: EntryStatus) -> bool:

@@ -1,0 +1,116 @@
+"""The file is edited over HTTP: all of it or nothing, and only by whom it is allowed."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from proxysync.demo.services import DemoService
+from tests.web.conftest import TOKEN, Api, api_of
+from tests.world import World, domain, eventually
+
+MAY_WRITE = {"PROXYSYNC_API_TOKEN": TOKEN, "PROXYSYNC_API_WRITE": "1"}
+
+
+def entry(name: str, upstream: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "domains": [domain(name)], "upstream": upstream, **fields}
+
+
+def test_an_entry_is_made_changed_and_removed(house: World, services: list[DemoService]) -> None:
+    commented = house.file.read_text().replace("  one:", "  # the first\n  one:")
+    house.file.write_text(commented)
+    with api_of(house, **MAY_WRITE) as api:
+        eventually(lambda: "proxy.blocked" in house.event_names())
+        new = entry("three", services[0].url, websockets=True)
+        made = api.ask("POST", "/api/proxies?wait=30s", new)
+        assert made.status_code == 201, made.text
+        assert made.headers["Location"] == "/api/proxies/three"
+        told = made.json()
+        assert (told["written"], told["validation"]["ok"]) == (True, True)
+        assert told["apply"]["outcome"] == "applied", told["apply"]
+        assert "proxy.created" in [event["event"] for event in told["apply"]["events"]]
+        assert house.npm.host("three")["domain_names"] == [domain("three")]
+        assert commented.splitlines()[0] in house.file.read_text()
+        assert "# the first" in house.file.read_text()
+
+        found = api.ask("GET", "/api/proxies/three")
+        tag = found.headers["ETag"]
+        assert f'"{found.json()["fingerprint"]}"' == tag == made.headers["ETag"]
+        assert api.get("/api/proxies")["fingerprint"] == found.json()["fingerprint"]
+        fields = found.json()["definition"]
+        assert {**fields, "name": "three"} == new
+
+        assert api.ask("POST", "/api/proxies", new).status_code == 409
+        assert api.ask("PUT", "/api/proxies/nobody", fields).status_code == 404
+        assert api.ask("DELETE", "/api/proxies/nobody").status_code == 404
+        change = {**fields, "domains": [domain("other")]}
+        del change["websockets"]
+        stale = {"If-Match": '"another"'}
+        assert api.ask("PUT", "/api/proxies/three", change, stale).status_code == 412
+        assert api.ask("DELETE", "/api/proxies/three", headers=stale).status_code == 412
+        put = api.ask("PUT", "/api/proxies/three?wait=30s", change, {"If-Match": tag})
+        assert put.status_code == 200, put.text
+        assert put.json()["apply"]["outcome"] == "applied"
+        assert house.npm.host("three")["domain_names"] == [domain("other")]
+        assert "websockets" not in house.file.read_text()
+        again = api.ask("PUT", "/api/proxies/three?wait=1s", change)
+        assert again.json()["apply"]["outcome"] == "unchanged"
+
+        gone = api.ask("DELETE", "/api/proxies/three?wait=30s")
+        assert (gone.status_code, gone.json()["apply"]["outcome"]) == (200, "applied"), gone.text
+        assert house.file.read_text() == commented
+
+
+def test_what_does_not_pass_is_told_and_changes_nothing(
+    house: World, services: list[DemoService]
+) -> None:
+    with api_of(house, **MAY_WRITE) as api:
+        before = house.file.read_bytes()
+        good = entry("three", services[0].url)
+        for body, path in (
+            ({**good, "upstream": "http://127.0.0.1:9"}, None),
+            ({**good, "domains": [domain("one")]}, "proxies.three.domains[0]"),
+            ({**good, "access_list": None}, "proxies.three.access_list"),
+            ({**good, "name": "a b"}, "a b"),
+        ):
+            found = api.ask("POST", "/api/proxies?wait=5s", body)
+            assert found.status_code == 422, found.text
+            told = found.json()
+            assert told["error"]["message"]
+            if path is None:
+                assert "Check if the service is running" in json.dumps(told["results"])
+            else:
+                assert path in [problem["path"] for problem in told["problems"]]
+        for query in ("wait=x", "wait=1d", "force=1"):
+            assert api.ask("POST", f"/api/proxies?{query}", good).status_code == 400
+        other = {**good, "name": "two"}
+        assert api.ask("PUT", "/api/proxies/one", other).status_code == 400
+        nobody = Api(api.url)
+        foreign = {"Origin": "http://evil.example.com"}
+        for method, path in (("POST", ""), ("PUT", "/one"), ("DELETE", "/one")):
+            assert nobody.ask(method, f"/api/proxies{path}", good).status_code == 401
+            assert api.ask(method, f"/api/proxies{path}", good, foreign).status_code == 403
+        assert house.file.read_bytes() == before
+
+        names = [f"many-{number}" for number in range(6)]
+        with ThreadPoolExecutor(6) as pool:
+            made = pool.map(
+                lambda name: api.ask("POST", "/api/proxies", entry(name, services[0].url)), names
+            )
+        assert [answer.status_code for answer in made] == [201] * 6
+        listed = {p["name"] for p in api.get("/api/proxies")["proxies"]}
+        assert listed >= set(names)
+
+        house.file.write_text("proxies: [")
+        assert api.ask("POST", "/api/proxies", good).status_code == 409
+        house.file.write_bytes(before)
+
+
+def test_nobody_writes_unless_it_is_allowed(house: World, tmp_path: Path) -> None:
+    before = house.file.read_bytes()
+    with api_of(house, PROXYSYNC_API_TOKEN=TOKEN) as api:
+        for method, path in (("POST", ""), ("PUT", "/one"), ("DELETE", "/one")):
+            found = api.ask(method, f"/api/proxies{path}", entry("one", "http://10.0.0.5"))
+            assert found.status_code == 403
+            assert "PROXYSYNC_API_WRITE=1" in found.json()["error"]["hint"]
+    assert house.file.read_bytes() == before
