@@ -1,6 +1,7 @@
 """What a monitoring system scrapes and asks: /metrics, /readyz and /healthz."""
 
 import time
+from datetime import timedelta
 from xml.etree import ElementTree as ET
 
 from prometheus_client.openmetrics.parser import (
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from proxysync.app.vitals import STUCK, Vitals
 from proxysync.config.api_settings import ApiSettings
 from proxysync.config.environment import read_environment
+from proxysync.model import clock
 from proxysync.store.bus import Bus
 from proxysync.web.badge import RED, badge
 from proxysync.web.server import serving
@@ -131,6 +133,11 @@ def test_a_daemon_that_is_stuck_or_never_synced_is_told(house: World) -> None:
         refused = Api(url).ask("GET", "/readyz")
         assert refused.status_code == 503
         assert "stuck" in refused.json()["reasons"][0]["message"]
-    with serving(ApiSettings("127.0.0.1", 0), env, house.env, Vitals(), Bus()) as url:
+    vitals = Vitals()
+    with serving(ApiSettings("127.0.0.1", 0), env, house.env, vitals, Bus()) as url:
         assert Api(url).get("/healthz")["status"] == "ok"
         assert "since the daemon" in Api(url).ask("GET", "/readyz").text
+        vitals.synced()
+        assert Api(url).get("/readyz")["status"] == "ready"
+        vitals.synced_at = clock.now() - timedelta(hours=1)
+        assert "last brought in sync 3600 s ago" in Api(url).ask("GET", "/readyz").text

@@ -73,14 +73,18 @@ def exported() -> frozenset[str]:
     return frozenset(one.name for one in samples if one.name.startswith("proxysync_"))
 
 
+def shown() -> list[str]:
+    """What the dashboard asks for."""
+    board = json.loads((EXAMPLES / "grafana.json").read_text())
+    return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+
 def ours(text: str) -> set[str]:
     return set(re.findall(r"proxysync_[a-z_]+", text))
 
 
 def test_every_metric_of_the_examples_and_of_the_page_is_exported(exported: frozenset[str]) -> None:
-    board = json.loads((EXAMPLES / "grafana.json").read_text())
-    shown = {target["expr"] for panel in board["panels"] for target in panel["targets"]}
-    assert len(ours(" ".join(shown))) > 15
+    assert len(ours(" ".join(shown()))) > 15
     for file in ("grafana.json", "rules.yaml", "rules-test.yaml"):
         text = (EXAMPLES / file).read_text().replace("proxysync_token", "")
         assert ours(text) - exported == set(), file
@@ -131,8 +135,14 @@ def checked(promtool: str, *words: Any, stdin: str | None = None) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_promtool_takes_the_metrics_the_rules_and_their_tests(promtool: str) -> None:
+def test_promtool_takes_the_metrics_the_rules_and_their_tests(
+    promtool: str, tmp_path: Path
+) -> None:
     checked(promtool, "check", "metrics", stdin=exposed(STATUS))
     checked(promtool, "check", "rules", "rules.yaml")
     checked(promtool, "test", "rules", "rules-test.yaml")
     checked(promtool, "check", "config", "--syntax-only", "prometheus.yaml")
+    rules = [{"record": f"shown:{number}", "expr": expr} for number, expr in enumerate(shown())]
+    dashboard = tmp_path / "dashboard.yaml"
+    dashboard.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    checked(promtool, "check", "rules", dashboard)
