@@ -105,7 +105,7 @@ def scalar(text: str, *, null: bool = True) -> Scalar:
 
 class _Builder:
     def __init__(self, text: str, file: str, problems: Problems) -> None:
-        self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=_LOADER)
+        self._events: Iterator[yaml.Event] = _events(text)
         self._file = file
         self._problems = problems
         self._anchors: dict[str, Value] = {}
@@ -259,10 +259,25 @@ class _Builder:
         raise _Stop
 
 
+def _events(text: str) -> Iterator[yaml.Event]:
+    """As `yaml.parse`, which asks before each event whether there is one."""
+    loader = _LOADER(text)
+    try:
+        while True:
+            event = loader.get_event()
+            yield event
+            if isinstance(event, yaml.StreamEndEvent):
+                return
+    finally:
+        loader.dispose()
+
+
 def _whole(at: Position, data: Any, parts: Collection[Value]) -> Value:
-    size = 1 + sum(part.size for part in parts)
-    depth = 1 + max((part.depth for part in parts), default=0)
-    return Value(data, at, size, depth)
+    size, depth = 1, 0
+    for part in parts:
+        size += part.size
+        depth = max(depth, part.depth)
+    return Value(data, at, size, depth + 1)
 
 
 def _explain(error: yaml.YAMLError, text: str, file: str, problems: Problems) -> None:

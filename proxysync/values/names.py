@@ -24,6 +24,9 @@ _PLAIN_DOMAIN = re.compile(
 )
 """What is written as it is to be, as nearly all domains are; any other is looked at in detail."""
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+
 _WHITE = {" ": "a blank", "\t": "a tab", "\n": "a line break", "\r": "a line break"}
 
 
@@ -98,6 +101,8 @@ def domain_list(value: object) -> tuple[object, ...]:
 
 def host(text: str) -> str:
     """The host of an upstream: a lower-case punycode name or an IPv4 address."""
+    if _IPV4.fullmatch(text):
+        return text
     return _checked_host(text if text.isascii() else _remap(text), longest=LONGEST_NAME)
 
 
@@ -205,6 +210,8 @@ def _checked_host(text: str, *, longest: int) -> str:
 
 
 def _require_ipv4(text: str) -> None:
+    if _IPV4.fullmatch(text):
+        return
     try:
         IPv4Address(text)
     except ValueError as error:
