@@ -4,6 +4,7 @@ from proxysync.app import planning
 from proxysync.app.blocking import remember_blocked
 from proxysync.app.contest import Contest
 from proxysync.app.executor import Executor
+from proxysync.app.first_health import remember_first_health
 from proxysync.app.plan import result as plan_result
 from proxysync.app.planning import Options
 from proxysync.app.result import ReconcileResult
@@ -46,6 +47,7 @@ def reconcile(
         return planning.plan_from(read, probed.blocked).plan
 
     executed = executor.execute(planned.plan, recovered.snapshot, replan)
+    remember_first_health(work.state.health, config, probed.verdicts, executed.report)
     contest = Contest(work.npm, work.state, work.emit)
     plan = contest.follow(executed.plan, executed.report, config.fingerprint)
     recovered.raise_unless_told(executed.report)

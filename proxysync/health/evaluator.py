@@ -59,6 +59,12 @@ class HealthEvaluator:
         known = {key for key, standing in self._standings.items() if standing.checked_at}
         return frozenset(self._targets.keys() - known)
 
+    def learn(self, standings: Mapping[Key, HealthState]) -> frozenset[Key]:
+        """Takes over where those stand that were never checked here, and returns them."""
+        found = {key: s for key, s in standings.items() if key not in self._standings}
+        self._standings |= found
+        return frozenset(found)
+
     def watch(self, targets: Mapping[Key, Target]) -> frozenset[Key]:
         """From now on these are the targets; where the others stand is forgotten.
 

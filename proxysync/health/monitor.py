@@ -152,6 +152,7 @@ class _Checks:
         edge: EdgeWatch,
         on_check: OnCheck,
     ) -> None:
+        self._store = store
         self._schedule = Schedule()
         self._fault = writer.fault
         self._names = names
@@ -171,13 +172,22 @@ class _Checks:
         self._targets = targets
         self._edge.watch(targets)
         probed = {key: one for key, one in targets.items() if isinstance(one, Target)}
-        moved = self._verdicts.watch(probed) | (new - probed.keys())
+        moved = self._verdicts.watch(probed) | (new - probed.keys()) | self._validated(new)
         self._schedule.replace(
             {key: target.interval for key, target in targets.items()},
             time.monotonic(),
             self._verdicts.unknown | moved,
         )
         self._at_a_time = math.ceil(self._schedule.rate * TURN * CATCH_UP)
+
+    def _validated(self, new: Collection[Key]) -> frozenset[Key]:
+        """Those of the new ones of which it is known how they were before they went live."""
+        if not new:
+            return frozenset()
+        known = self._store.standings()
+        return self._verdicts.learn(
+            {k: known[k] for k in new if k in known and known[k].checked_at}
+        )
 
     def hurry(self, keys: Collection[Key] | None) -> None:
         self._schedule.hurry(keys, time.monotonic())

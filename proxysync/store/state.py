@@ -11,6 +11,7 @@ from proxysync.model.backoff import Backoff
 from proxysync.store.contests import Contests
 from proxysync.store.database import Database
 from proxysync.store.edges import EdgeTable
+from proxysync.store.health import HealthStore
 from proxysync.store.pauses import Pauses
 
 RETRY = Backoff(first=15.0, longest=600.0)
@@ -83,6 +84,7 @@ class State:
         self.edges = EdgeTable(database, target)
         self.contests = Contests(database, target)
         self.pauses = Pauses(database, target)
+        self.health = HealthStore(database, target)
 
     @property
     def id(self) -> str:

@@ -63,3 +63,24 @@ def test_what_several_have_in_common_is_said_once(small_world: World, closed_por
     assert "3 entries: 3 blocked" in shown
     assert shown.count("is not accepting connections") == 1
     assert "a, b, c: " in shown
+
+
+def test_health_is_known_from_the_validation_seconds_before(
+    small_world: World, services: list[DemoService]
+) -> None:
+    small_world.write(
+        {
+            "one": {"upstream": services[0].url},
+            "off": {"upstream": services[1].url, "health": "off"},
+            "unprobed": {"upstream": services[2].url, "validation": {"mode": "off"}},
+            "warned": {"upstream": "http://127.0.0.1:9", "validation": {"mode": "warn"}},
+        }
+    )
+    small_world.call("apply", "--yes")
+    shown = small_world.call("status", "--format", "json").json["proxies"]
+    known = {entry["name"]: entry["health"] for entry in shown}
+    assert known == {"off": "unknown", "one": "healthy", "unprobed": "unknown", "warned": "unknown"}
+    one = next(entry for entry in shown if entry["name"] == "one")
+    assert one["checked_at"] is not None
+    assert one["latency_ms"] is not None
+    assert "health.changed" not in small_world.event_names()
