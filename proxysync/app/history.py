@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from proxysync.app.state_folder import earlier_secrets, nothing_there, read_folder
+from proxysync.apply.lock import is_writing
 from proxysync.model import Key
 from proxysync.model.redact import redact_text
 from proxysync.store.journal import JournalEntry, Run
@@ -37,6 +38,7 @@ class AppliedChange:
 class AppliedRun:
     """One run and its writes; `ended` and `outcome` are None while it is under way, or was cut.
 
+    `state` is the outcome in any case.
     `commit` is None where the file came from no repository.
     """
 
@@ -47,6 +49,11 @@ class AppliedRun:
     outcome: str | None
     changes: tuple[AppliedChange, ...]
     commit: str | None = None
+    is_under_way: bool = False
+
+    @property
+    def state(self) -> str:
+        return self.outcome or ("under way" if self.is_under_way else "interrupted")
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -55,6 +62,7 @@ class AppliedRun:
             "ended": self.ended,
             "why": self.trigger,
             "outcome": self.outcome,
+            "under_way": self.is_under_way,
             "commit": self.commit,
             "changes": [change.to_json() for change in self.changes],
         }
@@ -83,6 +91,9 @@ def history(state_dir: Path, limit: int) -> History:
             for run in runs
             if journal
         )
+    # Only the newest can be: there is one writer at a time.
+    if found and found[0].ended is None and is_writing(state_dir):
+        found = (replace(found[0], is_under_way=True), *found[1:])
     return History(found, (*stored.warnings, *nothing_there(state_dir)))
 
 

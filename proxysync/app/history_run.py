@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from proxysync.app.history import AppliedRun, applied_run
 from proxysync.app.state_folder import earlier_secrets, read_folder
+from proxysync.apply.lock import is_writing
 from proxysync.kinds import KINDS, Kind
 from proxysync.kinds.references import Named
 from proxysync.model import Fields, Key
@@ -61,7 +62,10 @@ def run_details(state_dir: Path, run_id: int) -> RunDetails:
         unknown = state.unknown_texts()
         now: Named = {(row.key.kind, row.npm_id): row.key.name for row in state.applied()}
         edits = tuple(_edits(entry, unknown, now) for entry in entries)
-    return RunDetails(applied_run(found, entries, secrets), edits, secrets)
+        is_newest = journal.runs(1)[0].id == run_id
+    under_way = is_newest and found.ended is None and is_writing(state_dir)
+    run = replace(applied_run(found, entries, secrets), is_under_way=under_way)
+    return RunDetails(run, edits, secrets)
 
 
 def _missing(run_id: int) -> ProxysyncError:

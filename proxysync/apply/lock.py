@@ -146,9 +146,18 @@ def daemon_pid(folder: Path) -> int | None:
         return None if _try(file) else _pid(file)
 
 
-def _try(file: IO[str]) -> bool:
+def is_writing(folder: Path) -> bool:
+    """Whether a proxysync with this folder is writing to NPM at this moment."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (folder / "write.lock").open() as file:
+            return not _try(file, fcntl.LOCK_SH)
+    except OSError:
+        return False
+
+
+def _try(file: IO[str], how: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -6,10 +6,10 @@ With the ID of a run it shows what each of its changes was: old and new, in the 
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 
-from proxysync.app.history import AppliedChange, AppliedRun, history
+from proxysync.app.history import AppliedRun, history
 from proxysync.cli import context, terminal
 from proxysync.cli.flags import add_format, whole_number
 from proxysync.cli.table import Cell, table
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _row(run: AppliedRun, label: Callable[[Key], str], *, with_commit: bool) -> list[Cell]:
     """`with_commit` where a run has one: then there is a column for it."""
-    outcome, what = run.outcome or "interrupted", _what(run.changes, label)
+    outcome, what = run.state, _what(run, label)
     commit = [(run.commit or NO_COMMIT)[:SHOWN]] if with_commit else []
     return [
         Cell(text)
@@ -78,11 +78,11 @@ def _row(run: AppliedRun, label: Callable[[Key], str], *, with_commit: bool) -> 
     ]
 
 
-def _what(changes: Sequence[AppliedChange], label: Callable[[Key], str], most: int = 4) -> str:
+def _what(run: AppliedRun, label: Callable[[Key], str], most: int = 4) -> str:
     texts = [
         f"{change.action} {label(change.key)}"
-        + ("" if change.outcome == "done" else f" ({change.outcome or 'interrupted'})")
-        for change in changes
+        + ("" if change.outcome == "done" else f" ({change.outcome or run.state})")
+        for change in run.changes
     ]
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more

@@ -24,11 +24,11 @@ def show(state_dir: Path, run_id: int, style: str) -> int:
 def _text(found: RunDetails) -> str:
     run, on = found.run, terminal.colours(sys.stdout)
     label = label_among(change.key for change in run.changes)
-    began, outcome = local(from_text(run.started)), run.outcome or "interrupted"
+    began, outcome = local(from_text(run.started)), run.state
     head = f"run {run.id}, {began}, {run.trigger}: {outcome}"
     lines = [safe(head), *([f"commit {run.commit}"] if run.commit else [])]
     for index, change in enumerate(run.changes):
-        ended = "" if change.outcome == "done" else f" ({change.outcome or 'interrupted'})"
+        ended = "" if change.outcome == "done" else f" ({change.outcome or run.state})"
         why = f": {change.message}" if change.message else ""
         what = f"{change.action} {label(change.key)}"
         lines += ["", f"{paint(safe(what), 'bold', on=on)}{safe(ended + why)}"]

@@ -2,6 +2,8 @@
 
 import pytest
 
+from proxysync.app.history import AppliedRun, history
+from proxysync.app.history_run import run_details
 from proxysync.cli.history import HEADS, SHRINK
 from proxysync.cli.table import Cell, table
 from proxysync.demo.services import DemoService
@@ -120,3 +122,22 @@ def test_without_a_history_there_is_nothing_to_roll_back(small_world: World) -> 
     done = small_world.call("rollback")
     assert done.code == 1
     assert "nothing was applied yet" in done.err
+
+
+def test_a_run_that_goes_on_is_under_way_and_one_that_was_cut_is_not(
+    small_world: World, services: list[DemoService], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[AppliedRun] = []
+
+    def look(*_: object) -> None:
+        seen.append(history(small_world.state, 5).runs[0])
+        seen.append(run_details(small_world.state, seen[0].id).run)
+        raise KeyboardInterrupt
+
+    small_world.write({"one": {"upstream": services[0].url}}, settings={"verify": "auto"})
+    monkeypatch.setattr("proxysync.apply.site_check.SiteCheck.check", look)
+    small_world.call("apply", "--yes")
+    assert [run.state for run in seen] == ["under way", "under way"]
+    shown = small_world.call("history").out
+    assert "under way" not in shown
+    assert "interrupted" in shown
