@@ -1,5 +1,6 @@
 """The JSON Schema of the file, for editors, made from the models."""
 
+from collections.abc import Callable
 from typing import Any
 
 from proxysync.config.entries import SECTIONS, VERSION
@@ -77,6 +78,28 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "definitions": definitions,
     }
+
+
+def entry_schema(section: str, ref: Callable[[str], Schema]) -> tuple[Schema, dict[str, Schema]]:
+    """An entry of a section, and the models in it by their names; `ref` leads to one of those."""
+    whole = json_schema()
+    found = whole["properties"][section]["additionalProperties"]
+    needed: dict[str, Schema] = {}
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" not in value:
+            return {key: moved(item) for key, item in value.items()}
+        name = value["$ref"].rpartition("/")[2]
+        if name not in needed:
+            needed[name] = {}
+            needed[name] = moved(whole["definitions"][name])
+        return ref(name)
+
+    return moved(found), needed
 
 
 def _schema(model: type[Model], definitions: Schema) -> Schema:

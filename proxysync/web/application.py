@@ -1,9 +1,12 @@
 """All endpoints behind one guard; whatever goes wrong is answered in one shape."""
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from proxysync.model.errors import ProxysyncError
@@ -12,6 +15,7 @@ from proxysync.web.answers import error, of_error
 from proxysync.web.context import Context
 from proxysync.web.endpoints import (
     badges,
+    description,
     health,
     liveness,
     log,
@@ -27,8 +31,8 @@ from proxysync.web.guard import Guard
 
 ENDPOINTS = (
     validation,
-    writing,
     resources,
+    writing,
     health,
     plan,
     log,
@@ -36,6 +40,7 @@ ENDPOINTS = (
     liveness,
     metrics,
     badges,
+    description,
     page,
 )
 
@@ -47,10 +52,13 @@ def application(context: Context) -> ASGIApp:
         assert isinstance(found, ProxysyncError)
         return of_error(found)
 
-    def http(_request: Request, found: Exception) -> Response:
+    def http(request: Request, found: Exception) -> Response:
         assert isinstance(found, HTTPException)
         code = "path.unknown" if found.status_code == 404 else "request.refused"
-        return error(found.status_code, code, found.detail, "See /api/openapi.json.", found.headers)
+        headers = found.headers
+        if found.status_code == 405:
+            headers = {"Allow": ", ".join(_methods(routes, request))}
+        return error(found.status_code, code, found.detail, "See /api/openapi.json.", headers)
 
     def unforeseen(_request: Request, found: Exception) -> Response:
         message = redact_text(f"{type(found).__name__}: {found}", context.secrets)
@@ -64,3 +72,9 @@ def application(context: Context) -> ASGIApp:
     routes = [route for endpoint in ENDPOINTS for route in endpoint.routes(context)]
     handlers = {ProxysyncError: known, HTTPException: http, Exception: unforeseen}
     return Guard(Starlette(routes=routes, exception_handlers=handlers), context.settings)
+
+
+def _methods(routes: Sequence[Route], request: Request) -> list[str]:
+    """What the path can be asked for; Starlette tells of the first route of it only."""
+    path = next(r.path for r in routes if r.matches(request.scope)[0] != Match.NONE)
+    return sorted({method for r in routes if r.path == path for method in r.methods or ()})

@@ -49,6 +49,7 @@ def serving(
         config = uvicorn.Config(
             application(context),
             log_config=None,
+            log_level="critical",  # what visitors do wrong is none of the daemon's log
             access_log=False,
             server_header=False,
             lifespan="off",
