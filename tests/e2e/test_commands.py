@@ -135,7 +135,7 @@ def test_status_shows_what_is_ours_and_with_all_what_is_not(one: World) -> None:
     one.apply()
     done = one.call("status", "--format", "json")
     assert [(p["name"], p["sync"], p["health"]) for p in done.json["proxies"]] == [
-        ("one", "in sync", "unknown")
+        ("one", "in sync", "healthy")
     ]
     done = one.call("status", "--all", "--format", "json")
     assert done.json["proxies"][1]["sync"] == "foreign"

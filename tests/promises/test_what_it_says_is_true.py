@@ -10,6 +10,7 @@ from proxysync.store.health import HealthStore, Record
 from tests.keys import key
 from tests.world import World, domain
 
+UNPROBED = {"validation": {"mode": "off"}}
 DEAD = "http://127.0.0.1:1"
 WARN = {"validation": {"mode": "warn"}}
 
@@ -109,7 +110,7 @@ def test_adopt_says_that_there_is_nothing_to_adopt(
 def test_status_says_from_when_uptime_counts_and_how_much_is_known(
     small_world: World, services: list[DemoService]
 ) -> None:
-    small_world.write({"one": {"upstream": services[0].url}})
+    small_world.write({"one": {"upstream": services[0].url}}, settings=UNPROBED)
     small_world.apply()
     began = clock.now().replace(microsecond=0) - timedelta(hours=2)
     database, _ = open_for_writing(small_world.state / "state.db")

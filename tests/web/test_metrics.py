@@ -64,7 +64,8 @@ def test_a_badge_is_as_wide_as_its_texts_and_shows_them_as_they_are() -> None:
 def test_a_scrape_tells_how_all_is(api: Api, house: World) -> None:
     def checked() -> Samples | None:
         found = samples(api)
-        return found if value(found, "entry_up", kind="proxy", name="two") else None
+        counted = value(found, "health_check_duration_seconds_count", kind="proxy", result="good")
+        return found if counted and value(found, "entry_up", kind="proxy", name="two") else None
 
     found = eventually(checked)
     assert found is not None
