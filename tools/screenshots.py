@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
@@ -23,12 +24,14 @@ from selenium.webdriver import Chrome
 
 from proxysync.demo.scenario import IDENTITY, SECRET
 from proxysync.demo.services import DemoService, WebPage
+from proxysync.model.clock import to_text
 from proxysync.sandbox import Sandbox
 from tools.browser import Scheme, browser, prefer, resize
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SHOWN_AT = "10.0.0.5"
 DAY = 86400
+QUANTIZER = "pngquant"
 PORTS = {
     "media": 8096,
     "photos": 2283,
@@ -49,7 +52,7 @@ DOWN = "paper"
 BLOCKED = "feeds"
 """What never ran."""
 
-GOOD = {"media": 1.0, "photos": 0.995, "wiki": 1.0, "cloud": 0.97, "home": 0.999, "paper": 0.98}
+GOOD = {"photos": 0.97, "cloud": 0.93, "home": 0.98, "paper": 0.96, "git": 0.99}
 """How likely a day without a failed check is; 1 for what is not named."""
 
 
@@ -76,18 +79,20 @@ def house(folder: Path) -> Iterator[House]:
             if name != BLOCKED:
                 service.start()
         WebPage(npm.url, IDENTITY, SECRET).add_host("printer.example.com", services["media"].port)
-        (folder / "proxies.yaml").write_text(_file(services, npm.sites_url))
-        url = stack.enter_context(_daemon(folder, npm.url))
-        found = House(folder, services, url)
-        _until(found, lambda entry: entry["name"] == BLOCKED or entry["health"] == "healthy")
+        (folder / "proxies.yaml").write_text(_file(services, npm.sites_url, often=PORTS))
+        with _daemon(folder, npm.url) as url:
+            found = House(folder, services, url)
+            _until(found, lambda entry: entry["name"] == BLOCKED or entry["health"] == "healthy")
         _invent_days(folder / "state" / "state.db")
         services[DOWN].stop()
-        _until(found, lambda entry: entry["name"] != DOWN or entry["health"] == "unhealthy")
-        yield found
+        (folder / "proxies.yaml").write_text(_file(services, npm.sites_url, often=(DOWN,)))
+        with _daemon(folder, npm.url):
+            _until(found, lambda entry: entry["name"] != DOWN or entry["health"] == "unhealthy")
+            yield found
 
 
-def _file(services: Mapping[str, DemoService], sites_url: str) -> str:
-    lines = ["version: 1", "settings:", "  health: {interval: 1s, failure_threshold: 1}"]
+def _file(services: Mapping[str, DemoService], sites_url: str, *, often: Collection[str]) -> str:
+    lines = ["version: 1", "settings:", "  health: {failure_threshold: 1}"]
     lines += [f"  verify: {{url: {sites_url}}}", "proxies:"]
     for name, service in services.items():
         lines += [
@@ -95,6 +100,7 @@ def _file(services: Mapping[str, DemoService], sites_url: str) -> str:
             f"    domains: [{name}.example.com]",
             f"    upstream: {service.url}",
         ]
+        lines += ["    health: {interval: 1s}"] if name in often else []
     lines += ["redirections:", "  old-wiki:", "    domains: [old.example.com]"]
     lines += ["    to: https://wiki.example.com"]
     return "\n".join(lines) + "\n"
@@ -111,6 +117,7 @@ def _daemon(folder: Path, npm_url: str) -> Iterator[str]:
         "PROXYSYNC_NPM_IDENTITY": IDENTITY,
         "PROXYSYNC_NPM_SECRET": SECRET,
         "PROXYSYNC_LISTEN": "127.0.0.1:8097",
+        "PROXYSYNC_API_VALIDATE_LOCAL": "1",
     }
     command = [sys.executable, "-m", "proxysync", "run"]
     with (folder / "daemon.log").open("wb") as log:
@@ -150,14 +157,28 @@ def _invent_days(state: Path) -> None:
                     (*figures, usual, usual * 3),
                 )
             database.execute("DELETE FROM check_result WHERE health_id = ?", (health_id,))
-            for check in range(1, 288):
-                latency = usual * chance.uniform(0.7, 1.3) * (4 if chance.random() < 0.02 else 1)
-                at = (now - check * 300) * 1000
-                row = (health_id, at, 1, round(latency))
-                database.execute("INSERT OR REPLACE INTO check_result VALUES (?, ?, ?, ?)", row)
             database.execute("DELETE FROM uptime_period WHERE health_id = ?", (health_id,))
-            period = (health_id, (now - 30 * DAY) * 1000, now * 1000, 1000, 1)
-            database.execute("INSERT INTO uptime_period VALUES (?, ?, ?, ?, ?)", period)
+            _invent_checks(database, health_id, usual, now, chance)
+            _invent_uptime(database, health_id, 1 - GOOD.get(name, 1.0), now)
+
+
+def _invent_checks(
+    database: sqlite3.Connection, health_id: int, usual: int, now: int, chance: random.Random
+) -> None:
+    for number in range(1, 288):
+        latency = usual * chance.uniform(0.7, 1.3) * (4 if chance.random() < 0.02 else 1)
+        row = (health_id, (now - number * 300) * 1000, 1, round(latency))
+        database.execute("INSERT OR REPLACE INTO check_result VALUES (?, ?, ?, ?)", row)
+    since = to_text(datetime.fromtimestamp(now - chance.randrange(2, 60) * DAY, UTC))
+    changed = (since, usual, health_id)
+    database.execute("UPDATE health SET since = ?, latency_ms = ? WHERE id = ?", changed)
+
+
+def _invent_uptime(database: sqlite3.Connection, health_id: int, down: float, now: int) -> None:
+    out = 9 * DAY - DAY * down / 2
+    for begin, end, ok in ((30 * DAY, 9 * DAY, 1), (9 * DAY, out, 0), (out, 0, 1)):
+        row = (health_id, int(now - begin) * 1000, int(now - end) * 1000, 300_000, ok)
+        database.execute("INSERT OR REPLACE INTO uptime_period VALUES (?, ?, ?, ?, ?)", row)
 
 
 def take(driver: Chrome, found: House, path: str, name: str, scheme: Scheme, width: int) -> None:
@@ -168,15 +189,20 @@ def take(driver: Chrome, found: House, path: str, name: str, scheme: Scheme, wid
     driver.get(f"{found.url}/{path}")
     _wait_for_view(driver)
     ports = {str(found.services[name].port): str(port) for name, port in PORTS.items()}
-    driver.execute_script(AS_READ, ports, SHOWN_AT)
-    driver.save_screenshot(str(IMAGES / f"{name}.png"))
+    driver.execute_script(AS_READ, ports, SHOWN_AT, str(found.folder))
+    file = IMAGES / f"{name}.png"
+    driver.save_screenshot(str(file))
+    subprocess.run(  # noqa: S603
+        [QUANTIZER, "--force", "--speed", "1", "--strip", "--output", str(file), "256", str(file)],
+        check=True,
+    )
 
 
 AS_READ = """
-const [ports, shownAt] = arguments;
+const [ports, shownAt, folder] = arguments;
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
-  let text = walk.currentNode.data;
+  let text = walk.currentNode.data.replaceAll(folder, "/etc/proxysync");
   for (const [from, to] of Object.entries(ports))
     text = text
       .replaceAll(`127.0.0.1:${from}`, `${shownAt}:${to}`)
@@ -184,14 +210,14 @@ while (walk.nextNode()) {
   if (text !== walk.currentNode.data) walk.currentNode.data = text;
 }
 """
-"""Addresses, which differ each time, replaced by such as a reader has."""
+"""Addresses and folders, which differ each time, replaced by such as a reader has."""
 
 
 def _wait_for_view(driver: Chrome) -> None:
     end = time.monotonic() + 20
     while time.monotonic() < end:
         if driver.execute_script(
-            "return !!document.querySelector('.bars, .runs details, .events.wide li')"
+            "return !!document.querySelector('.bars, .run, .events.wide li, .steps, .table')"
         ):
             time.sleep(0.5)  # what is read after it
             return

@@ -14,6 +14,7 @@ from proxysync.model.redact import redact_text
 from proxysync.web.answers import error, of_error
 from proxysync.web.context import Context
 from proxysync.web.endpoints import (
+    about,
     badges,
     description,
     health,
@@ -41,6 +42,7 @@ ENDPOINTS = (
     metrics,
     badges,
     description,
+    about,
     page,
 )
 

@@ -199,6 +199,7 @@ def _of_other_programs() -> Schema:
     described = _operation("This description", _content({"type": "object"}))
     metrics = _operation("For Prometheus", _content(_text(), "text/plain"))
     return {
+        "/api/about": _reading("What this server lets its clients do", "About"),
         "/api/openapi.json": {"get": described},
         "/metrics": {"get": metrics},
         **badges,

@@ -249,6 +249,7 @@ SHAPES: dict[str, Schema] = {
             "checks": each(fields({"at": TIME, "ok": FLAG, "latency_ms": maybe(COUNT)})),
         }
     ),
+    "About": fields({"version": TEXT, "write": fields({"allowed": FLAG, "reason": maybe(TEXT)})}),
     "Liveness": fields({"status": TEXT, "version": TEXT}),
     "Readiness": fields(
         {

@@ -72,6 +72,7 @@ def test_answers_are_as_they_are_described(house: World, services: list[DemoServ
             "/api/resources",
             "/api/resources/all",
             "/api/health",
+            "/api/about",
             "/api/plan",
             "/api/events?limit=1000",
             "/api/history",

@@ -9,7 +9,18 @@ import { readServerSentEvents } from "./stream.js";
  * @typedef {"pass" | "fail" | "warn" | "skipped"} StepStatus
  * @typedef {{name: string, status: StepStatus, detail: string, hint: string | null, duration_ms: number}} ValidationStep
  *   One step of a validation: syntax, dns, tcp or http.
- * @typedef {{name?: string | null, ok: boolean, steps: ValidationStep[]}} ValidationResult
+ * @typedef {object} ValidationResult What validation found of one entry.
+ * @property {string} kind
+ * @property {string} name
+ * @property {string | null} upstream
+ * @property {boolean} ok
+ * @property {boolean} blocks whether it would be kept out of NPM
+ * @property {string | null} skipped why nothing was probed
+ * @property {ValidationStep[]} steps
+ * @property {{path: string, upstream: string, ok: boolean, steps: ValidationStep[]}[]} locations
+ * @typedef {{path: string, message: string, hint: string | null, line: number}} Problem what no file could hold
+ * @typedef {{results: ValidationResult[], problems?: Problem[], warnings?: {message: string}[]}} ValidationReport
+ * @typedef {ValidationStep & {location: string | null, upstream: string}} StepOfUpstream
  * @typedef {"healthy" | "unhealthy" | "unknown"} ProxyHealthStatus
  *
  * @typedef {object} Entry An entry of the file, or a host in NPM that no entry asks for.
@@ -63,7 +74,7 @@ import { readServerSentEvents } from "./stream.js";
  *
  * @typedef {{path: string, from: unknown, to: unknown}} Edit
  * @typedef {{action: string, kind: string, name: string, npm_id: number | null, outcome: string | null, message: string, edits?: Edit[]}} AppliedChange
- * @typedef {{id: number, started: string, ended: string | null, why: string, outcome: string | null, commit: string | null, changes: AppliedChange[]}} AppliedRun
+ * @typedef {{id: number, started: string, ended: string | null, why: string, outcome: string | null, under_way: boolean, commit: string | null, changes: AppliedChange[]}} AppliedRun
  * @typedef {{action: string, kind: string, name: string, reason: string | null, edits: Edit[]}} PlannedChange
  * @typedef {{summary: Record<string, number>, changes: PlannedChange[], refused: string | null}} Plan
  *
@@ -71,6 +82,9 @@ import { readServerSentEvents } from "./stream.js";
  * @typedef {{today: string, entries: HealthRow[]}} HealthOverview
  * @typedef {{day: string, checks: number, ok: number, p50: number | null, p95: number | null}} HealthDay
  * @typedef {{kind: string, name: string, days: HealthDay[], checks: {at: string, ok: boolean, latency_ms: number | null}[]}} HealthDetails
+ *
+ * @typedef {{outcome: "applied" | "failed" | "pending" | "unchanged", events: LogEvent[]}} ApplyResult
+ * @typedef {{kind: string, name: string, file: string, written: boolean, fingerprint: string, validation: ValidationResult | null, apply?: ApplyResult}} Written
  *
  * @typedef {Record<string, unknown>} EntryFields the fields of an entry, as in the file
  */
@@ -168,6 +182,14 @@ function json(value, more = {}) {
 }
 
 const part = encodeURIComponent;
+
+/**
+ * What this server lets its clients do.
+ * @returns {Promise<{version: string, write: {allowed: boolean, reason: string | null}}>}
+ */
+export function getAbout() {
+  return ask("api/about");
+}
 
 /** Proxies of the file. @returns {Promise<Listing>} */
 export async function listProxies() {
@@ -278,24 +300,23 @@ export async function followEvents(
 
 /**
  * Whether an entry can work, without any side effect.
- * @param {EntryFields} entry
- * @param {(step: ValidationStep) => void} [onStep] called as each step ends
+ * @param {EntryFields} entry its `name` may be left out
+ * @param {(step: StepOfUpstream) => void} [onStep] called as each step ends
  * @param {AbortSignal} [signal]
- * @returns {Promise<ValidationResult>}
+ * @returns {Promise<ValidationReport>}
  */
 export async function validateProxy(entry, onStep, signal) {
   const headers = { Accept: onStep ? "text/event-stream" : "application/json" };
-  const response = await send(
-    "api/proxies/validate",
-    json(entry, { method: "POST", headers, signal }),
-  );
+  const request = json(entry, { method: "POST", headers, signal });
+  const response = await send("api/proxies/validate", request);
   const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
   if (!isStream || !response.body || !onStep) return answerOf(response);
   for await (const message of readServerSentEvents(response.body)) {
-    const value = JSON.parse(message.data || "null");
+    if (!message.data) continue;
+    const value = JSON.parse(message.data);
     if (message.event === "step") onStep(value);
     if (message.event === "result") return value;
-    if (message.event === "error") throw new ApiError(response.status, value.error || value, value);
+    if (message.event === "error") throw new ApiError(response.status, value.error, value);
   }
   throw new ApiError(0, { code: "cut", message: "the answer broke off" });
 }
@@ -304,6 +325,7 @@ export async function validateProxy(entry, onStep, signal) {
  * Adds an entry to the file; a validation that fails is an ApiError of status 422.
  * @param {EntryFields} entry with its `name`
  * @param {string} [wait] how long to wait for the apply, such as 30s
+ * @returns {Promise<Written>}
  */
 export function createProxy(entry, wait) {
   return ask(`api/proxies${query({ wait })}`, json(entry, { method: "POST" }));

@@ -6,8 +6,8 @@ import { count, dayText, percent } from "./words.js";
 /** Days that a row of bars shows. */
 export const DAYS = 90;
 
-const BAR = 4;
-const STEP = 6;
+const BAR = 2;
+const STEP = 3;
 const HEIGHT = 24;
 
 /** @param {number | null} share @returns {"none" | "good" | "warn" | "bad"} */
@@ -18,7 +18,7 @@ export function toneOfDay(share) {
 }
 
 /**
- * A bar for each of the last days; what is not good is also lower, so that nobody needs the colours.
+ * A bar for each of the last days; what is not good stands out above, so that nobody needs the colours.
  * @param {(number | null)[]} days shares of good checks, the last one today's
  * @param {string} today
  */
@@ -26,12 +26,11 @@ export function uptimeBars(days, today) {
   const shown = [...Array(Math.max(0, DAYS - days.length)).fill(null), ...days.slice(-DAYS)];
   /** @type {Record<string, string>} */
   const paths = { none: "", good: "", warn: "", bad: "" };
-  const tops = { none: 10, good: 0, warn: 5, bad: 10 };
+  const tops = { none: 21, good: 7, warn: 3, bad: 0 };
   shown.forEach((share, index) => {
     const tone = toneOfDay(share);
     const top = tops[tone];
-    const bottom = tone === "none" ? 14 : HEIGHT;
-    paths[tone] += `M${index * STEP} ${top}h${BAR}V${bottom}h-${BAR}z`;
+    paths[tone] += `M${index * STEP} ${top}h${BAR}V${HEIGHT}h-${BAR}z`;
   });
   const drawn = Object.entries(paths).filter(([, path]) => path);
   return svg(

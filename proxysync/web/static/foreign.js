@@ -5,6 +5,13 @@ import { count, isForeign, KIND } from "./words.js";
 
 /** @returns {import("./router.js").View} */
 export function foreignPage() {
+  const note = h(
+    "p",
+    { class: "summary" },
+    "No entry of the file stands for them, so that proxysync never touches them. ",
+    h("code", null, "proxysync adopt NAME"),
+    " takes over the one that holds the domains of an entry.",
+  );
   const summary = h("p", { class: "summary" });
   const place = h("div", null);
   const element = h(
@@ -12,17 +19,16 @@ export function foreignPage() {
     { class: "page" },
     h("h1", { tabindex: "-1" }, "Foreign hosts"),
     summary,
+    note,
     place,
   );
-  const note =
-    "They are in NPM, and no entry of the file stands for them. proxysync never touches them; `proxysync adopt NAME` takes over what an entry holds the domains of.";
-
   /** @param {import("./store.js").Store} store */
   function update(store) {
     if (!store.readAt) return;
     const found = store.entries.filter(isForeign);
+    note.hidden = !found.length;
     summary.textContent = found.length
-      ? `${count(found.length, "object")} in NPM ${found.length === 1 ? "is" : "are"} not ours. ${note}`
+      ? `${count(found.length, "object")} in NPM ${found.length === 1 ? "is" : "are"} not ours.`
       : "Everything in NPM is ours, as far as the account sees it.";
     const heads = ["Kind", "Number", "Domains", "Leads to", "Enabled", "Whose"];
     fill(

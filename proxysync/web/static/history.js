@@ -56,7 +56,7 @@ export function runItem(run, isMeant = () => true, open = false) {
       h(
         "span",
         { class: `mark ${changes.every((c) => outcomeTone(c) === "good") ? "good" : "bad"}` },
-        run.outcome ? short(run.outcome, 40) : "unfinished",
+        run.outcome ? short(run.outcome, 40) : run.under_way ? "under way" : "interrupted",
       ),
       h(
         "span",
@@ -101,7 +101,9 @@ export function historyPage(only) {
     h(
       "p",
       { class: "summary" },
-      "What was applied to NPM, the newest first. `proxysync rollback` is the way back.",
+      "What was applied to NPM, the newest first. ",
+      h("code", null, "proxysync rollback"),
+      " is the way back.",
     ),
     list,
   );

@@ -2,6 +2,7 @@
 /** Starts the page. */
 import { configure } from "./api.js";
 import { Announcer } from "./announcer.js";
+import { checkPage } from "./check.js";
 import { connection } from "./connection.js";
 import { byId } from "./dom.js";
 import { entryPage } from "./entry.js";
@@ -20,6 +21,7 @@ function viewOf({ parts, query }) {
   if (parts[0] === "events") return eventsPage();
   if (parts[0] === "history") return historyPage(parts[1]);
   if (parts[0] === "foreign") return foreignPage();
+  if (parts[0] === "check") return checkPage();
   return overview(query);
 }
 

@@ -70,7 +70,7 @@ export function overview(query) {
     const shown = isAllShown ? found : found.slice(0, TROUBLES);
     fill(
       troubles,
-      h("h2", null, "Needs attention"),
+      h("h2", { class: "sr" }, "Needs attention"),
       h(
         "ul",
         null,

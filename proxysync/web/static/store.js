@@ -89,7 +89,10 @@ export class Store {
       this.error = error instanceof ApiError ? error : new ApiError(0, { message: String(error) });
     }
     this.isReading = false;
-    const pause = Math.max(document.hidden ? POLL_HIDDEN : POLL, RARE * (performance.now() - begin));
+    const pause = Math.max(
+      document.hidden ? POLL_HIDDEN : POLL,
+      RARE * (performance.now() - begin),
+    );
     this.tell();
     if (this.isStale) this.refresh();
     else this.timer = setTimeout(() => this.read(), pause);
