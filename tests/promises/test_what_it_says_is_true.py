@@ -123,7 +123,7 @@ def test_status_says_from_when_uptime_counts_and_how_much_is_known(
     assert status["uptime_since"]["24h"] == clock.to_text(began)
     assert 300 <= status["uptime_known_seconds"]["24h"] < 330
     shown = small_world.call("status", "one").out
-    assert f"Counted  from {began.astimezone():%Y-%m-%d %H:%M}, 5 min in all" in shown
+    assert f"Counted  from {clock.local(began)}, 5 min in all" in shown
 
 
 def test_apply_and_status_name_what_the_settings_leave_in_npm(
