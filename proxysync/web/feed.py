@@ -8,6 +8,7 @@ from pathlib import Path
 from proxysync.app.events import follow
 from proxysync.model.event import Event
 from proxysync.store.bus import Bus
+from proxysync.store.database import StateError
 from proxysync.store.query import EventQuery
 
 POLL = 0.5
@@ -51,13 +52,18 @@ class Feed:
         self._ended.set()
 
     def _follow(self, wait: Callable[[float], object]) -> None:
+        while not self._ended.is_set():
+            with suppress(StateError):  # it cannot be read as yet
+                self._follow_log(wait)
+            wait(POLL)
+
+    def _follow_log(self, wait: Callable[[float], object]) -> None:
         batches = follow(self._state_dir, EventQuery(limit=1))
-        with suppress(StopIteration):
-            before = next(batches).events
-            self._begin(before[-1].id if before else 0)
-            self._begun.set()
-            while not self._ended.is_set():
-                wait(POLL)
-                if found := next(batches).events:
-                    for hear in self._hearers:
-                        hear(found)
+        before = next(batches).events
+        self._begin(before[-1].id if before else 0)
+        self._begun.set()
+        while not self._ended.is_set():
+            wait(POLL)
+            if found := next(batches).events:
+                for hear in self._hearers:
+                    hear(found)

@@ -89,7 +89,14 @@ def test_what_does_not_pass_is_told_and_changes_nothing(
         foreign = {"Origin": "http://evil.example.com"}
         for method, path in (("POST", ""), ("PUT", "/one"), ("DELETE", "/one")):
             assert nobody.ask(method, f"/api/proxies{path}", good).status_code == 401
-            assert api.ask(method, f"/api/proxies{path}", good, foreign).status_code == 403
+            for header in ({"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, foreign):
+                refused = api.ask(method, f"/api/proxies{path}", good, header)
+                assert refused.status_code == 403, header
+        for path in ("/api/proxies", "/api/proxies/one", "/api/events"):
+            for method in ("GET", "OPTIONS"):
+                shown = api.ask(method, path, headers=foreign)
+                assert not [name for name in shown.headers if name.lower().startswith("access-")]
+                assert shown.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert house.file.read_bytes() == before
 
         names = [f"many-{number}" for number in range(6)]

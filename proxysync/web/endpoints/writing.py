@@ -66,13 +66,17 @@ class Asked:
 def routes(context: Context) -> list[Route]:
     writer = Writer(context)
 
+    def _new_name(fields: dict[str, Any]) -> str:
+        return name_for(fields, PROXY, context.file.load())
+
     async def create(request: Request) -> Response:
         asked = writer.admit(request)
         fields = await read_object(request)
         name = fields.pop("name", None)
         if name is not None and not isinstance(name, str):
             raise BodyError("name must be a text")
-        name = name_for(fields, PROXY, context.file.load()) if name is None else name
+        if name is None:
+            name = await to_thread.run_sync(_new_name, fields)
         key = Key(PROXY, name)
         return await writer.run(
             key, lambda e, v: e.put(key, fields, new=True, expected=v), asked, status=201
@@ -135,6 +139,7 @@ class Writer:
                 return _invalid(found.code, found.message, InvalidFile(found.cause).to_json())
             if not done.written:
                 return self._blocked(done)
+            self._context.board.hear(())  # whoever reads next finds the edit
         result = await self._awaited(key, done, after, asked.wait) if asked.wait else None
         value = {
             **done.to_json(),
