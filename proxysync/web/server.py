@@ -16,6 +16,7 @@ from proxysync.store.bus import Bus
 from proxysync.web.application import application
 from proxysync.web.context import Context
 from proxysync.web.listener import BACKLOG, allow_many, listen
+from proxysync.web.visitor import Visitor
 
 START = 10.0
 """Seconds that it has to come up."""
@@ -48,6 +49,7 @@ def serving(
     ):
         config = uvicorn.Config(
             application(context),
+            http=Visitor,
             log_config=None,
             log_level="critical",  # what visitors do wrong is none of the daemon's log
             access_log=False,
