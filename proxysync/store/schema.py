@@ -225,4 +225,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE run ADD COLUMN git_commit TEXT;
     """,
+    """
+    CREATE INDEX applied_by_host ON applied (target, kind, npm_id);
+    """,
 )

@@ -118,9 +118,13 @@ class State:
         """Remembers what was written; `replaces` is the name that a renamed entry had."""
         with self._database.transaction() as connection:
             connection.execute(
-                "DELETE FROM applied WHERE target = ? AND kind = ?"
-                " AND (npm_id = ? AND created_on IS ? OR name = ?)",
-                (self._target, applied.kind, applied.npm_id, applied.created_on, replaces),
+                "DELETE FROM applied WHERE target = ? AND kind = ? AND npm_id = ?"
+                " AND created_on IS ?",
+                (self._target, applied.kind, applied.npm_id, applied.created_on),
+            )
+            connection.execute(
+                "DELETE FROM applied WHERE target = ? AND kind = ? AND name = ?",
+                (self._target, applied.kind, replaces),
             )
             connection.execute(
                 "DELETE FROM given_back WHERE target = ? AND kind = ? AND npm_id = ?",
