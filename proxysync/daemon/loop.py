@@ -12,7 +12,7 @@ from proxysync.daemon.scheduler import SteadyScheduler
 from proxysync.daemon.signals import Stop
 from proxysync.daemon.watch import FileWatcher
 
-DEBOUNCE = 0.3
+DEBOUNCE = 0.25
 """Seconds without a further change after which a file counts as written."""
 
 LONGEST_DEBOUNCE = 3.0
