@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SHORT := not long and not live
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-live lint compiled format docs clean
+.PHONY: help demo test test-long test-live bench lint compiled format docs clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ test-long: $(READY) ## what takes longer: each step to be killed at, thousands o
 
 test-live: $(READY) ## the tests marked `live`, also against PROXYSYNC_TEST_NPM_URL
 	$(BIN)/pytest -m live --timeout 300
+
+bench: $(READY) ## measure speed, memory and scale beside what else does the same; under ten minutes
+	$(BIN)/python -m benchmarks
 
 lint: $(READY) ## ruff, format check, mypy and who may import whom
 	$(BIN)/ruff check .
