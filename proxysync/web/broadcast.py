@@ -17,6 +17,9 @@ PACE = 0.1
 MOST_WAITING = 5000
 """Events that wait for one listener; whoever has more is behind."""
 
+RECENT = 1000
+"""Events that are kept for listeners who were away for a moment, so that they need not be read."""
+
 CHUNK = 16 * 1024
 """Bytes after which a chunk gets no more events: what is sent at once is held once for each."""
 
@@ -103,10 +106,16 @@ class Broadcast:
         self._lock = threading.Lock()
         self._listeners: set[Listener] = set()
         self._gathered: list[Event] = []
+        self._recent: deque[Frame] = deque(maxlen=RECENT)
 
     def begin(self, last_id: int) -> None:
         """What comes after this id is news."""
         self.position = last_id
+
+    def covers(self, last_id: int) -> bool:
+        """Whether `attach` gives all that comes after that id, and that id is of this log."""
+        first = self._recent[0].event.id - 1 if self._recent else self.position
+        return first <= last_id <= self.position
 
     def hear(self, events: Sequence[Event]) -> None:
         """What is new, in order; from whatever thread."""
@@ -130,8 +139,9 @@ class Broadcast:
             self._loop = asyncio.get_running_loop()
 
     def attach(self, query: EventQuery, last_id: int) -> Listener:
-        """A listener to all that comes after that id."""
+        """A listener to all that comes after that id; see `covers`."""
         listener = Listener(query, last_id)
+        listener.offer(self._recent)
         self._listeners.add(listener)
         if self.ended:
             listener.end()
@@ -155,15 +165,16 @@ class Broadcast:
             return
         is_other = events[0].id <= self.position
         if is_other:
+            self._recent.clear()
             for listener in self._listeners:
                 listener.reset(events[0].id - 1)
         self.position = events[-1].id
-        if self._listeners:
-            frames = [frame(event) for event in events]
-            for listener in tuple(self._listeners):
-                listener.offer(frames)
-                if listener.ended:
-                    self.detach(listener)
+        frames = [frame(event) for event in events]
+        self._recent.extend(frames)
+        for listener in tuple(self._listeners):
+            listener.offer(frames)
+            if listener.ended:
+                self.detach(listener)
 
     def _let_go(self) -> None:
         self._deliver()

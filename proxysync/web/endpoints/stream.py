@@ -26,8 +26,8 @@ RETRY = 3000
 
 MOST_LISTENERS = 2000
 
-CATCH_UP = 500
-"""Events that are read at a time for a listener that was away."""
+CATCH_UP = 50
+"""Events that are read at a time for a listener that was away: it may be slow to take them."""
 
 READERS = 2
 """Listeners that may read the log at a time, so that it stays free for the daemon."""
@@ -55,7 +55,8 @@ def routes(context: Context) -> list[Route]:
         broadcast.meet()
         if after is None:
             after = broadcast.position if query.since is None else 0
-        await read(replace(query, limit=1), after)  # what fails here is answered as an error
+        if not broadcast.covers(after):
+            await read(replace(query, limit=1), after)  # what fails here is answered as an error
         if request.method == "HEAD":
             return Response(media_type=EventStream.media_type, headers=HEADERS)
         return EventStream(_sent(broadcast, query, partial(read, query), after))
@@ -75,7 +76,7 @@ async def _sent(
     the moment from which on news are heard.
     """
     yield f"retry: {RETRY}\n\n".encode()
-    while True:
+    while not broadcast.covers(after):
         position = broadcast.position
         try:
             found = await read(after)
@@ -83,11 +84,13 @@ async def _sent(
             return  # it is tried again when the listener comes back
         if found.whole and found.reached < after:
             yield reset(found.reached)
-        for event in found.events:
-            yield frame(event).content
-        after = found.reached
+        after, whole = found.reached, found.whole
+        missed = b"".join(frame(event).content for event in found.events)
+        del found  # the listener may take its time
+        if missed:
+            yield missed
         is_other = after < position  # and news of it will say so
-        if found.whole and (after >= broadcast.position or is_other):
+        if whole and (after >= broadcast.position or is_other):
             break
     listener = broadcast.attach(query, after)
     try:
