@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from proxysync.app.choose import choose
-from proxysync.app.new_file import write_file
+from proxysync.app.new_file import ChangedError, write_file
 from proxysync.app.placing import (
     UTF8_MARK,
     Change,
@@ -26,7 +26,7 @@ from proxysync.app.verdict import Verdict, count_upstreams, probe_entries
 from proxysync.config import edit as text_edit
 from proxysync.config.document import scalar
 from proxysync.config.edit import EditError
-from proxysync.config.load import load, load_with
+from proxysync.config.load import fingerprint, load, load_with
 from proxysync.config.models import Config
 from proxysync.config.source import Source
 from proxysync.kinds import KINDS
@@ -162,6 +162,8 @@ class Editor:
         must_be_there: bool = False,
     ) -> Edited:
         content = content_of(file, self.path)
+        if fingerprint(self.path) != config.fingerprint:
+            raise ChangedError(file)
         text = content.decode().removeprefix(UTF8_MARK)
         after = change(text)
         config_after = load_with(
@@ -174,9 +176,7 @@ class Editor:
         blocks = verdict is not None and verdict.blocks
         if not blocks and after != text:
             mark = UTF8_MARK if content.decode().startswith(UTF8_MARK) else ""
-            if content_of(file, self.path) != content:
-                raise EditError(f"{file} was changed by somebody else just now", hint="Try again.")
-            write_file(file, mark + after, replace=True)
+            write_file(file, mark + after, replace=True, instead_of=content)
         return Edited(key, file, text, after, config_after, verdict, not blocks)
 
     def _verdict(self, key: Key, config: Config) -> Verdict | None:

@@ -1,11 +1,27 @@
 """A file for a person, written as a whole or not at all."""
 
+import fcntl
 import os
-from contextlib import suppress
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from proxysync.model.errors import ProxysyncError
 from proxysync.store.private import make_private
+
+LOCK_PATIENCE = 5.0
+"""Seconds to wait for others, who have a folder for themselves for milliseconds."""
+
+
+class ChangedError(ProxysyncError):
+    """The file is not the one any more that was to be replaced."""
+
+    code = "config.edit"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} was changed by somebody else just now", hint="Try again.")
 
 
 def require_free(path: Path) -> None:
@@ -23,14 +39,22 @@ def _like(path: Path, model: Path) -> None:
             os.chown(path, found.st_uid, found.st_gid)
 
 
-def write_file(path: Path, text: str, *, replace: bool, private: bool = False) -> None:
+def write_file(
+    path: Path,
+    text: str,
+    *,
+    replace: bool,
+    private: bool = False,
+    instead_of: bytes | None = None,
+) -> None:
     """Writes the text beside the path first, so that nobody ever sees half of it.
 
-    Without `replace`, what has the name by now is kept. What is `private` is for its owner alone,
-    whatever was there. Raises ProxysyncError.
+    Without `replace`, what has the name by now is kept; with `instead_of`, only this content is
+    replaced. What is `private` is for its owner alone, whatever was there. Raises ProxysyncError.
     """
     target = path.resolve() if replace else path
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    # In a container each process may have the id of one that was killed.
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
         if private:
             make_private(beside, is_new=True)
@@ -41,7 +65,10 @@ def write_file(path: Path, text: str, *, replace: bool, private: bool = False) -
         if replace:
             if not private:
                 _like(beside, target)
-            beside.replace(target)
+            with nullcontext() if instead_of is None else _alone_in(target.parent):
+                if instead_of is not None and target.read_bytes() != instead_of:
+                    raise ChangedError(path)
+                beside.replace(target)
         else:
             os.link(beside, target)
     except FileExistsError:
@@ -57,3 +84,28 @@ def write_file(path: Path, text: str, *, replace: bool, private: bool = False) -
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keeps every other proxysync from replacing a file in the folder meanwhile.
+
+    Editors know nothing of that. Where the file system has no locks, there is none.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    end = time.monotonic() + LOCK_PATIENCE
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.01)
+                continue
+            except OSError:
+                pass
+            break
+        yield
+    finally:
+        os.close(descriptor)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from proxysync.app.new_file import ChangedError
 from proxysync.config import edit as text_edit
 from proxysync.config import source
 from proxysync.config.edit import EditError
@@ -57,8 +58,11 @@ def file_for(key: Key, config: Config, path: Path, root: Path = Path()) -> Path:
 
 
 def content_of(file: Path, path: Path, root: Path = Path()) -> bytes:
-    """What is in one of the files of `path`."""
-    return next(each.content for each in source.read(path, root) if each.name == str(file))
+    """What is in one of the files of `path`. Raises ChangedError where it has gone."""
+    for each in source.read(path, root):
+        if each.name == str(file):
+            return each.content
+    raise ChangedError(file)
 
 
 def problem_with(path: str, message: str, hint: str | None) -> ConfigError:

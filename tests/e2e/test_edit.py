@@ -1,12 +1,14 @@
 """`add`, `set` and `remove`: the file is edited, checked, and all else in it stays."""
 
+import fcntl
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from proxysync.demo.services import DemoService
-from tests.world import World, domain
+from tests.world import World, domain, eventually
 
 
 @pytest.fixture
@@ -45,6 +47,23 @@ def test_of_values_that_exclude_each_other_the_last_counts(house: World) -> None
     done = house.call(*new, "health=off", "health.path=/x", "--no-probe")
     assert done.code == 0, done.err
     assert "    health:\n      path: /x\n" in house.file.read_text()
+
+
+def test_what_somebody_else_writes_meanwhile_is_not_lost(house: World) -> None:
+    folder = os.open(house.folder, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # as another `set` that is about to write
+        with (house.folder / "said").open("w") as said:
+            late = house.start("set", "one", "websockets=true", "--no-probe", stderr=said)
+            eventually(lambda: list(house.folder.glob(".proxies.yaml.*")) or late.poll())
+        theirs = house.file.read_text().replace("the first", "the very first")
+        house.file.write_text(theirs)
+    finally:
+        os.close(folder)
+    assert late.wait(20) == 1
+    assert "was changed by somebody else just now" in (house.folder / "said").read_text()
+    assert house.file.read_text() == theirs
+    assert not list(house.folder.glob(".proxies.yaml.*"))
 
 
 def test_what_does_not_pass_is_not_written(house: World, closed_port: int) -> None:
