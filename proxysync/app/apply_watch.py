@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from proxysync.app.events import events_after
 from proxysync.app.vitals import Vitals
-from proxysync.model import Key, clock
+from proxysync.config.models import Config
+from proxysync.model import Key
 from proxysync.model.event import Event
 from proxysync.store.query import EventQuery
 
-Outcome = Literal["applied", "failed", "pending", "unchanged"]
+Outcome = Literal["applied", "replaced", "failed", "pending", "unchanged"]
 
 IN_THE_WAY = frozenset(
     (
@@ -39,14 +40,18 @@ class ApplyResult:
 
 @dataclass
 class ApplyWatch:
-    """Follows one edit after the event `after`; `fingerprint` is that of the file with it."""
+    """Follows one edit after the event `after`; `config` is the file with it.
+
+    The edit was made between the two `times`, in monotonic seconds.
+    """
 
     state_dir: Path
     vitals: Vitals
     key: Key
-    fingerprint: str
+    config: Config
     after: int
-    _loaded: Event | None = None
+    times: tuple[float, float]
+    _is_loaded: bool = False
     _told: list[Event] = field(default_factory=list)
     _ended: bool = False
 
@@ -61,20 +66,40 @@ class ApplyWatch:
             return ApplyResult("failed", tuple(self._told))
         # What is told of an entry may come a moment after the end of the run.
         self._ended = self._is_over()
-        done = self._ended and before
-        return ApplyResult("applied" if done else "pending", tuple(self._told))
+        if not (self._ended and before):
+            return ApplyResult("pending", tuple(self._told))
+        return ApplyResult("applied" if self._counts() else "replaced", tuple(self._told))
 
     def _hear(self, event: Event) -> None:
-        if event.event == "config.loaded" and event.data.get("fingerprint") == self.fingerprint:
-            self._loaded = event
-        elif event.event == "config.invalid" or self._loaded is not None:
+        if event.event == "config.loaded" and self._has_it(event.data.get("fingerprint")):
+            self._is_loaded = True
+        elif event.event == "config.invalid" or self._is_loaded:
             about = event.key == self.key and event.source not in ("health", "edge")
             if about or is_in_the_way(event):
                 self._told.append(event)
 
+    def _has_it(self, fingerprint: object) -> bool:
+        """Whether the file with this fingerprint is that with the edit, or a later one."""
+        later = self.vitals.config if self.vitals.looked_at >= self.times[1] else None
+        return fingerprint in (self.config.fingerprint, later and later.fingerprint)
+
     def _is_over(self) -> bool:
-        synced = self.vitals.synced_at
-        return bool(self._loaded and synced and clock.to_text(synced) >= self._loaded.ts)
+        """Whether NPM was brought in sync with the file as it was once the edit was written.
+
+        Where another edit came soon after, the daemon may never have seen the file in between.
+        """
+        looked_at, loaded = self.vitals.looked_at, self.vitals.config
+        same = loaded is not None and loaded.fingerprint == self.config.fingerprint
+        return looked_at >= self.times[0 if same else 1] and self.vitals.in_sync
+
+    def _counts(self) -> bool:
+        """Whether the entry is still what the edit made of it."""
+        return _entry(self.key, self.vitals.config) == _entry(self.key, self.config)
+
+
+def _entry(key: Key, config: Config | None) -> object:
+    resources = config.resources if config else ()
+    return next((each.entry for each in resources if each.key == key), None)
 
 
 def is_in_the_way(event: Event) -> bool:

@@ -1,9 +1,11 @@
 """What a running daemon shows of itself while it works, for whoever serves that to others."""
 
+import math
 import time
 from datetime import datetime
 from typing import Protocol
 
+from proxysync.config.models import Config
 from proxysync.model import clock
 
 STUCK = 300.0
@@ -24,12 +26,17 @@ class Vitals:
     """Signs of life, and when the daemon last got something done.
 
     `loaded_at` is when the file was last loaded, `synced_at` when NPM was last brought in sync
-    with it as far as it could be; None if that has not happened yet.
+    with it as far as it could be; None if that has not happened yet. `config` is the file that
+    counts, found at the last look that ended well and began at `looked_at` (monotonic seconds), and
+    `in_sync` whether NPM was brought in sync since that was loaded.
     """
 
     def __init__(self) -> None:
         self.loaded_at: datetime | None = None
         self.synced_at: datetime | None = None
+        self.config: Config | None = None
+        self.looked_at = -math.inf
+        self.in_sync = False
         self.gauges: Gauges | None = None
         self._alive_at = time.monotonic()
 
@@ -42,11 +49,21 @@ class Vitals:
         """Seconds since the last sign of life."""
         return time.monotonic() - self._alive_at
 
-    def loaded(self) -> None:
+    def loaded(self, config: Config, looked_at: float) -> None:
+        """Another file counts."""
         self.loaded_at = clock.now()
+        # In this order, for whoever reads it in another thread.
+        self.in_sync = False
+        self.config = config
+        self.looked_at = looked_at
+
+    def found_same(self, looked_at: float) -> None:
+        """The file is still the one that counts."""
+        self.looked_at = looked_at
 
     def synced(self) -> None:
         self.synced_at = clock.now()
+        self.in_sync = True
 
     def checked(self, kind: str, seconds: float, *, ok: bool) -> None:
         """Passes on how long a health check took, if somebody wants to know."""

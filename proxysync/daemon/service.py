@@ -106,7 +106,7 @@ class Service:
 
     def load(self, *, asked: bool = False) -> bool:
         """Loads the file if it is valid and new; says so if it is not."""
-        commit = None
+        commit, looked_at = None, time.monotonic()
         if self._git and (commit := self._git.take(asked=asked)) is None:
             return False  # the follower tells why there is none
         seen = fingerprint_of(self._path)
@@ -114,6 +114,7 @@ class Service:
         if seen is not None and seen == self._seen and not asked and not rotated:
             if self._config is not None and seen == self._config.fingerprint:
                 self._config = replace(self._config, commit=commit)
+                self._vitals.found_same(looked_at)
             return False
         self._seen = seen
         if asked:
@@ -138,9 +139,10 @@ class Service:
         if asked and same and not rotated:
             message = f"{self._name} has not changed: {config.selection}"
             self._events.emit(NewEvent("config.unchanged", message))
+            self._vitals.found_same(looked_at)
             return False
         self._config = config
-        self._vitals.loaded()
+        self._vitals.loaded(config, looked_at)
         self._trigger = "edit" if self._trigger != "start" else "start"
         self._events.mask(config.secrets)
         message = f"{self._name} is loaded: {config.selection}"

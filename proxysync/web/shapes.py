@@ -206,7 +206,7 @@ SHAPES: dict[str, Schema] = {
             "apply": maybe(
                 fields(
                     {
-                        "outcome": one_of("applied", "failed", "pending", "unchanged"),
+                        "outcome": one_of("applied", "replaced", "failed", "pending", "unchanged"),
                         "events": each(ref("Event")),
                     }
                 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from proxysync.demo.services import DemoService
 from tests.web.conftest import TOKEN, Api, api_of
-from tests.world import World, domain, eventually
+from tests.world import World, domain, eventually, sooner_than
 
 MAY_WRITE = {"PROXYSYNC_API_TOKEN": TOKEN, "PROXYSYNC_API_WRITE": "1"}
 
@@ -111,6 +111,38 @@ def test_what_does_not_pass_is_told_and_changes_nothing(
         house.file.write_text("proxies: [")
         assert api.ask("POST", "/api/proxies", good).status_code == 409
         house.file.write_bytes(before)
+
+
+SLOW_TO_READ = """
+from proxysync.daemon import loop
+loop.DEBOUNCE = 1.5
+"""
+"""Has the daemon take in at once whatever edits come within that time."""
+
+
+def test_who_waits_hears_of_an_edit_though_others_come_right_after(
+    house: World, services: list[DemoService]
+) -> None:
+    with api_of(house, SLOW_TO_READ, **MAY_WRITE) as api, ThreadPoolExecutor(4) as pool:
+        eventually(lambda: "proxy.blocked" in house.event_names())
+
+        def put(name: str, **fields: Any) -> str:
+            body = {"domains": [domain(name)], "upstream": services[0].url, **fields}
+            own = Api(api.url, TOKEN)
+            method, path = ("PUT", f"/{name}") if name in ("one", "two") else ("POST", "")
+            body |= {"name": name}
+            answer = own.ask(method, f"/api/proxies{path}?wait=20s", body)
+            assert answer.status_code in (200, 201), answer.text
+            return str(answer.json()["apply"]["outcome"])
+
+        assert put("one") in ("applied", "unchanged")
+        with sooner_than(15):
+            new = [pool.submit(put, name) for name in ("three", "four")]
+            first = pool.submit(put, "one", websockets=True)
+            eventually(lambda: "websockets" in house.file.read_text())
+            assert put("one") == "applied", "as it was, so that the daemon never sees a change"
+            assert first.result() == "replaced"
+            assert [each.result() for each in new] == ["applied", "applied"]
 
 
 def test_nobody_writes_unless_it_is_allowed(house: World, tmp_path: Path) -> None:

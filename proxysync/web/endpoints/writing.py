@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -132,15 +133,14 @@ class Writer:
         """The answer to an edit that has been carried out, or was not."""
         self._throttle.take()
         with self._throttle.place():
-            after = self._context.broadcast.position
             try:
-                done = await to_thread.run_sync(self._edited, edit, asked.expected)
+                done, watch = await to_thread.run_sync(self._edited, edit, asked.expected)
             except _InvalidEntryError as found:
                 return _invalid(found.code, found.message, InvalidFile(found.cause).to_json())
             if not done.written:
                 return self._blocked(done)
             self._context.board.hear(())  # whoever reads next finds the edit
-        result = await self._awaited(key, done, after, asked.wait) if asked.wait else None
+        result = await self._awaited(done, watch, asked.wait) if asked.wait else None
         value = {
             **done.to_json(),
             "fingerprint": done.config.fingerprint,
@@ -152,27 +152,29 @@ class Writer:
             headers["Location"] = f"/api/proxies/{key.name}"
         return JSONResponse(masked, status, headers)
 
-    def _edited(self, edit: Edit, expected: str) -> Edited:
+    def _edited(self, edit: Edit, expected: str) -> tuple[Edited, ApplyWatch]:
         context = self._context
         editor = Editor(context.env.file, context.environ, tags=context.env.tags)
         with self._lock:
             context.file.load()  # what is wrong with the file as it is, is another matter
+            after, began = context.broadcast.position, time.monotonic()
             try:
-                return edit(editor, expected)
+                done = edit(editor, expected)
             except ConfigError as error:
                 raise _InvalidEntryError(error) from error
+        times = (began, time.monotonic())
+        folder, vitals = context.env.state_dir, context.vitals
+        return done, ApplyWatch(folder, vitals, done.key, done.config, after, times)
 
     def _blocked(self, done: Edited) -> Response:
         assert done.verdict is not None
         value: Any = redact(done.verdict.to_json(), done.config.secrets)
         return _invalid("entry.invalid", done.verdict.reason, {"results": [value]})
 
-    async def _awaited(self, key: Key, done: Edited, after: int, wait: float) -> ApplyResult:
+    async def _awaited(self, done: Edited, watch: ApplyWatch, wait: float) -> ApplyResult:
         if done.before == done.after:
             return ApplyResult("unchanged")
         context, loop = self._context, asyncio.get_running_loop()
-        fingerprint = done.config.fingerprint
-        watch = ApplyWatch(context.env.state_dir, context.vitals, key, fingerprint, after)
         end = loop.time() + wait
         while True:
             result = await to_thread.run_sync(watch.look)

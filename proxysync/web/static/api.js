@@ -83,7 +83,7 @@ import { readServerSentEvents } from "./stream.js";
  * @typedef {{day: string, checks: number, ok: number, p50: number | null, p95: number | null}} HealthDay
  * @typedef {{kind: string, name: string, days: HealthDay[], checks: {at: string, ok: boolean, latency_ms: number | null}[]}} HealthDetails
  *
- * @typedef {{outcome: "applied" | "failed" | "pending" | "unchanged", events: LogEvent[]}} ApplyResult
+ * @typedef {{outcome: "applied" | "replaced" | "failed" | "pending" | "unchanged", events: LogEvent[]}} ApplyResult
  * @typedef {{kind: string, name: string, file: string, written: boolean, fingerprint: string, validation: ValidationResult | null, apply?: ApplyResult}} Written
  *
  * @typedef {Record<string, unknown>} EntryFields the fields of an entry, as in the file

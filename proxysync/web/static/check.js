@@ -246,6 +246,7 @@ class CheckForm {
       const link = h("a", { href: pathOf({ kind: "proxy", name }) }, short(name, 60));
       const said = {
         applied: "and live",
+        replaced: "but another edit has changed it since",
         failed: "but not live",
         pending: "and on its way",
         unchanged: "already",
