@@ -28,9 +28,8 @@ def chromium(tmp_path: Path) -> Iterator[Chrome]:
 
 def text_of(driver: Chrome, selector: str) -> str:
     """What can be read there; empty where nothing can."""
-    shown = (
-        "const e = document.querySelector(arguments[0]); return e?.checkVisibility() && e.innerText"
-    )
+    shown = "const e = document.querySelector(arguments[0]); return e?.checkVisibility()"
+    shown += " && e.textContent"
     return str(driver.execute_script(shown, selector) or "")
 
 
@@ -78,6 +77,7 @@ def test_files_are_sent_whole_strict_and_without_a_token(small_world: World) -> 
         for file in STATIC.iterdir():
             sent = session.get(f"{api.url}/static/{file.name}", timeout=10)
             assert sent.content == file.read_bytes()
+            assert file.suffix == ".html" or f'"static/{file.name}"' in page.text
             again = {"If-None-Match": sent.headers["ETag"]}
             answer = session.get(f"{api.url}/static/{file.name}", headers=again, timeout=10)
             assert (answer.status_code, answer.content) == (304, b"")
@@ -97,7 +97,7 @@ def test_a_service_dies_and_another_one_is_added_by_keyboard_alone(
         assert "blocked" not in text_of(chromium, "main")
         chromium.execute_script("window.isSamePage = true")
         press(chromium, "not-the-right-token", Keys.ENTER)
-        eventually(lambda: "not the right one" in text_of(chromium, "#login"))
+        eventually(lambda: "not the right one" in text_of(chromium, "#login-error"))
         press(chromium, TOKEN, Keys.ENTER)
 
         eventually(lambda: "healthy" in row(chromium, "one"))

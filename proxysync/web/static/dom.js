@@ -62,6 +62,7 @@ function append(element, children) {
 /** Puts other children into an element, and leaves it alone where they look the same.
  * @param {Element} element @param {...Child} children */
 export function fill(element, ...children) {
+  if (!element.hasChildNodes()) return append(element, children);
   const fresh = /** @type {Element} */ (element.cloneNode(false));
   append(fresh, children);
   if (element.childNodes.length && element.isEqualNode(fresh)) return;

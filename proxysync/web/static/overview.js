@@ -61,6 +61,7 @@ export function overview(query) {
     filters.offer(ours);
     rows.update(store, ours);
     events.update(store);
+    if (!performance.getEntriesByName("listed").length) performance.mark("listed");
   }
 
   /** @param {Entry[]} ours */

@@ -11,6 +11,7 @@ export class Row {
     /** @type {Entry | null} */
     this.entry = null;
     this.known = "";
+    this.drawn = "";
     this.figures = /** @type {HealthRow | undefined} */ (undefined);
     this.link = h("a", { class: "name" });
     this.where = h("p", { class: "where" });
@@ -18,6 +19,7 @@ export class Row {
     this.sync = h("div", { class: "cell sync" });
     this.health = h("div", { class: "cell health" });
     this.days = h("div", { class: "cell days" });
+    this.share = h("span", { class: "share", title: "uptime of the last 30 days" });
     this.latency = h("div", { class: "cell latency" });
     this.element = h(
       "li",
@@ -33,45 +35,48 @@ export class Row {
   /** @param {Entry} entry @param {HealthRow | undefined} figures @param {string} today */
   update(entry, figures, today) {
     const text = JSON.stringify(entry);
-    if (text !== this.known) {
-      this.known = text;
-      this.entry = entry;
-      this.element.className = `row ${toneOf(entry)}`;
-      this.link.setAttribute("href", pathOf(entry));
-      fill(this.link, short(entry.name, 60));
-      fill(this.where, where(entry));
-      fill(
-        this.tags,
-        ...(entry.tags || []).slice(0, 6).map((tag) => h("span", { class: "tag" }, short(tag, 30))),
-        entry.note ? h("span", { class: "note" }, short(entry.note, 80)) : null,
-      );
-      const [tone, symbol] = syncLook(entry);
-      fill(this.sync, mark(tone, symbol, entry.sync));
-      this.tick();
-    }
-    if (figures !== this.figures || !this.days.childNodes.length) {
-      this.figures = figures;
-      fill(
-        this.days,
-        entry.watched || figures?.days.length ? uptimeBars(figures?.days || [], today) : null,
-      );
-    }
-    const share = entry.uptime["30d"];
-    const shown =
-      share === null || share === undefined
-        ? null
-        : h("span", { class: "share", title: "uptime of the last 30 days" }, percent(share));
-    const old = this.days.querySelector(".share");
-    if (old?.textContent !== shown?.textContent) {
-      old?.remove();
-      if (shown) this.days.append(shown);
-    }
+    const isNew = text !== this.known;
+    const drawn = figures === this.figures ? this.drawn : JSON.stringify([figures, today]);
+    const isOther = drawn !== this.drawn;
+    Object.assign(this, { entry, known: text, figures, drawn });
+    if (isNew) this.showEntry(entry);
+    if (isOther || !this.days.hasChildNodes()) this.showDays(entry, today);
+    if (isNew || isOther) this.showFigures(entry);
+  }
+
+  /** @param {Entry} entry */
+  showEntry(entry) {
+    this.element.className = `row ${toneOf(entry)}`;
+    this.link.setAttribute("href", pathOf(entry));
+    fill(this.link, short(entry.name, 60));
+    fill(this.where, where(entry));
+    const tags = (entry.tags || []).slice(0, 6);
+    fill(
+      this.tags,
+      tags.map((tag) => h("span", { class: "tag" }, short(tag, 30))),
+      entry.note ? h("span", { class: "note" }, short(entry.note, 80)) : null,
+    );
+    const [tone, symbol] = syncLook(entry);
+    fill(this.sync, mark(tone, symbol, entry.sync));
+    this.tick();
+  }
+
+  /** @param {Entry} entry @param {string} today */
+  showDays(entry, today) {
+    const days = this.figures?.days || [];
+    fill(this.days, entry.watched || days.length ? [uptimeBars(days, today), this.share] : null);
+  }
+
+  /** @param {Entry} entry */
+  showFigures(entry) {
+    const share = percent(entry.uptime["30d"]);
+    if (this.share.textContent !== share) this.share.textContent = share;
+    const latencies = this.figures?.latencies || [];
+    const isKnown = entry.watched && entry.latency_ms !== null;
     fill(
       this.latency,
-      figures?.latencies.length ? sparkline(figures.latencies) : null,
-      entry.watched && entry.latency_ms !== null
-        ? h("span", { class: "ms" }, `${entry.latency_ms} ms`)
-        : null,
+      latencies.length ? sparkline(latencies) : null,
+      isKnown ? h("span", { class: "ms" }, `${entry.latency_ms} ms`) : null,
     );
   }
 
