@@ -14,14 +14,35 @@ export function diff(edits) {
   return h(
     "dl",
     { class: "diff" },
-    edits.map((edit) => [
-      h("dt", null, visible(edit.path)),
-      isSaid(edit.from) &&
-        h("dd", { class: "old" }, h("span", { class: "sr" }, "was: "), long(shown(edit.from))),
-      isSaid(edit.to) &&
-        h("dd", { class: "new" }, h("span", { class: "sr" }, "is now: "), long(shown(edit.to))),
-    ]),
+    edits.map((edit) => {
+      const [gone, come] = sides(edit);
+      return [
+        h("dt", null, visible(edit.path)),
+        gone.map((value) => line("old", "was: ", value)),
+        come.map((value) => line("new", "is now: ", value)),
+      ];
+    }),
   );
+}
+
+/** @param {string} side @param {string} said @param {unknown} value */
+function line(side, said, value) {
+  return h("dd", { class: side }, h("span", { class: "sr" }, said), long(shown(value)));
+}
+
+/**
+ * What was and what is; of two lists only what is not in the other.
+ * @param {import("./api.js").Edit} edit
+ * @returns {[unknown[], unknown[]]}
+ */
+function sides({ from, to }) {
+  if (Array.isArray(from) && Array.isArray(to)) {
+    const [was, is] = [from, to].map((list) => new Set(list.map(shown)));
+    const gone = from.filter((item) => !is.has(shown(item)));
+    const come = to.filter((item) => !was.has(shown(item)));
+    if (gone.length + come.length) return [gone, come];
+  }
+  return [[from].filter(isSaid), [to].filter(isSaid)];
 }
 
 /** @param {unknown} value */

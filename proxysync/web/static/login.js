@@ -24,11 +24,13 @@ export function askForToken() {
       event.preventDefault();
       if (!field.value.trim()) return;
       sessionStorage.setItem(KEY, field.value.trim());
-      dialog.close();
       asked = null;
+      dialog.close();
       resolve(true);
     };
-    dialog.oncancel = (event) => event.preventDefault(); // there is nothing behind it without a token
+    // There is nothing behind it without a token.
+    dialog.oncancel = (event) => event.preventDefault();
+    dialog.onclose = () => asked && dialog.showModal();
     if (!dialog.open) dialog.showModal();
     field.focus();
   });

@@ -112,6 +112,9 @@ function headline(head, heading, ours, warnings) {
   head.firstElementChild?.replaceWith(icon(symbol));
 }
 
+/** Some messages say by themselves since when. */
+const isDated = /\bsince \d{4}-/;
+
 /** What threatens more than one entry. @param {Store} store @param {Entry[]} ours */
 function alarms(store, ours) {
   const shown = store.warnings.map((warning) =>
@@ -123,7 +126,9 @@ function alarms(store, ours) {
         "div",
         null,
         long(warning.message),
-        warning.since && h("span", { class: "dim" }, " since ", time(warning.since)),
+        warning.since && !isDated.test(warning.message)
+          ? h("span", { class: "dim" }, " since ", time(warning.since))
+          : null,
       ),
     ),
   );
