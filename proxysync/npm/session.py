@@ -33,6 +33,9 @@ RETRY = Backoff(first=0.2, longest=2.0, factor=3.0)
 RENEW_SHARE = 0.1
 """A token is renewed when this share of its life is left."""
 
+SURE_FOR = 60.0
+"""Seconds after which a daemon asks again whose its token is."""
+
 
 class KeptToken(Protocol):
     """Where the token of an earlier run may be found, and where the next one finds ours."""
@@ -66,6 +69,7 @@ class Session:
         self._kept_to_try = kept
         self._token: str | None = None
         self._renew_at = 0.0
+        self._sure_until = 0.0
 
     @property
     def url(self) -> str:
@@ -192,25 +196,34 @@ class Session:
         if self._kept_to_try is not None:
             self._take(self._kept_to_try)
             self._kept_to_try = None
-        if self._token is None or time.monotonic() >= self._renew_at:
+        now = time.monotonic()
+        is_sure = self._token is None or now < self._sure_until or self._is_ours(self._token)
+        if self._token is None or now >= self._renew_at or not is_sure:
             self._login()
 
     def _take(self, kept: KeptToken) -> None:
-        """Takes the token of an earlier run if it is still that of this account.
-
-        NPM may have been restored since, and the number in the token be another user's by now.
-        """
+        """Takes the token of an earlier run if it is still that of this account."""
         found = kept.load()
         if found is None:
             return
         token, seconds = found
-        reply = self._transport.exchange("GET", "/users/me", token=token)
-        if reply.status == 200 and _is_of(reply, self._identity):
+        if self._is_ours(token):
             self._token, self._renew_at = token, time.monotonic() + seconds
-        elif reply.status == 200 or _may_be_token(reply):
-            kept.forget(token)
         else:
+            kept.forget(token)
+
+    def _is_ours(self, token: str) -> bool:
+        """Whether the token is good, and still that of this account.
+
+        NPM may have been restored since, and the number in the token be another user's by now.
+        """
+        reply = self._transport.exchange("GET", "/users/me", token=token)
+        if reply.status == 200:
+            self._sure_until = time.monotonic() + SURE_FOR
+            return _is_of(reply, self._identity)
+        if not _may_be_token(reply):
             self._body_of(reply, "GET", "/users/me")
+        return False
 
     def _token_is_good(self) -> bool:
         return self._send("GET", "/users/me", None).status == 200
@@ -245,6 +258,7 @@ class Session:
             )
         lifetime = _lifetime(token)
         self._token = token
+        self._sure_until = time.monotonic() + SURE_FOR
         self._renew_at = time.monotonic() + lifetime * (1 - RENEW_SHARE)
         if self._kept is not None:
             self._kept.keep(token, lifetime)

@@ -6,7 +6,7 @@ import pytest
 
 from proxysync.sandbox import Sandbox
 from proxysync.store.tokens import NAME
-from tests.world import World
+from tests.world import World, domain, eventually
 
 LOGIN = ("POST", "/tokens")
 
@@ -64,6 +64,25 @@ def test_a_token_whose_number_is_another_user_by_now_is_dropped(
     assert npm.requests[:2] == [("GET", "/"), ("GET", "/users/me")], "nothing is asked as another"
     assert logins(npm) == 1
     assert not (small_world.state / NAME).exists()
+
+
+def test_a_daemon_asks_now_and_then_whose_its_token_is(small_world: World, npm: Sandbox) -> None:
+    """NPM may be restored while it runs, in a moment in which it asks nothing."""
+    soon = "from proxysync.npm import session; session.SURE_FOR = 0.0"
+    entry = {"upstream": "http://127.0.0.1:9"}
+    settings = {"resync_interval": "1s", "validation": {"mode": "off"}}
+    small_world.write({"one": entry}, settings=settings)
+    accounts = npm._store.accounts
+    (admin,) = accounts.all()
+    with small_world.daemon(soon):
+        eventually(lambda: "proxy.created" in small_world.event_names())
+        other = type(admin)(admin.id, "somebody@example.com", "x", ("admin",), {}, visibility="all")
+        accounts.add(other)
+        small_world.write({"two": entry, "one": entry}, settings=settings)
+        eventually(lambda: "npm.login" in small_world.event_names())
+        assert [host["domain_names"] for host in npm.proxy_hosts()] == [[domain("one")]]
+        accounts.add(admin)
+        eventually(lambda: "proxy.created" in small_world.event_names(name="two"))
 
 
 def test_doctor_tries_the_password_itself(small_world: World, npm: Sandbox) -> None:
