@@ -125,27 +125,52 @@ export class Store {
     }
   }
 
+  /**
+   * Follows events while somebody looks. A browser opens six connections to a server for all tabs together:
+   * those that nobody sees must not hold one.
+   */
   follow() {
     let timer = 0;
+    /** @type {AbortController | null} */
+    let following = null;
     const poll = async () => {
       await this.readEvents();
       timer = setTimeout(poll, POLL);
     };
-    followEvents((event) => this.hear(event), {
-      lastId: this.events[0]?.id ?? null,
-      onState: (state) => {
-        const wasLive = this.isLive;
-        this.isLive = state === "open";
-        clearTimeout(timer);
-        if (!this.isLive) timer = setTimeout(poll, POLL);
-        if (wasLive !== this.isLive) this.refresh(0);
-        this.tell();
-      },
-      onReset: () => {
-        this.readEvents();
-        this.refresh(0);
-      },
+    /** @param {boolean} isLive */
+    const show = (isLive) => {
+      const isOther = isLive !== this.isLive;
+      this.isLive = isLive;
+      clearTimeout(timer);
+      if (!isLive && !document.hidden) timer = setTimeout(poll, POLL);
+      if (isOther) this.refresh(0);
+      this.tell();
+    };
+    const end = () => {
+      following?.abort();
+      following = null;
+    };
+    const begin = () => {
+      if (following || document.hidden) return;
+      following = new AbortController();
+      followEvents((event) => this.hear(event), {
+        lastId: this.events[0]?.id ?? null,
+        signal: following.signal,
+        onState: (state) => show(state === "open"),
+        onReset: () => {
+          this.readEvents();
+          this.refresh(0);
+        },
+      });
+    };
+    addEventListener("pagehide", end);
+    addEventListener("pageshow", begin);
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) return begin();
+      end();
+      show(false);
     });
+    begin();
   }
 
   /** @param {LogEvent} event */
