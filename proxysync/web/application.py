@@ -73,7 +73,9 @@ def application(context: Context) -> ASGIApp:
 
     routes = [route for endpoint in ENDPOINTS for route in endpoint.routes(context)]
     handlers = {ProxysyncError: known, HTTPException: http, Exception: unforeseen}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), context.settings)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # each thing has one address
+    return Guard(app, context.settings)
 
 
 def _methods(routes: Sequence[Route], request: Request) -> list[str]:

@@ -50,6 +50,7 @@ def serving(
         config = uvicorn.Config(
             application(context),
             http=Visitor,
+            ws="none",
             log_config=None,
             log_level="critical",  # what visitors do wrong is none of the daemon's log
             access_log=False,

@@ -37,6 +37,13 @@ def test_only_who_calls_us_by_our_name_is_answered(api: Api) -> None:
         assert refused.status_code == status, path
         assert refused.json()["error"]["message"], path
     assert api.ask("DELETE", "/api/plan").status_code == 405
+    for path in ("/api/proxies/", "//api/proxies", "/static/main.js/", "/static/..%2fapi/plan"):
+        assert api.ask("GET", path, allow_redirects=False).status_code == 404, path
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    assert api.ask("GET", "/api/about", headers={**upgrade, **key}).status_code == 200
+    foreign = api.ask("POST", "/api/proxies/validate", {}, {"Origin": "http://["})
+    assert (foreign.status_code, foreign.json()["error"]["code"]) == (403, "origin.foreign")
 
 
 def test_a_token_is_wanted_everywhere_but_for_liveness(house: World) -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from proxysync.demo.services import DemoService
 from proxysync.probe.reach import is_local
+from proxysync.web.body import BodyError, parse_object
 from tests.web.conftest import Api, api_of
 from tests.web.test_stream import messages
-from tests.world import World, domain, eventually
+from tests.world import World, domain, eventually, sooner_than
 
 PATH = "/api/proxies/validate"
 SECRET = "never-to-be-shown-anywhere"
@@ -109,6 +110,12 @@ def test_what_is_no_entry_is_refused_in_one_shape(house: World) -> None:
             pass
         assert found.status_code == 429
         assert int(found.headers["Retry-After"]) > 0
+
+
+def test_a_body_of_many_keys_holds_nobody_up() -> None:
+    keys = ",".join(f'"{number}":0' for number in range(20_000))
+    with sooner_than(5), pytest.raises(BodyError, match='"19999" twice'):
+        parse_object(f'{{{keys},"19999":0}}'.encode())
 
 
 @pytest.mark.parametrize(
