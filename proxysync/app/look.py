@@ -9,6 +9,7 @@ from typing import Protocol
 from proxysync.model import Snapshot
 from proxysync.model.errors import ProxysyncError
 from proxysync.npm.client import NpmClient
+from proxysync.npm.errors import NpmUnavailableError
 
 KEEP = 10.0
 """Seconds for which NPM is taken as it was."""
@@ -69,8 +70,8 @@ class LookAside:
         self._look = LookNow(connect)
         self._patience = patience
         self._changed = threading.Condition()
-        self._seen = Seen(trouble=ProxysyncError("NPM has not answered yet"))
-        self._asked = float("-inf")
+        self._seen = Seen(trouble=NpmUnavailableError("NPM has not answered yet"))
+        self._begun = self._asked = float("-inf")
         self._wanted = 0
         self._done = 0
         self._is_asking = False
@@ -80,10 +81,10 @@ class LookAside:
             if not self._is_asking and (
                 self._done < self._wanted or time.monotonic() - self._asked > KEEP
             ):
-                self._is_asking = True
+                self._is_asking, self._begun = True, time.monotonic()
                 threading.Thread(target=self._ask, name="npm-look", daemon=True).start()
-            if self._is_asking:
-                self._changed.wait_for(lambda: not self._is_asking, self._patience)
+            left = self._begun + self._patience - time.monotonic()
+            self._changed.wait_for(lambda: not self._is_asking, max(0.0, left))
             return self._seen
 
     def forget(self) -> None:
@@ -94,7 +95,7 @@ class LookAside:
     def _ask(self) -> None:
         with self._changed:
             wanted = self._wanted
-        seen = Seen(trouble=ProxysyncError("the look at NPM failed"))
+        seen = Seen(trouble=NpmUnavailableError("the look at NPM failed"))
         try:
             seen = self._look.ask()
         finally:

@@ -47,9 +47,10 @@ class Board:
 
     def made(self, status: Status, what: Hashable, make: Callable[[], Any]) -> Any:
         """What is made of a reading, once for all who ask for the same."""
-        if self._made[0] is not status:
-            self._made = (status, {})
-        kept = self._made[1]
+        made_of, kept = self._made
+        if made_of is not status:
+            kept = {}
+            self._made = (status, kept)
         if what not in kept:
             kept[what] = make()
         return kept[what]

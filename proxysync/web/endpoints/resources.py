@@ -36,7 +36,9 @@ def routes(context: Context) -> list[Route]:
                 entries = (e for e in status.entries if Only(kind, tag).takes(e.kind, e.tags))
                 return Json.of(_listed(status, key, entries, foreign=foreign))
 
-            return answer(request, context.board.made(status, (key, kind, tag, foreign), made))
+            if tag is not None:  # there is no end of tags that can be asked for
+                return answer(request, made())
+            return answer(request, context.board.made(status, (key, kind, foreign), made))
 
         return answered
 
