@@ -1,6 +1,6 @@
 """Edits of the file on a person's word: checked as a whole, and then written, or not at all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,12 @@ Assignment = tuple[Sequence[str], Any]
 """What leads to a value within an entry, and the value."""
 
 
+class StoppedError(ProxysyncError):
+    """An edit was given up."""
+
+    code = "edit.stopped"
+
+
 @dataclass(frozen=True)
 class Edited:
     """What became of an edit: the file before and after, and what validation says of the entry.
@@ -73,7 +79,8 @@ class Edited:
 class Editor:
     """Edits one file, or the files of a folder; `tags` are as for `load`.
 
-    Each method raises ProxysyncError.
+    Once `stop` gives true, a probe is given up, and nothing is written. Each method raises
+    ProxysyncError.
     """
 
     path: Path
@@ -81,6 +88,7 @@ class Editor:
     tags: Sequence[str] = ()
     probe: bool = True
     on_probe: OnProbe = nobody_watches
+    stop: Callable[[], bool] | None = None
 
     def put(self, key: Key, fields: Mapping[str, Any], *, new: bool, expected: str = "") -> Edited:
         """The file with exactly these fields in an entry, which must be `new`, or there already.
@@ -184,7 +192,11 @@ class Editor:
         if not self.probe or not entries:
             return None
         advance = self.on_probe(count_upstreams(entries))
-        found = probe_entries(entries, config.settings.validation, on_result=advance)
+        found = probe_entries(
+            entries, config.settings.validation, on_result=advance, stop=self.stop
+        )
+        if self.stop and self.stop():
+            raise StoppedError("proxysync is stopping, and nothing was written")
         return next(iter(found), None)
 
 

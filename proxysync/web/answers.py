@@ -21,6 +21,7 @@ STATUS = {
     "config.edit": 409,
     "file.unwritable": 409,
     "file.changed": 412,
+    "edit.stopped": 503,
     "state.error": 503,
     "git.no_checkout": 503,
 }

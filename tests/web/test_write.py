@@ -1,7 +1,10 @@
 """The file is edited over HTTP: all of it or nothing, and only by whom it is allowed."""
 
 import json
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +146,25 @@ def test_who_waits_hears_of_an_edit_though_others_come_right_after(
             assert put("one") == "applied", "as it was, so that the daemon never sees a change"
             assert first.result() == "replaced"
             assert [each.result() for each in new] == ["applied", "applied"]
+
+
+def test_an_edit_that_is_still_checked_at_the_end_is_given_up_and_said_so(house: World) -> None:
+    before = house.file.read_bytes()
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent, ThreadPoolExecutor(1) as pool:
+        with api_of(house, **MAY_WRITE) as api:
+            eventually(lambda: "proxy.blocked" in house.event_names())
+            port = silent.getsockname()[1]
+            late = pool.submit(
+                api.ask, "POST", "/api/proxies?wait=60s", entry("late", f"http://127.0.0.1:{port}")
+            )
+            silent.accept()[0].close()  # the TCP step
+            asked = silent.accept()[0]
+            begin = time.monotonic()
+        asked.close()
+        assert time.monotonic() - begin < 5
+        assert late.result().status_code == 503, late.result().text
+        assert "nothing was written" in late.result().json()["error"]["message"]
+    assert house.file.read_bytes() == before
 
 
 def test_nobody_writes_unless_it_is_allowed(house: World, tmp_path: Path) -> None:

@@ -103,6 +103,21 @@ def routes(context: Context) -> list[Route]:
     ]
 
 
+def why_not(context: Context) -> RequestError | None:
+    """What keeps everybody from writing, if anything does."""
+    if context.env.remote is not None:
+        return ElsewhereError(
+            f"the file comes from a git repository: {context.env.remote}",
+            hint="Edit it in a clone and push; the daemon fetches it.",
+        )
+    if not context.settings.write:
+        return ForbiddenError(
+            f"the API may not change the file: {WRITE} is not set",
+            hint=f"{WRITE}=1 allows it; or edit the file, or use `proxysync add`.",
+        )
+    return None
+
+
 class Writer:
     """Edits the file, one edit at a time."""
 
@@ -113,17 +128,8 @@ class Writer:
 
     def admit(self, request: Request) -> Asked:
         """Raises ProxysyncError where nothing may be written, or not as it is asked for."""
-        remote = self._context.env.remote
-        if not self._context.settings.write:
-            raise ForbiddenError(
-                "the API may not change the file",
-                hint=f"{WRITE}=1 allows it; or edit the file, or use `proxysync add`.",
-            )
-        if remote is not None:
-            raise ElsewhereError(
-                f"the file comes from a git repository: {remote}",
-                hint="Edit it in a clone and push; the daemon fetches it.",
-            )
+        if (refused := why_not(self._context)) is not None:
+            raise refused
         require_known(request.query_params, ("wait",))
         wait = _seconds(request.query_params.get("wait", "0s"))
         expected = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
@@ -154,7 +160,12 @@ class Writer:
 
     def _edited(self, edit: Edit, expected: str) -> tuple[Edited, ApplyWatch]:
         context = self._context
-        editor = Editor(context.env.file, context.environ, tags=context.env.tags)
+        editor = Editor(
+            context.env.file,
+            context.environ,
+            tags=context.env.tags,
+            stop=lambda: context.broadcast.ended,
+        )
         with self._lock:
             context.file.load()  # what is wrong with the file as it is, is another matter
             after, began = context.broadcast.position, time.monotonic()
