@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from proxysync.app.events import events_after
+from proxysync.app.events import events, events_after
 from proxysync.app.vitals import Vitals
 from proxysync.config.models import Config
 from proxysync.model import Key
@@ -25,6 +25,9 @@ IN_THE_WAY = frozenset(
     )
 )
 """Events after which an edit does not reach NPM, as after any error of NPM itself."""
+
+CHECKS = ("health", "edge")
+"""Sources of events about what is live, whatever became of an edit."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,23 @@ class ApplyWatch:
         self._ended = self._is_over()
         if not (self._ended and before):
             return ApplyResult("pending", tuple(self._told))
-        return ApplyResult("applied" if self._counts() else "replaced", tuple(self._told))
+        if not self._counts():
+            return ApplyResult("replaced", tuple(self._told))
+        if self.key in self.vitals.not_made:
+            return ApplyResult("failed", tuple(self._told) or self._told_before())
+        return ApplyResult("applied", tuple(self._told))
+
+    def _told_before(self) -> tuple[Event, ...]:
+        """What still stands in the way of the entry, and so is not told once more."""
+        query = EventQuery("warn", kind=self.key.kind, name=self.key.name)
+        found = events(self.state_dir, query).events
+        return tuple(event for event in found if event.source not in CHECKS)[:1]
 
     def _hear(self, event: Event) -> None:
         if event.event == "config.loaded" and self._has_it(event.data.get("fingerprint")):
             self._is_loaded = True
         elif event.event == "config.invalid" or self._is_loaded:
-            about = event.key == self.key and event.source not in ("health", "edge")
+            about = event.key == self.key and event.source not in CHECKS
             if about or is_in_the_way(event):
                 self._told.append(event)
 

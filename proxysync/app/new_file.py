@@ -1,5 +1,6 @@
 """A file for a person, written as a whole or not at all."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -22,6 +23,15 @@ class ChangedError(ProxysyncError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} was changed by somebody else just now", hint="Try again.")
+
+
+class LockedError(ProxysyncError):
+    """Somebody else has the folder for themselves."""
+
+    code = "config.edit"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"another process holds a lock on {folder}", hint="Try again.")
 
 
 def require_free(path: Path) -> None:
@@ -76,9 +86,11 @@ def write_file(
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        look = f"Look at the owner and mode of {target.parent}, and at the room on its disk."
+        is_mount = getattr(error, "errno", None) == errno.EBUSY
         raise ProxysyncError(
             f"{path} cannot be written: {reason}",
-            hint=f"Look at the owner and mode of {target.parent}, and at the room on its disk.",
+            hint="Mount the folder that holds the file, not the file." if is_mount else look,
             code="file.unwritable",
         ) from error
     finally:
@@ -98,14 +110,14 @@ def _alone_in(folder: Path) -> Iterator[None]:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            except BlockingIOError as error:
                 if time.monotonic() >= end:
-                    raise
+                    raise LockedError(folder) from error
                 time.sleep(0.01)
-                continue
             except OSError:
-                pass
-            break
+                break
+            else:
+                break
         yield
     finally:
         os.close(descriptor)

@@ -6,6 +6,7 @@ from typing import Any
 
 from proxysync.app.verdict import Verdict
 from proxysync.apply.report import ChangeResult, Report
+from proxysync.model import Key
 from proxysync.model.redact import redact
 from proxysync.plan import render
 from proxysync.plan.model import UNFINISHED, Change, HoldKind, Plan
@@ -50,6 +51,13 @@ class ReconcileResult:
             for change in self.plan.changes
             if change.action == "conflict" or (change.hold and change.hold.kind in UNFINISHED)
         )
+
+    @property
+    def not_made(self) -> frozenset[Key]:
+        """The entries that NPM does not have as the file says."""
+        failed = {o.key for o in self.report.outcomes if o.result is not ChangeResult.DONE}
+        left = {c.key for c in self.plan.changes if c.hold or c.action == "conflict"}
+        return frozenset(failed | left)
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `apply --format json`, without secrets."""

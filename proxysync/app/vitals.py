@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from proxysync.config.models import Config
-from proxysync.model import clock
+from proxysync.model import Key, clock
 
 STUCK = 300.0
 """Seconds without a sign of life after which the daemon is stuck: the longest write takes 120."""
@@ -28,7 +28,7 @@ class Vitals:
     `loaded_at` is when the file was last loaded, `synced_at` when NPM was last brought in sync
     with it as far as it could be; None if that has not happened yet. `config` is the file that
     counts, found at the last look that ended well and began at `looked_at` (monotonic seconds), and
-    `in_sync` whether NPM was brought in sync since that was loaded.
+    `in_sync` whether NPM was brought in sync since that was loaded, but for what is `not_made`.
     """
 
     def __init__(self) -> None:
@@ -37,6 +37,7 @@ class Vitals:
         self.config: Config | None = None
         self.looked_at = -math.inf
         self.in_sync = False
+        self.not_made: frozenset[Key] = frozenset()
         self.gauges: Gauges | None = None
         self._alive_at = time.monotonic()
 
@@ -61,8 +62,9 @@ class Vitals:
         """The file is still the one that counts."""
         self.looked_at = looked_at
 
-    def synced(self) -> None:
+    def synced(self, not_made: frozenset[Key] = frozenset()) -> None:
         self.synced_at = clock.now()
+        self.not_made = not_made
         self.in_sync = True
 
     def checked(self, kind: str, seconds: float, *, ok: bool) -> None:

@@ -373,7 +373,7 @@ class Service:
         """Each thing that is left once; those of kinds that are `denied` are told of together."""
         self._tell_refused(done)
         if not done.plan.refused:
-            self._vitals.synced()
+            self._vitals.synced(done.not_made)
         plan, current = done.plan, set()
         for change in plan.changes:
             if change.action == "conflict" and change.kind in denied:

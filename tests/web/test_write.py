@@ -167,6 +167,19 @@ def test_an_edit_that_is_still_checked_at_the_end_is_given_up_and_said_so(house:
     assert house.file.read_bytes() == before
 
 
+def test_what_stands_in_the_way_for_long_is_told_to_each_who_waits(
+    house: World, services: list[DemoService]
+) -> None:
+    house.npm.add_host(domain("taken"))
+    with api_of(house, **MAY_WRITE) as api:
+        new = entry("taken", services[0].url)
+        for path, body in (("", new), ("/taken", {**new, "websockets": True})):
+            answer = api.ask("PUT" if path else "POST", f"/api/proxies{path}?wait=20s", body)
+            told = answer.json()["apply"]
+            assert told["outcome"] == "failed"
+            assert [event["event"] for event in told["events"]] == ["proxy.conflict"]
+
+
 def test_nobody_writes_unless_it_is_allowed(house: World, tmp_path: Path) -> None:
     before = house.file.read_bytes()
     with api_of(house, PROXYSYNC_API_TOKEN=TOKEN) as api:
