@@ -88,6 +88,8 @@ def _page(folder: Path, query: EventQuery, style: str) -> int:
         terminal.print_json(page.to_json())
         return 0
     _print(page.events, style)
+    if not page.events and not page.notes:
+        terminal.note("No such events.")
     if sys.stdout.isatty() and page.next_before is not None:
         terminal.note(f"There may be more: --before {page.next_before}")
     return 0

@@ -82,6 +82,10 @@ def module_of(command: str) -> str:
 class Parser(argparse.ArgumentParser):
     """A usage error exits with 1: 2 means "there are changes" to scripts that run `plan`."""
 
+    def __init__(self, **options: Any) -> None:
+        # A flag is not guessed: `--tag` would be `--tags`, by which `apply` deletes all others.
+        super().__init__(allow_abbrev=False, **options)
+
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         print(f"{self.prog}: {one_line(message)}", file=sys.stderr)
@@ -96,6 +100,7 @@ class CommandParser(Parser):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
         self._module = module
         self._is_loaded = False
+        self._is_parsing = False
 
     def load(self) -> None:
         """Adds what the command's module says of itself."""
@@ -109,9 +114,18 @@ class CommandParser(Parser):
         self.set_defaults(run=module.run)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """A word that it does not know is its own error: it can say how it is used."""
+        """A word that it does not know is its own error: it can say how it is used.
+
+        Flags may stand between the others: `set media --no-probe websockets=true`.
+        """
         self.load()
-        found, unknown = super().parse_known_args(args, namespace)
+        if self._is_parsing:
+            return super().parse_known_args(args, namespace)
+        self._is_parsing = True
+        try:
+            found, unknown = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_parsing = False
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown

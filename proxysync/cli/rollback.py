@@ -7,17 +7,25 @@ without an ID it is the last one. NPM then stays so until the content of the fil
 
 import argparse
 import os
+from collections.abc import Callable
+from functools import partial
 
 from proxysync.app.plan import PlanResult
 from proxysync.app.planning import Options
 from proxysync.app.result import ReconcileResult
 from proxysync.app.rollback import read_file, roll_back_once
 from proxysync.cli import context, terminal
-from proxysync.cli.flags import add_lock_timeout, add_max_delete, max_delete, whole_number
+from proxysync.cli.flags import (
+    add_format,
+    add_lock_timeout,
+    add_max_delete,
+    max_delete,
+    whole_number,
+)
 from proxysync.cli.npm import connect
 from proxysync.cli.outcome import note_unseen, print_result, print_totals
 from proxysync.cli.plan import show
-from proxysync.cli.writing import ask, caller
+from proxysync.cli.writing import ask, caller, show_in
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     add_max_delete(parser)
     add_lock_timeout(parser)
+    add_format(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,15 +42,21 @@ def run(arguments: argparse.Namespace) -> int:
     npm = connect(env)
     file = read_file(env, os.environ)
     terminal.hide(file.secrets)
-    done = roll_back_once(file, npm, env, arguments.id, options, caller(arguments, _confirm, _show))
+    show_plan = _show if arguments.format == "text" else show_in(arguments.format)
+    person = caller(arguments, partial(_confirm, show_plan), show_plan)
+    done = roll_back_once(file, npm, env, arguments.id, options, person)
+    if arguments.format == "json":
+        note_unseen(done.report)
+        terminal.print_json(done.to_json())
+        return 0 if done.ok else 1
     if done.only_shown:
         return 1 if done.plan.refused else 0
     return _tell(done)
 
 
-def _confirm(found: PlanResult) -> bool:
-    """What a person says. Raises ProxysyncError."""
-    _show(found)
+def _confirm(show_plan: Callable[[PlanResult], object], found: PlanResult) -> bool:
+    """What a person says to the plan that is shown. Raises ProxysyncError."""
+    show_plan(found)
     if not found.plan.to_make:
         return False
     ask(found)

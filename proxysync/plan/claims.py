@@ -146,7 +146,7 @@ def _why_kept(holder: Draft) -> str:
         HoldKind.WAITING: "which waits itself",
         HoldKind.CONTESTED: "whose host somebody else changes again and again",
         HoldKind.DRIFT: "which was changed in NPM and stays so while settings.drift is report",
-        HoldKind.PRUNE: "which left the file but stays while settings.prune is off",
+        HoldKind.PRUNE: "which was removed from the file but stays while settings.prune is off",
         HoldKind.ORPHAN: "an orphan; delete it with `proxysync apply --delete-orphans`",
     }[holder.stop.kind]
 

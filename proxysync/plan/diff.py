@@ -131,7 +131,7 @@ def draft_delete(owned: Owned, policy: Policy, accepted: Accepted, denied: str |
         want=None,
         target=None,
         holds=_holds(owned.live, *owned.duplicates),
-        reason="left the file" if owned.row else ORPHAN,
+        reason="removed from the file" if owned.row else ORPHAN,
         is_orphan=owned.row is None,
         stop=stop,
     )

@@ -47,6 +47,10 @@ ENDPOINTS = (
 )
 
 
+LONGEST_PATH = 200
+"""Characters of a path that an answer repeats."""
+
+
 def application(context: Context) -> ASGIApp:
     """What answers all requests."""
 
@@ -56,11 +60,14 @@ def application(context: Context) -> ASGIApp:
 
     def http(request: Request, found: Exception) -> Response:
         assert isinstance(found, HTTPException)
-        code = "path.unknown" if found.status_code == 404 else "request.refused"
-        headers = found.headers
+        code, message = "request.refused", found.detail
+        headers, path = found.headers, request.url.path[:LONGEST_PATH]
+        if found.status_code == 404:
+            code, message = "path.unknown", f"there is nothing at {path}"
         if found.status_code == 405:
             headers = {"Allow": ", ".join(_methods(routes, request))}
-        return error(found.status_code, code, found.detail, "See /api/openapi.json.", headers)
+            message = f"{path} does not take {request.method}"
+        return error(found.status_code, code, message, "See /api/openapi.json.", headers)
 
     def unforeseen(_request: Request, found: Exception) -> Response:
         message = redact_text(f"{type(found).__name__}: {found}", context.secrets)

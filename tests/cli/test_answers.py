@@ -62,6 +62,9 @@ def test_a_rollback_is_shown_and_asked_for_as_an_apply_is(
     assert done.code == 0, done.err
     assert f"upstream: {services[1].url} → {services[0].url}" in done.out
     assert done.out.splitlines()[-1] == "done: 1"
+    assert one.call("resume", "--format", "json").json["held"]
+    told = one.call("rollback", "--yes", "--format", "json").json
+    assert [(o["name"], o["result"]) for o in told["outcomes"]] == [("media", "done")]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +101,7 @@ def test_a_name_that_is_like_none_gets_a_list_that_can_be_read(one: World) -> No
     ("words", "command"),
     [
         (("apply", "--nope"), "apply"),
+        (("apply", "--tag", "nas", "--yes"), "apply"),  # it is not --tags, which deletes others
         (("status", "a", "b"), "status"),
         (("history", "first"), "history"),
         (("set",), "set"),

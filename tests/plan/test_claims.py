@@ -188,7 +188,7 @@ def test_a_domain_of_a_host_that_prune_leaves_is_a_conflict() -> None:
     plan = make_plan([want("two", "a.x", "b.x")], snapshot, rows, replace(FIX, prune=False))
     conflict = by_name(plan)["two"]
     assert conflict.action == "conflict"
-    assert '"old" (proxy host #3), which left the file but stays' in conflict.reason
+    assert '"old" (proxy host #3), which was removed from the file but stays' in conflict.reason
 
 
 @pytest.mark.parametrize("drift", ["fix", "report"])

@@ -174,7 +174,7 @@ def test_a_host_that_left_the_file_is_deleted() -> None:
     snapshot = npm(live(3, "media"), live(4, "wiki"))
     change = only(make_plan([want("media")], snapshot, [row("wiki", 4)], FIX))
     assert (change.action, change.name, change.npm_id) == ("delete", "wiki", 4)
-    assert (change.reason, change.target, change.desired) == ("left the file", None, None)
+    assert (change.reason, change.target, change.desired) == ("removed from the file", None, None)
 
 
 def test_without_prune_a_host_that_left_the_file_stays() -> None:

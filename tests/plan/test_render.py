@@ -100,7 +100,7 @@ def test_text_tells_the_whole_story() -> None:
     assert "    access_list: none → lan-only\n" in shown
     assert "      - client_max_body_size 1m;\n      + client_max_body_size 9m;\n" in shown
     assert "        proxy_buffering off;\n" in shown
-    assert "- gone #3 (gone.example.com): left the file\n" in shown
+    assert "- gone #3 (gone.example.com): removed from the file\n" in shown
     assert "> ours #5 (ours.example.com): taken over" in shown
     assert "! taken (taken.example.com): taken.example.com is held by proxy host #4" in shown
     assert "    held, blocked: port 8096 is closed\n" in shown
@@ -380,5 +380,5 @@ def test_what_cannot_be_made_comes_first_and_what_goes_last_in_one_line() -> Non
     )
     heads = [line[0] for line in text(plan).splitlines() if line and line[0] in "!+-~>"]
     assert heads == ["!", "+", "-"]
-    assert "- gone #1 (gone.x): left the file\n\n" in text(plan)
+    assert "- gone #1 (gone.x): removed from the file\n\n" in text(plan)
     assert text(plan).count("\n\n") == 1

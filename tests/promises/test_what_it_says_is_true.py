@@ -134,7 +134,7 @@ def test_apply_and_status_name_what_the_settings_leave_in_npm(
     small_world.write({"one": {"upstream": services[0].url}}, settings={"prune": False})
     done = small_world.call("apply", "--yes")
     assert done.code == 0
-    assert "prune       two: left the file: settings.prune is off" in done.out
+    assert "prune       two: removed from the file: settings.prune is off" in done.out
     assert "in sync with the file, but for what is left as it is: two." in done.out
     assert states(small_world) == {"one": "in sync", "two": "prune"}
     assert "two: settings.prune is off" in small_world.call("status").out

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from proxysync.app.choose import Only
+from proxysync.app.choose import Only, did_you_mean
 from proxysync.app.status import EntryStatus
 from proxysync.app.status_view import Status
 from proxysync.kinds import KINDS
@@ -50,7 +50,9 @@ def routes(context: Context) -> list[Route]:
         status = context.board.read()
         found = next((e for e in status.entries if e.key == key and not is_foreign(e)), None)
         if found is None:
-            return error(404, "entry.unknown", f"there is no {key.kind} named {key.name}")
+            names = {e.key.name for e in status.entries if e.key and e.key.kind == key.kind}
+            near: str | None = redact(did_you_mean([key.name], names), status.secrets)
+            return error(404, "entry.unknown", f"there is no {key.kind} named {key.name}", near)
         return _single(context, found, key, status)
 
     return [
