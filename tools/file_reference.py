@@ -21,6 +21,7 @@ FIRST_VERSION = "0.1.0"
 HOSTS = ("proxies", "redirections", "not_found_hosts")
 PARTS = {"health": "Health", "validation": "Validation", "locations": "Location"}
 """Tables of their own for mappings within entries, and their definitions."""
+MODELS = frozenset(PARTS.values())
 
 BLOCK = re.compile(r"(<!-- fields: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 WORDS = {
@@ -120,9 +121,11 @@ def default_of(field: Schema) -> str:
     if "default" not in field:
         return "**required**"
     value = field["default"]
+    if value == {} and any(str(c.get("$ref")).rpartition("/")[2] in MODELS for c in field["anyOf"]):
+        return "see below"
     if value is None or value == "" or (isinstance(value, list | dict) and not value):
         return "none"
-    return "see below" if isinstance(value, dict) else f"`{_text(value)}`"
+    return f"`{_text(value)}`"
 
 
 def _text(value: object) -> str:

@@ -139,6 +139,8 @@ def _widened(schema: Schema) -> Schema:
 
 def _field(field: Schema, *, blank: bool) -> Schema:
     about: Schema = {key: _said(field, field[key]) for key in _ABOUT if key in field}
+    if isinstance(about.get("default"), dict):
+        about["default"] = {}  # each of its fields says its own, and in the file's words
     kind = {key: value for key, value in field.items() if key not in (*_ABOUT, "title")}
     return {**about, "anyOf": _choices(kind) + ([_NULL] if blank else [])}
 

@@ -57,7 +57,7 @@ def _verify(value: object) -> object:
 
 
 class Settings(Model):
-    """What holds for all proxies; `resync_interval` is in seconds."""
+    """What holds for all entries; `resync_interval` is in seconds."""
 
     validation: ValidationSettings = Field(
         default=ValidationSettings(),

@@ -241,6 +241,7 @@ def test_defaults_and_snippets_are_in_the_words_of_the_file() -> None:
     schema = json_schema()
     settings_ = schema["properties"]["settings"]["anyOf"][0]["properties"]
     assert settings_["resync_interval"]["default"] == "5m"
+    assert settings_["health"]["default"] == {}, "its fields say their own"
     assert settings_["stale_threshold_days"]["default"] == 7
     for section in SECTIONS:
         (snippet,) = schema["properties"][section]["defaultSnippets"]
