@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome
+from selenium.webdriver import Chrome, Keys
 
 from proxysync.demo.services import DemoService
-from tests.web.conftest import Api, api_of
-from tests.web.test_page import chromium, complaints, focused, row, text_of
+from tests.web.conftest import TOKEN, Api, api_of
+from tests.web.test_page import chromium, complaints, focused, press, row, text_of
 from tests.world import World, eventually
 from tools.browser import prefer, resize
 
@@ -83,6 +83,38 @@ def test_a_break_is_told_and_ends_by_itself(chromium: Chrome, house: World) -> N
     with api_of(house, PROXYSYNC_LISTEN=api.url.removeprefix("http://")):
         eventually(lambda: text_of(chromium, "#connection") == "live", patience=60)
         assert text_of(chromium, "#lost") == ""
+
+
+def test_a_token_that_is_another_one_is_asked_for_once_and_the_page_goes_on(
+    chromium: Chrome, house: World
+) -> None:
+    with api_of(house, PROXYSYNC_API_TOKEN=TOKEN) as api:
+        chromium.get(f"{api.url}/#/check")
+        eventually(lambda: focused(chromium) == "token")
+        press(chromium, TOKEN, Keys.ENTER)
+        eventually(lambda: text_of(chromium, "#connection") == "live")
+        chromium.find_element("id", "check-upstream").send_keys("http://10.0.0.5")
+        chromium.find_element("id", "check-domains").send_keys("new.example.com")
+        eventually(lambda: "PROXYSYNC_API_WRITE is not set" in text_of(chromium, ".adding"))
+        assert 'upstream: "http://10.0.0.5"' in text_of(chromium, ".adding")
+        assert text_of(chromium, ".adding button") == ""
+    other = {
+        "PROXYSYNC_LISTEN": api.url.removeprefix("http://"),
+        "PROXYSYNC_API_TOKEN": TOKEN[::-1],
+    }
+    with api_of(house, **other):
+        eventually(lambda: focused(chromium) == "token", patience=60)
+        assert "not the right one" in text_of(chromium, "#login")
+        press(chromium, TOKEN[::-1], Keys.ENTER)
+        eventually(lambda: text_of(chromium, "#connection") == "live", patience=60)
+        assert text_of(chromium, "#login") == ""
+        for _ in range(3):
+            chromium.execute_script("location.hash = '#/'")
+            eventually(lambda: "healthy" in row(chromium, "one"))
+            chromium.execute_script("location.hash = '#/proxy/one'")
+            eventually(lambda: "in sync" in text_of(chromium, ".marks"))
+        tips = "return document.querySelectorAll('.tip').length"
+        assert chromium.execute_script(tips) == 1
 
 
 def test_nothing_is_cut_off_at_any_width(chromium: Chrome, house: World) -> None:

@@ -132,8 +132,10 @@ async function send(path, options = {}) {
     if (options.signal?.aborted) throw error;
     throw new ApiError(0, { code: "unreachable", message: "proxysync does not answer" });
   }
-  if (response.status === 401 && settings.onUnauthorized && (await settings.onUnauthorized())) {
-    return send(path, options);
+  if (response.status === 401 && settings.onUnauthorized) {
+    // Another request may have got a new token meanwhile.
+    const isOther = settings.token() !== token;
+    if (isOther || (await settings.onUnauthorized())) return send(path, options);
   }
   return response;
 }

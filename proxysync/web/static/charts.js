@@ -124,9 +124,12 @@ function describeLatencies(latencies, known) {
   return `Last ${count(latencies.length, "check")}: ${range}${failed ? `, ${failed} failed` : ""}`;
 }
 
+/** One for all views, of which only one is shown. */
+const tip = h("div", { class: "tip", hidden: true, "aria-hidden": "true" });
+
 /** One line that follows the pointer over bars: what the day under it was like. @param {HTMLElement} root */
 export function showDaysUnderPointer(root) {
-  const tip = h("div", { class: "tip", hidden: true, "aria-hidden": "true" });
+  tip.hidden = true;
   document.body.append(tip);
   root.addEventListener("pointermove", (event) => {
     const bars = /** @type {Element} */ (event.target).closest?.(".bars");
