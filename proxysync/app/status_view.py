@@ -107,8 +107,7 @@ class StatusView:
         `everything` also of hosts in NPM that are not ours.
         Raises ProxysyncError if the state is damaged, or no entry has that name.
         """
-        if self._stored.database is None:
-            self._stored = read_folder(self._state_dir, must_be_readable=False)
+        self._open()
         with wrap_read_errors(STATE):
             try:
                 status = self._read(self._load(), everything=everything)
@@ -117,6 +116,15 @@ class StatusView:
             only.require_tag({tag for entry in status.entries for tag in entry.tags})
             status = status.with_entries(e for e in status.entries if only.takes(e.kind, e.tags))
             return status if name is None else self._only(name, status)
+
+    def _open(self) -> None:
+        """Opens the state, or the one that has come into its place."""
+        database = self._stored.database
+        if database is not None and database.is_lost():
+            self.close()
+            database, self._plans = None, KeptPlan()
+        if database is None:
+            self._stored = read_folder(self._state_dir, must_be_readable=False)
 
     def last_events(self, key: Key) -> tuple[Event, ...]:
         """What last happened to an entry, the newest first."""

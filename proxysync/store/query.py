@@ -79,7 +79,6 @@ class Follower:
         self._path = path
         self._query = query
         self._database: Database | None = None
-        self._file: tuple[int, int] | None = None
         self._last_id = 0
         # What comes in this very millisecond is new.
         self._last_ts = clock.to_text(clock.now() - timedelta(milliseconds=1))
@@ -118,19 +117,14 @@ class Follower:
     def close(self) -> None:
         if self._database is not None:
             self._database.close()
-        self._database = self._file = None
+        self._database = None
 
     def _current(self) -> Database | None:
         """The database that is there now, opened anew if it is another than before."""
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
+        if self._database is not None and self._database.is_lost():
             self.close()
-            return None
-        if self._database is None or self._file != (found.st_dev, found.st_ino):
-            self.close()
+        if self._database is None:
             self._database = open_for_reading(self._path)
-            self._file = (found.st_dev, found.st_ino)
             if self._database is not None:
                 self._find_place(self._database)
         return self._database

@@ -23,3 +23,5 @@ def test_listeners_go_on_when_the_state_is_lost(house: World) -> None:
             assert "state.restored" in [event["event"] for event in seen]
             ids = [event["id"] for event in seen]
             assert ids == sorted(set(ids))
+        eventually(lambda: api.get("/api/proxies/late")["health"] == "healthy")
+        assert api.get("/api/proxies/late")["changes"]
