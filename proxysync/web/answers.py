@@ -13,6 +13,7 @@ from starlette.responses import Response
 from proxysync.model.errors import ProxysyncError
 
 JSON = "application/json"
+NOT_KEPT = {"Cache-Control": "no-store"}
 STATUS = {
     "run.unknown": 404,
     "entry.unknown": 404,
@@ -67,7 +68,7 @@ def error(
     """`{"error": {"code": …, "message": …, "hint": …}}`."""
     value = error_json(code, message, hint)
     content = json.dumps(value, ensure_ascii=False).encode(errors="replace")
-    sent = {"Cache-Control": "no-store", **(headers or {})}
+    sent = {**NOT_KEPT, **(headers or {})}
     return Response(content, status, media_type=JSON, headers=sent)
 
 

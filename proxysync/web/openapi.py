@@ -196,7 +196,9 @@ def _of_other_programs() -> Schema:
     )
     live["responses"]["503"] = {"description": "It is stuck.", **_content(ref("Liveness"))}
     ready["responses"]["503"] = {"description": "It would not.", **_content(ref("Readiness"))}
-    described = _operation("This description", _content({"type": "object"}))
+    described = _operation(
+        "This description", _content({"type": "object"}), statuses=(*READING, 304)
+    )
     metrics = _operation("For Prometheus", _content(_text(), "text/plain"))
     return {
         "/api/about": _reading("What this server lets its clients do", "About"),

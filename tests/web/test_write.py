@@ -51,6 +51,8 @@ def test_an_entry_is_made_changed_and_removed(house: World, services: list[DemoS
         stale = {"If-Match": '"another"'}
         assert api.ask("PUT", "/api/proxies/three", change, stale).status_code == 412
         assert api.ask("DELETE", "/api/proxies/three", headers=stale).status_code == 412
+        nothing = {"If-Match": '""'}
+        assert api.ask("DELETE", "/api/proxies/three", headers=nothing).status_code == 400
         put = api.ask("PUT", "/api/proxies/three?wait=30s", change, {"If-Match": tag})
         assert put.status_code == 200, put.text
         assert put.json()["apply"]["outcome"] == "applied"

@@ -11,9 +11,8 @@ from proxysync.config.errors import ConfigError
 from proxysync.config.models import Settings
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.redact import redact
+from proxysync.web.answers import NOT_KEPT
 from proxysync.web.context import Context
-
-NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 def routes(context: Context) -> list[Route]:

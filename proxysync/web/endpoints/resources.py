@@ -13,7 +13,7 @@ from proxysync.app.status_view import Status
 from proxysync.kinds import KINDS
 from proxysync.model import Key
 from proxysync.model.redact import redact
-from proxysync.web.answers import Json, answer, error
+from proxysync.web.answers import NOT_KEPT, Json, answer, error
 from proxysync.web.context import Context
 from proxysync.web.parameters import require_known
 
@@ -77,8 +77,7 @@ def _single(context: Context, found: EntryStatus, key: Key, status: Status) -> R
     }
     # The tag is for If-Match: that the file is the same does not mean that the answer is.
     tag = {"ETag": f'"{written.fingerprint}"'} if written.fingerprint else {}
-    headers = {"Cache-Control": "no-store", **tag}
-    return JSONResponse(redact(value, status.secrets), headers=headers)
+    return JSONResponse(redact(value, status.secrets), headers={**NOT_KEPT, **tag})
 
 
 def is_foreign(entry: EntryStatus) -> bool:

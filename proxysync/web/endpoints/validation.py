@@ -9,7 +9,7 @@ from typing import Any
 
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from proxysync.app.check_entry import EntryCheck
@@ -17,7 +17,7 @@ from proxysync.app.verdict import OnStep
 from proxysync.kinds.answers import UpstreamProbe
 from proxysync.model.errors import ProxysyncError
 from proxysync.probe.model import Step
-from proxysync.web.answers import answer, error, error_json
+from proxysync.web.answers import NOT_KEPT, error, error_json
 from proxysync.web.body import BodyError, read_object
 from proxysync.web.context import Context
 from proxysync.web.endpoints.resources import PROXY
@@ -67,7 +67,8 @@ def routes(context: Context) -> list[Route]:
         throttle.take()
         with throttle.place():
             if "text/event-stream" not in request.headers.get("accept", ""):
-                return answer(request, await to_thread.run_sync(todo, _nobody, _never))
+                found = await to_thread.run_sync(todo, _nobody, _never)
+                return JSONResponse(found, headers=NOT_KEPT)
         return EventStream(_told(todo, throttle))
 
     return [Route("/api/proxies/validate", validate, methods=["POST"])]

@@ -22,7 +22,7 @@ from proxysync.model import Key
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.redact import redact
 from proxysync.values.scalars import parse_duration
-from proxysync.web.answers import RequestError, error_json
+from proxysync.web.answers import NOT_KEPT, RequestError, error_json
 from proxysync.web.body import BodyError, read_object
 from proxysync.web.context import Context
 from proxysync.web.endpoints.resources import PROXY
@@ -35,8 +35,6 @@ LONGEST_WAIT = 120.0
 POLL = 0.1
 BURST, RATE, AT_ONCE = 100, 5.0, 8
 """Edits that may be asked for at once and then each second, and that may wait for their turn."""
-
-NOT_KEPT = {"Cache-Control": "no-store"}
 
 Edit = Callable[[Editor, str], Edited]
 """Does it, if the file still has that fingerprint, or any where it is empty."""
@@ -132,7 +130,10 @@ class Writer:
             raise refused
         require_known(request.query_params, ("wait",))
         wait = _seconds(request.query_params.get("wait", "0s"))
-        expected = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+        expected = request.headers.get("if-match", "*").strip().removeprefix("W/").strip('"')
+        if not expected:
+            hint = "It is the `fingerprint` of the file; leave it out where any will do."
+            raise ParameterError("If-Match is empty", hint=hint)
         return Asked(wait, "" if expected == "*" else expected)
 
     async def run(self, key: Key, edit: Edit, asked: Asked, status: int = 200) -> Response:
