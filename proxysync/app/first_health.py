@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from proxysync.app.verdict import Verdict
+from proxysync.app.verdict import Verdict, health_probe
 from proxysync.apply.report import ChangeResult, Report
 from proxysync.config.models import Config
 from proxysync.model import clock
@@ -27,6 +27,8 @@ def remember_first_health(
         standing = known.get(resource.key, HealthState())
         if verdict is None or health is None or standing.checked_at is not None:
             continue
+        if health_probe(resource, config.settings.validation) is None:
+            continue  # nothing was asked that tells health, and nobody looks again
         check = Check(
             clock.now(), ok=True, latency_ms=verdict.result.latency_ms, lasts=health.interval
         )
