@@ -24,10 +24,11 @@ Change = Callable[[str], str]
 class EntryError(ProxysyncError):
     """There is such an entry already, or there is none."""
 
-    def __init__(self, key: Key, *, exists: bool) -> None:
+    def __init__(self, key: Key, *, exists: bool, hint: str | None = None) -> None:
         noun = KINDS[key.kind].noun
         there = f"there is a {noun} named {key.name} already"
-        super().__init__(there if exists else f"there is no {noun} named {key.name}")
+        absent = f"there is no {noun} named {key.name}"
+        super().__init__(there if exists else absent, hint=hint)
         self.code = "entry.exists" if exists else "entry.unknown"
 
 
@@ -80,7 +81,16 @@ def with_fields(key: Key, fields: Mapping[str, Any], *, new: bool) -> Change:
     """The edit after which the entry has exactly these fields. It raises EditError."""
     section = KINDS[key.kind].section
 
+    def stands_in(text: str) -> bool:
+        try:
+            text_edit.read(text, section, key.name)
+        except EditError:
+            return False
+        return True
+
     def change(text: str) -> str:
+        if new and stands_in(text):
+            raise EntryError(key, exists=True, hint="It is for another NPM, by its tags.")
         edit = text_edit.add if new else text_edit.replace
         after = edit(text, section, key.name, fields)
         try:

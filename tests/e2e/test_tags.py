@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from proxysync.app.edit import Editor
+from proxysync.app.placing import EntryError
+from proxysync.model import Key
 from proxysync.sandbox import Sandbox
 from tests.conftest import in_sandbox
 from tests.world import World, domain
@@ -89,6 +92,20 @@ def test_an_import_gives_each_entry_the_tags_of_this_npm(tmp_path: Path) -> None
         assert "Adopting these changes nothing." in done.err
         assert "tags: [nas]" in world.file.read_text()
         assert [c["action"] for c in world.plan()["changes"]] == ["conflict"]
+
+
+def test_a_name_that_another_npm_has_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "proxies.yaml"
+    before = (
+        f"proxies:\n  two: {{domains: [{domain('two')}], upstream: {UPSTREAM}, tags: [edge]}}\n"
+    )
+    file.write_text(before + f"  one: {{domains: [{domain('one')}], upstream: {UPSTREAM}}}\n")
+    editor = Editor(file, {}, tags=("nas",), probe=False)
+    fields = {"domains": [domain("new")], "upstream": UPSTREAM, "tags": ["nas"]}
+    with pytest.raises(EntryError, match="there is a proxy named two already") as refused:
+        editor.put(Key("proxy", "two"), fields, new=True)
+    assert "another NPM" in str(refused.value)
+    assert file.read_text().startswith(before)
 
 
 def test_tags_that_cannot_be_meant_are_an_error(tmp_path: Path) -> None:
