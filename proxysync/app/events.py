@@ -37,7 +37,8 @@ class EventPage:
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `events --format json`."""
-        return {"events": [event.to_json() for event in self.events]}
+        found = [event.to_json() for event in self.events]
+        return {"events": found, "next_before": self.next_before}
 
 
 @dataclass(frozen=True)

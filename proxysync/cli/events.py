@@ -1,6 +1,6 @@
 """Shows what happened, newest first; with --follow also what happens from now on.
 
-The next page begins where one ends: --before takes the id of its last event (--format json).
+The next page begins where one ends: --before takes what --format json calls `next_before`.
 """
 
 import argparse

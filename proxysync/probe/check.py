@@ -143,9 +143,8 @@ def _without_local(found: Found, host: str) -> Found:
         return Found(others)
     told = ", ".join(str(address) for address in found.addresses)
     is_what = "is" if told.strip("[]") == host.strip("[]") else f"is {told},"
-    raise StepError(
-        f"{host} {is_what} local to this machine, and such an address is not connected to", LOCAL
-    )
+    what = "a loopback, link-local or cloud metadata address, which is not connected to"
+    raise StepError(f"{host} {is_what} {what}", LOCAL)
 
 
 def _unresolved(probe: Probe, outcome: Unresolved) -> StepError:

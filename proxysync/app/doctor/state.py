@@ -75,7 +75,7 @@ def _database(folder: Path) -> Check:
         managed = int(database.query("SELECT count(*) FROM applied")[0][0])
     finally:
         database.close()
-    return Check.ok(f"{path} can be read (version {version}); it knows {managed} managed objects")
+    return Check.ok(f"{path} can be read (version {version}); managed objects in it: {managed}")
 
 
 def _daemon(env: Environment) -> Check:

@@ -16,8 +16,7 @@ def routes(context: Context) -> list[Route]:
     folder = context.env.state_dir
 
     def page(request: Request) -> Response:
-        found = events(folder, event_query(request.query_params))
-        return answer(request, {**found.to_json(), "next_before": found.next_before})
+        return answer(request, events(folder, event_query(request.query_params)).to_json())
 
     def runs(request: Request) -> Response:
         require_known(request.query_params, ("limit",))
