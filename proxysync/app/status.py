@@ -75,6 +75,11 @@ class EntryStatus:
     def name(self) -> str | None:
         return self.key.name if self.key else None
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is neither an entry of the file nor ours in NPM."""
+        return self.sync.startswith("foreign")
+
     def to_json(self) -> dict[str, Any]:
         """The shape of `status --format json`; `changes` are there for a single proxy only."""
         health = self.health

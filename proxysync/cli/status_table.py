@@ -74,7 +74,7 @@ def render(entries: Sequence[EntryStatus], warnings: Sequence[StatusWarning], no
 
 def summary(entries: Sequence[EntryStatus]) -> str:
     """`42 entries: 36 in sync, 4 blocked, 2 off; 4 unhealthy`."""
-    ours = [entry for entry in entries if not entry.sync.startswith("foreign")]
+    ours = [entry for entry in entries if not entry.is_foreign]
     counts = Counter("off" if entry.sync == "disabled" else entry.sync for entry in ours)
     syncs = ", ".join(f"{number} {word}" for word, number in counts.most_common())
     ill = [

@@ -74,6 +74,14 @@ def parse_object(content: bytes) -> dict[str, Any]:
     return found
 
 
+def take_name(fields: dict[str, Any]) -> str | None:
+    """The `name` that an entry came with, which is no field of it. Raises BodyError."""
+    name = fields.pop("name", None)
+    if name is not None and not isinstance(name, str):
+        raise BodyError("name must be a text")
+    return name
+
+
 def _levels(value: Any) -> Iterator[list[Any]]:
     level = [value]
     while level:

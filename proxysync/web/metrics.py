@@ -63,7 +63,7 @@ class StatusCollector(Collector):
 def _is_asked_for(entry: EntryStatus) -> bool:
     """Whether the file has it, as far as that can be read."""
     return entry.key is not None and not (
-        entry.sync.startswith("foreign") or entry.sync in LEFT or entry.sync == "orphan"
+        entry.is_foreign or entry.sync in LEFT or entry.sync == "orphan"
     )
 
 

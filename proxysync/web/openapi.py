@@ -29,7 +29,7 @@ REASONS = {
     421: "proxysync does not go by the name in `Host`.",
     422: "The edit does not pass, and nothing was written.",
     429: "It was asked for too often; `Retry-After` says when to come again.",
-    503: "NPM or the state cannot be had now, or too many listen.",
+    503: "NPM or the state cannot be had now, too many listen, or proxysync is stopping.",
 }
 ALWAYS = (400, 401, 404, 405, 413, 421)
 READING = (*ALWAYS, 409, 503)

@@ -8,7 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from proxysync.app.vitals import Vitals
+from proxysync.config.api_settings import ApiSettings
+from proxysync.config.environment import read_environment
 from proxysync.demo.services import DemoService
+from proxysync.web.context import Context
+from proxysync.web.endpoints.writing import why_not
 from tests.web.conftest import TOKEN, Api, api_of
 from tests.world import World, domain, eventually, sooner_than
 
@@ -113,8 +118,28 @@ def test_what_does_not_pass_is_told_and_changes_nothing(
         listed = {p["name"] for p in api.get("/api/proxies")["proxies"]}
         assert listed >= set(names)
 
+        for name in ("all", "validate", "a..b"):
+            odd = api.ask("POST", "/api/proxies", {**good, "name": name})
+            assert (odd.status_code, odd.headers["Location"]) == (201, f"/api/proxies/{name}")
+            assert api.get(f"/api/resources/proxy/{name}")["name"] == name
+            assert api.ask("DELETE", f"/api/proxies/{name}").status_code == 200
+
         house.file.write_text("proxies: [")
-        assert api.ask("POST", "/api/proxies", good).status_code == 409
+        for method, path, status in (
+            ("POST", "/api/proxies", 409),
+            ("PUT", "/api/proxies/three", 409),
+            ("DELETE", "/api/proxies/one", 409),
+            ("POST", "/api/proxies/validate", 409),
+            ("GET", "/api/plan", 409),
+            ("GET", "/readyz", 503),
+            ("GET", "/api/proxies", 200),
+            ("GET", "/api/proxies/one", 200),
+            ("GET", "/api/health", 200),
+            ("GET", "/metrics", 200),
+        ):
+            sent = good if method in ("POST", "PUT") else None
+            assert api.ask(method, path, sent).status_code == status, (method, path)
+        assert house.file.read_text() == "proxies: ["
         house.file.write_bytes(before)
 
 
@@ -190,3 +215,14 @@ def test_nobody_writes_unless_it_is_allowed(house: World, tmp_path: Path) -> Non
             assert found.status_code == 403
             assert "PROXYSYNC_API_WRITE=1" in found.json()["error"]["hint"]
     assert house.file.read_bytes() == before
+
+
+def test_a_file_from_git_is_edited_there(house: World) -> None:
+    url = "https://git.example.com/infra.git"
+    env = read_environment({**house.env, "PROXYSYNC_GIT_URL": url}, overrides={})
+    for settings in (ApiSettings("127.0.0.1", 0), ApiSettings("127.0.0.1", 0, write=True)):
+        with closing(Context(settings, env, house.env, Vitals())) as context:
+            refused = why_not(context)
+        assert refused is not None
+        assert (refused.status, url in refused.message) == (409, True)
+        assert "push" in (refused.hint or "")

@@ -48,7 +48,7 @@ def routes(context: Context) -> list[Route]:
         if key.kind not in KINDS:
             return _no_kind(key.kind)
         status = context.board.read()
-        found = next((e for e in status.entries if e.key == key and not is_foreign(e)), None)
+        found = next((e for e in status.entries if e.key == key and not e.is_foreign), None)
         if found is None:
             names = {e.key.name for e in status.entries if e.key and e.key.kind == key.kind}
             near: str | None = redact(did_you_mean([key.name], names), status.secrets)
@@ -80,15 +80,10 @@ def _single(context: Context, found: EntryStatus, key: Key, status: Status) -> R
     return JSONResponse(redact(value, status.secrets), headers={**NOT_KEPT, **tag})
 
 
-def is_foreign(entry: EntryStatus) -> bool:
-    """Whether it is neither an entry of the file nor ours in NPM."""
-    return entry.sync.startswith("foreign")
-
-
 def _listed(
     status: Status, key: str, entries: Iterable[EntryStatus], *, foreign: bool
 ) -> dict[str, Any]:
-    value = status.with_entries(e for e in entries if foreign or not is_foreign(e)).to_json()
+    value = status.with_entries(e for e in entries if foreign or not e.is_foreign).to_json()
     value[key] = value.pop("proxies")
     return value
 

@@ -18,7 +18,7 @@ from proxysync.kinds.answers import UpstreamProbe
 from proxysync.model.errors import ProxysyncError
 from proxysync.probe.model import Step
 from proxysync.web.answers import NOT_KEPT, error, error_json
-from proxysync.web.body import BodyError, read_object
+from proxysync.web.body import read_object, take_name
 from proxysync.web.context import Context
 from proxysync.web.endpoints.resources import PROXY
 from proxysync.web.parameters import require_known
@@ -43,11 +43,8 @@ def routes(context: Context) -> list[Route]:
         admit=lambda count: throttle.take(count - 1),
     )
 
-    def work(body: dict[str, Any]) -> Work:
-        fields = dict(body)
-        name = fields.pop("name", None)
-        if name is not None and not isinstance(name, str):
-            raise BodyError("name must be a text")
+    def work(fields: dict[str, Any]) -> Work:
+        name = take_name(fields)
 
         def run(on_step: OnStep, stop: Callable[[], bool]) -> dict[str, Any]:
             config = context.file.load()

@@ -23,7 +23,7 @@ from proxysync.model.errors import ProxysyncError
 from proxysync.model.redact import redact
 from proxysync.values.scalars import parse_duration
 from proxysync.web.answers import NOT_KEPT, RequestError, error_json
-from proxysync.web.body import BodyError, read_object
+from proxysync.web.body import BodyError, read_object, take_name
 from proxysync.web.context import Context
 from proxysync.web.endpoints.resources import PROXY
 from proxysync.web.parameters import ParameterError, require_known
@@ -71,9 +71,7 @@ def routes(context: Context) -> list[Route]:
     async def create(request: Request) -> Response:
         asked = writer.admit(request)
         fields = await read_object(request)
-        name = fields.pop("name", None)
-        if name is not None and not isinstance(name, str):
-            raise BodyError("name must be a text")
+        name = take_name(fields)
         if name is None:
             name = await to_thread.run_sync(_new_name, fields)
         key = Key(PROXY, name)
