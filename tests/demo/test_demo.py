@@ -50,7 +50,7 @@ def test_the_demo_comes_true_and_leaves_nothing_behind(tmp_path: Path) -> None:
     page = re.search(r"the page: (http://127\.0\.0\.1:\d+)/", told)
     assert page is not None, told
     assert requests.get(f"{page[1]}/healthz", timeout=10).json()["status"] == "ok"
-    demo.send_signal(signal.SIGINT)
+    demo.send_signal(signal.SIGTERM)  # Ctrl-C comes to the same
     rest, errors = demo.communicate(timeout=20)
     rest = told = told + rest
     assert (demo.returncode, errors) == (0, ""), told
