@@ -24,7 +24,7 @@ class Server:
 
     def __init__(self, talk: Talk, family: int, context: ssl.SSLContext | None) -> None:
         self._talk = talk
-        self._context = context
+        self.context = context
         self._listener = socket.create_server(
             ("::1" if family == socket.AF_INET6 else "127.0.0.1", 0),
             family=socket.AddressFamily(family),
@@ -55,10 +55,10 @@ class Server:
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(10)
         with connection, contextlib.suppress(OSError):
-            if self._context is None:
+            if self.context is None:
                 self._talk(connection)
                 return
-            with self._context.wrap_socket(connection, server_side=True) as wrapped:
+            with self.context.wrap_socket(connection, server_side=True) as wrapped:
                 self._talk(wrapped)
 
 

@@ -19,6 +19,7 @@ from proxysync.model import Key
 from proxysync.probe.engine import limits
 from proxysync.probe.model import Probe
 from proxysync.probe.resolver import Resolver
+from proxysync.probe.sessions import Sessions
 from proxysync.store.events import EventLog
 from proxysync.store.health import HealthStore
 
@@ -156,6 +157,7 @@ class _Checks:
         self._schedule = Schedule()
         self._fault = writer.fault
         self._names = names
+        self._sessions = Sessions()
         self._places = asyncio.Semaphore(at_once)
         self._targets: dict[Key, Target | SiteTarget] = {}
         self._at_a_time = 0
@@ -228,4 +230,4 @@ class _Checks:
             self._schedule.finish(target.key)
 
     async def _look(self, probe: Probe) -> Observation:
-        return await check_once(probe, self._names)
+        return await check_once(probe, self._names, self._sessions)

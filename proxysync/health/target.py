@@ -9,6 +9,7 @@ from proxysync.probe.edge import Edge
 from proxysync.probe.model import Probe
 from proxysync.probe.outcome import TIMED_OUT
 from proxysync.probe.resolver import Resolver
+from proxysync.probe.sessions import Sessions
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,12 @@ class Observation:
     reached: bool
 
 
-async def check_once(probe: Probe, names: Resolver) -> Observation:
-    """Checks once, with the engine that validates. Never raises."""
-    result = await check(probe, names)
+async def check_once(probe: Probe, names: Resolver, sessions: Sessions) -> Observation:
+    """Checks once, with the engine that validates; `sessions` are those of the checks before.
+
+    Never raises.
+    """
+    result = await check(probe, names, sessions=sessions)
     failure = result.failure
     tcp = next(step for step in result.steps if step.name == "tcp")
     latency = result.latency_ms

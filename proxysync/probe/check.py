@@ -18,6 +18,7 @@ from proxysync.probe.outcome import (
 )
 from proxysync.probe.reach import is_local
 from proxysync.probe.resolver import Found, Resolver, Unresolved, parse_ip
+from proxysync.probe.sessions import Sessions
 from proxysync.probe.streams import Dialler
 from proxysync.probe.syntax import check_syntax
 
@@ -38,6 +39,7 @@ async def check(
     probe: Probe,
     names: Resolver | None = None,
     on_step: Callable[[Step], object] = lambda _step: None,
+    sessions: Sessions | None = None,
 ) -> Result:
     """Runs the steps in order; those after a failure are skipped. Never raises.
 
@@ -46,9 +48,10 @@ async def check(
     http connects. With tcp and http skipped nothing is connected to.
 
     `names` holds the names looked up so far; checks of one round share it. `on_step` hears of each
-    step as it ends.
+    step as it ends. `sessions` is for who asks the same upstreams again and again, and wants to
+    know nothing of their certificates; see `Exchange`.
     """
-    visit = _Visit(probe, names or Resolver())
+    visit = _Visit(probe, names or Resolver(), sessions)
     steps: list[Step] = []
     failed: StepName | None = None
     try:
@@ -69,8 +72,9 @@ async def check(
 class _Visit:
     """One upstream's check under way: what a step has found out for those after it."""
 
-    def __init__(self, probe: Probe, names: Resolver) -> None:
+    def __init__(self, probe: Probe, names: Resolver, sessions: Sessions | None) -> None:
         self._probe = probe
+        self._sessions = sessions
         self._names = names
         self._dialler: Dialler | None = None
         self._actions: dict[StepName, Callable[[], Awaitable[Good]]] = {
@@ -115,7 +119,7 @@ class _Visit:
     async def _http(self) -> Good:
         deadline = asyncio.get_running_loop().time() + self._probe.http_timeout
         dialler = await self._reach(deadline)
-        return await Exchange(self._probe, dialler, deadline).run()
+        return await Exchange(self._probe, dialler, deadline, self._sessions).run()
 
     async def _reach(self, deadline: float) -> Dialler:
         if self._dialler is None:

@@ -16,8 +16,9 @@ from proxysync.probe.outcome import (
     StepError,
     explain_connect_error,
 )
+from proxysync.probe.sessions import Kept, Sessions
 from proxysync.probe.streams import Dialler, Plain
-from proxysync.probe.tls import NotTlsError, open_tls, speaks_tls
+from proxysync.probe.tls import NotTlsError, open_tls, open_unverified, speaks_tls
 
 SECOND_LOOK_TIMEOUT = 2.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -29,12 +30,19 @@ class Exchange:
     Redirects are not followed: a 3xx is an answer. TLS is not verified, for nginx does not
     verify either, but the detail says if the certificate would have failed. As nginx does, the
     handshake leaves out the server's name (SNI); an upstream that insists on it is a warning.
+
+    With `sessions`, as nginx does, too, it goes on with the TLS session of the last time, and
+    nothing is said of the certificate or the name. No verdict but a good one comes of such a
+    session: anything else is asked once more, with a full handshake.
     """
 
-    def __init__(self, probe: Probe, dialler: Dialler, deadline: float) -> None:
+    def __init__(
+        self, probe: Probe, dialler: Dialler, deadline: float, sessions: Sessions | None = None
+    ) -> None:
         self._probe = probe
         self._dialler = dialler
         self._deadline = deadline
+        self._sessions = sessions
         self._missing = "give a full answer"
 
     async def run(self) -> Good:
@@ -71,6 +79,8 @@ class Exchange:
         """Asks for the path and judges the answer."""
         if self._probe.upstream.scheme == "http":
             return self._verdict(await ask(await self._dial(), self._request()))
+        if self._sessions is not None:
+            return await self._asked_again(self._sessions)
         self._missing = "finish the TLS handshake"
         tls = await open_tls(self._dial, self._probe.upstream.host)
         self._missing = "give a full answer"
@@ -80,6 +90,28 @@ class Exchange:
             return Good(f"{insists}, which nginx leaves out", NEEDS_SNI)
         if tls.flaw:
             return Good(f"{good.detail}; nginx does not check its certificate, but: {tls.flaw}")
+        return good
+
+    async def _asked_again(self, sessions: Sessions) -> Good:
+        """The same where the certificate is of no interest, and the peer was asked before."""
+        found = sessions.find(self._dialler.peer)
+        if found is not None and found.session is not None:
+            try:
+                return await self._asked_over(sessions, found)
+            except (StepError, WantsTlsError, OSError, asyncio.CancelledError) as failure:
+                sessions.drop(self._dialler.peer)
+                found = None
+                if isinstance(failure, asyncio.CancelledError):
+                    raise  # the time is over
+        return await self._asked_over(sessions, found)
+
+    async def _asked_over(self, sessions: Sessions, found: Kept | None) -> Good:
+        self._missing = "finish the TLS handshake"
+        session = found.session if found is not None else None
+        tls = await open_unverified(self._dial, self._probe.upstream.host, session)
+        self._missing = "give a full answer"
+        good = self._verdict(await ask(tls, self._request(), in_clear=False))
+        sessions.learn(self._dialler.peer, found, tls)
         return good
 
     def _verdict(self, status: int) -> Good:

@@ -34,11 +34,19 @@ class Tls:
     TLS server that refuses.
     """
 
-    def __init__(self, below: Stream, context: ssl.SSLContext, server_name: str | None) -> None:
+    def __init__(
+        self,
+        below: Stream,
+        context: ssl.SSLContext,
+        server_name: str | None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
         self._below = below
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self._object = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=server_name, session=session
+        )
         self._first = b""
 
     @property
@@ -51,10 +59,28 @@ class Tls:
         """The peer's certificate in DER, verified or not; empty before the handshake."""
         return self._object.getpeercert(binary_form=True) or b""
 
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """What another connection can go on with; None where the peer gave nothing for that.
+
+        Known once an answer was received, for it comes with that.
+        """
+        session = self._object.session
+        by_id = self._object.version() != "TLSv1.3" and session is not None and session.id
+        return session if session is not None and (session.has_ticket or by_id) else None
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the peer has gone on with the session that was given."""
+        return bool(self._object.session_reused)
+
     async def handshake(self) -> None:
-        """Raises ssl.SSLCertVerificationError, TlsRefusedError or NotTlsError."""
+        """Its last words go out with what is sent first: one packet less for both sides.
+
+        Raises ssl.SSLCertVerificationError, TlsRefusedError or NotTlsError.
+        """
         try:
-            await self._drive(self._object.do_handshake)
+            await self._drive(self._object.do_handshake, at_once=False)
         except (ssl.SSLCertVerificationError, TimeoutError):
             raise
         except OSError as error:
@@ -71,7 +97,11 @@ class Tls:
         except ssl.SSLError as error:
             raise PeerError(f"TLS broke off: {_words(error)}", TLS_FAILED) from error
 
-    async def _drive(self, operation: Callable[[], T]) -> T:
+    async def end_handshake(self) -> None:
+        """Says the last words to a peer that is sent nothing."""
+        await self._flush()
+
+    async def _drive(self, operation: Callable[[], T], *, at_once: bool = True) -> T:
         """Runs one operation of the TLS engine, moving bytes until it has what it wants."""
         while True:
             try:
@@ -83,7 +113,8 @@ class Tls:
                     await self._flush()  # the alert that tells the peer why
                 raise
             else:
-                await self._flush()
+                if at_once:
+                    await self._flush()
                 return done
             data = await self._below.receive()
             self._first = self._first or data[:_SHOWN_BYTES]
@@ -128,13 +159,29 @@ async def open_tls(dial: Dial, host: str) -> Opened:
     except ssl.SSLCertVerificationError as error:
         return Opened(await _unverified(dial, None), flaw=error.verify_message)
     except (TlsRefusedError, NotTlsError) as failure:
-        if parse_ip(host):
-            raise
-        try:
-            return Opened(await _unverified(dial, host.removesuffix(".")), needs_name=True)
-        except (TlsRefusedError, NotTlsError):
-            raise failure from None
+        return Opened(await _by_name(dial, host, failure), needs_name=True)
     return Opened(verified, flaw=_other_name(verified.certificate, host))
+
+
+async def open_unverified(dial: Dial, host: str, session: ssl.SSLSession | None = None) -> Tls:
+    """As `open_tls` where nobody wants to know of the certificate: one handshake does.
+
+    Raises the same.
+    """
+    try:
+        return await _unverified(dial, None, session)
+    except (TlsRefusedError, NotTlsError) as failure:
+        return await _by_name(dial, host, failure)
+
+
+async def _by_name(dial: Dial, host: str, failure: PeerError) -> Tls:
+    """A second try after a `failure`, with the name that was left out. Raises that failure."""
+    if parse_ip(host):
+        raise failure
+    try:
+        return await _unverified(dial, host.removesuffix("."))
+    except (TlsRefusedError, NotTlsError):
+        raise failure from None
 
 
 async def open_named(dial: Dial, name: str) -> Tls:
@@ -145,7 +192,7 @@ async def open_named(dial: Dial, name: str) -> Tls:
 async def speaks_tls(dial: Dial) -> bool:
     """Whether the peer goes through a handshake, or breaks it off in TLS's own words."""
     try:
-        await _unverified(dial, None)
+        await (await _unverified(dial, None)).end_handshake()
     except TlsRefusedError:
         return True
     except NotTlsError:
@@ -153,8 +200,10 @@ async def speaks_tls(dial: Dial) -> bool:
     return True
 
 
-async def _unverified(dial: Dial, server_name: str | None) -> Tls:
-    stream = Tls(await dial(), _trusting(), server_name)
+async def _unverified(
+    dial: Dial, server_name: str | None, session: ssl.SSLSession | None = None
+) -> Tls:
+    stream = Tls(await dial(), _trusting(), server_name, session)
     await stream.handshake()
     return stream
 
