@@ -10,10 +10,11 @@ def reached(names: Iterable[str]) -> frozenset[str]:
     nginx takes `.example.com` for both `example.com` and `*.example.com`, and of two hosts that
     have one name it ignores one; NPM compares texts only, and lets both have it.
     """
-    found: set[str] = set()
-    for name in map(str.lower, names):
-        found |= {name[1:], f"*{name}"} if name.startswith(".") else {name}
-    return frozenset(found)
+    found = frozenset(map(str.lower, names))
+    both = {name for name in found if name.startswith(".")}
+    if not both:
+        return found
+    return (found - both).union(name[1:] for name in both).union(f"*{name}" for name in both)
 
 
 def is_served(name: str, in_use: AbstractSet[str]) -> bool:

@@ -3,6 +3,8 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import compress
+from operator import is_not
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -206,10 +208,11 @@ def _ineffective(fields: Fields) -> frozenset[str]:
 
 def typed(fields: Fields, defaults: Fields) -> dict[str, Any]:
     """The fields that have a default, each in the type of that; what is missing is the default."""
-    return {
-        name: value if type(value := fields.get(name)) is type(default) else like(value, default)
-        for name, default in defaults.items()
-    }
+    result = dict(zip(defaults, map(fields.get, defaults), strict=True))
+    differ = map(is_not, map(type, result.values()), map(type, defaults.values()))
+    for name in tuple(compress(result, differ)):
+        result[name] = like(result[name], defaults[name])
+    return result
 
 
 def like(value: Any, default: Any) -> Any:

@@ -200,6 +200,8 @@ class ProxyKind(HostKind):
 
     def normal_form(self, fields: Fields) -> Fields:
         result = super().normal_form(fields)
+        if result["locations"] == []:
+            return result
         return {**result, "locations": [_location(item) for item in result["locations"]]}
 
     def placeholder_definition(self, name: str) -> Fields:

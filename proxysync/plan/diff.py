@@ -1,7 +1,9 @@
 """Desired against live against last applied, field by field."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from proxysync.kinds import KINDS, Kind
@@ -36,23 +38,20 @@ def draft_entry(match: Match, policy: Policy, accepted: Accepted) -> Draft:
     want = shape(kind, _as_known(match.entry, match.live), accepted)
     problem = match.entry.problem or _nothing_to_keep(match) or _lacks_secrets(match, policy)
     stays = map(_stays, match.entry.unknown.items()) if problem is None else ()
-    draft = Draft(
-        action="create",
+    made = partial(
+        Draft,
         kind=kind,
         name=match.entry.name,
         live=match.live,
-        have=None,
         want=want,
-        target=want,
-        holds=frozenset(),
-        reason="not in NPM",
         stop=None if problem is None else Conflict(problem, comparable=False),
         notes=(*match.entry.warnings, *_unchangeable(match), *stays),
         secrets=match.entry.secrets,
         digests=digests_of(match.entry, policy.secret_key),
     )
     if match.live is not None:
-        return _with_live(draft, match, match.live, policy, accepted)
+        return _with_live(made, match, match.live, want, policy, accepted)
+    draft = made(action="create", have=None, target=want, holds=frozenset(), reason="not in NPM")
     if match.namesakes and draft.stop is None:
         return replace(draft, stop=_namesakes(match))
     if match.row is None:
@@ -137,26 +136,33 @@ def draft_delete(owned: Owned, policy: Policy, accepted: Accepted, denied: str |
     )
 
 
-def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted: Accepted) -> Draft:
-    kind, want = draft.kind, draft.want
-    assert want is not None
+def _with_live(
+    made: Callable[..., Draft],
+    match: Match,
+    live: Live,
+    want: Fields,
+    policy: Policy,
+    accepted: Accepted,
+) -> Draft:
+    """The draft of an entry that has a host, of which `made` knows all else."""
+    kind = KINDS[live.kind]
     have = shape(kind, live.fields, accepted)
     row = None if match.adopts else match.row
-    last = shape(kind, row.fields, accepted) if row and row.fields else None
+    last = _last(kind, row, have, accepted)
     drift = last is not None and have != last
     lost = has_lost_marker(kind, live, row)
     report = policy.drift == "report"
     target = _respecting(kind, want, have, last, accepted) if report else want
     # A host that never had one gets ours with the next write that it needs, and none for it alone.
     marks = kind.keeps_marker and (live.marker is not None or lost or target != have)
-    draft = replace(
-        draft,
+    draft = made(
         action="adopt" if match.adopts else "update",
+        reason="not in NPM",
         have=have,
         target=target,
         holds=_holds(live, *(match.owned.duplicates if match.owned else ())),
         drift=drift or lost,
-        marker=marker_change(live, draft.name, policy.instance) if marks else None,
+        marker=marker_change(live, match.entry.name, policy.instance) if marks else None,
         undoes=_undoes(have, target, last, lost=lost),
         last=last,
     )
@@ -174,6 +180,13 @@ def _with_live(draft: Draft, match: Match, live: Live, policy: Policy, accepted:
     # A rename is the file's doing, so only what was changed in NPM is left to a person.
     only_drift = draft.drift and draft.target == have and not _renamed(match)
     return _report(draft) if policy.drift == "report" and only_drift else draft
+
+
+def _last(kind: Kind, row: Applied | None, have: Fields, accepted: Accepted) -> Fields | None:
+    """What was last applied; the very object that NPM has where nothing differs."""
+    if row is None or not row.fields:
+        return None
+    return have if row.fields == have else shape(kind, row.fields, accepted)
 
 
 def _against_rival(
@@ -247,7 +260,7 @@ def _undone(draft: Draft) -> str:
 def _undoes(have: Fields, target: Fields, last: Fields | None, *, lost: bool) -> frozenset[str]:
     """The fields that get back what was last applied, after somebody changed them in NPM."""
     marker = frozenset({MARKER_FIELD} if lost else ())
-    if last is None:
+    if last is None or last is have:
         return marker
     return marker | {name for name in have if have[name] != last[name] == target[name]}
 

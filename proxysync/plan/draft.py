@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from proxysync.kinds import Kind
 from proxysync.kinds.domains import reached
@@ -63,11 +64,11 @@ class Draft:
     digests: Mapping[str, str] = field(default_factory=dict)
     last: Fields | None = None
 
-    @property
+    @cached_property
     def key(self) -> Key:
         return Key(self.kind.name, self.name)
 
-    @property
+    @cached_property
     def writes(self) -> bool:
         """Whether there is anything to write."""
         return (
@@ -77,7 +78,7 @@ class Draft:
             or self.resend
         )
 
-    @property
+    @cached_property
     def in_sync(self) -> bool:
         """Whether NPM is as the file asks, so that there is nothing to show."""
         return self.stop is None and not self.writes and self.have == self.want
@@ -87,12 +88,12 @@ class Draft:
         """Whether this is to be made, as far as is known by now."""
         return self.stop is None and self.writes
 
-    @property
+    @cached_property
     def takes(self) -> frozenset[str]:
         """The domains that the host is to have once this is made."""
-        return reached_by(self.kind, self.target)
+        return self.wants if self.target is self.want else reached_by(self.kind, self.target)
 
-    @property
+    @cached_property
     def wants(self) -> frozenset[str]:
         """The domains that the file asks for."""
         return reached_by(self.kind, self.want)

@@ -68,6 +68,8 @@ def match(
     owned, foreign = _sort_out(snapshot.objects, rows, entries, instance)
     pairs = {key: owned[key] for key in entries if key in owned}
     for rule in (_by_state, _by_overlap):
+        if len(pairs) == len(entries):
+            break
         unclaimed = [o for key, o in owned.items() if key not in entries and not o.duplicates]
         taken = {pair.key for pair in pairs.values()}
         missing = {key: entry for key, entry in entries.items() if key not in pairs}
@@ -111,7 +113,8 @@ def same_host(row: Applied, live: Live) -> bool:
     The id alone is not enough: an NPM that was set up anew counts from 1 again.
     """
     return (
-        (row.kind, row.npm_id) == (live.kind, live.npm_id)
+        row.npm_id == live.npm_id
+        and row.kind == live.kind
         and row.created_on is not None
         and row.created_on == live.created_on
     )
@@ -148,12 +151,13 @@ def _sort_out(
 
 
 def _managed_name(live: Live, rows: Sequence[Applied], instance: str) -> str | None:
-    known = next((row.name for row in rows if same_host(row, live)), None)
-    # A marker that no write changes has the name that the host was made with.
-    is_old_marker = known is not None and not KINDS[live.kind].keeps_marker
-    if live.marker is None or is_old_marker:
-        return known
-    return live.marker.name if live.marker.instance == instance else None
+    marker = live.marker
+    if marker is None or not KINDS[live.kind].keeps_marker:
+        known = next((row.name for row in rows if same_host(row, live)), None)
+        # A marker that no write changes has the name that the host was made with.
+        if marker is None or known is not None:
+            return known
+    return marker.name if marker.instance == instance else None
 
 
 def _choose(
@@ -167,7 +171,7 @@ def _choose(
     known = (live for live in lives if row is not None and live.npm_id == row.npm_id)
     chosen = next(known, lives[0])
     its_own = (r for r in by_id[chosen.kind, chosen.npm_id] if same_host(r, chosen))
-    duplicates = tuple(live for live in lives if live is not chosen)
+    duplicates = tuple(live for live in lives if live is not chosen) if lives[1:] else ()
     return Owned(chosen, key, duplicates, next(its_own, None))
 
 

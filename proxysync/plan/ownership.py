@@ -37,10 +37,11 @@ NO_ROW = (
 
 def marker_change(live: Live, name: str, instance: str) -> FieldChange | None:
     """What a write does to the host's marker; None where it stays as it is."""
-    new = {"name": name, "instance": instance}
     marker = live.marker
+    if marker is not None and (marker.name, marker.instance) == (name, instance):
+        return None
     old = {"name": marker.name, "instance": marker.instance} if marker else None
-    return FieldChange(old, new) if old != new else None
+    return FieldChange(old, {"name": name, "instance": instance})
 
 
 def has_lost_marker(kind: Kind, live: Live, row: Applied | None) -> bool:

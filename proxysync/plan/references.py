@@ -21,6 +21,8 @@ Ids = Mapping[Key, int]
 
 def resolved(fields: Fields, ids: Ids) -> Fields:
     """The fields with each id that is known in place of its reference."""
+    if Reference not in map(type, fields.values()):
+        return fields
     found = {
         name: ids[value.key]
         for name, value in fields.items()
@@ -50,6 +52,8 @@ def with_known_ids(
 
 def _with_ids(match: Match, ids: Ids, hidden: Ids) -> Match:
     fields = resolved(match.entry.fields, ids)
+    if fields is match.entry.fields and not hidden:
+        return match
     assumed = resolved(fields, hidden)
     if match.live is not None and all(
         match.live.fields.get(name) == value

@@ -31,14 +31,13 @@ def why_resend(row: Applied | None, live: Live, *, as_asked: bool, unserved: boo
         return f"nginx does not serve it: {refusal_of(live)}"
     if as_asked and _disabled_by_another(row, live):
         return "disabled in NPM, which may go on serving it; it is disabled again"
-    is_known = row is not None and same_host(row, live)
-    is_untested = live.online is None and is_enabled(live) and not is_known
-    if is_untested and KINDS[live.kind].is_host:
-        return UNTESTED
+    if live.online is None and is_enabled(live) and KINDS[live.kind].is_host:
+        is_known = row is not None and same_host(row, live)
+        if not is_known:
+            return UNTESTED
     return UNSERVED if unserved and is_enabled(live) else None
 
 
 def _disabled_by_another(row: Applied | None, live: Live) -> bool:
     """NPM goes on serving a host that was disabled by a PUT, and nothing tells it from others."""
-    was_enabled = row is not None and is_enabled(row)
-    return was_enabled and not is_enabled(live)
+    return row is not None and not is_enabled(live) and is_enabled(row)
