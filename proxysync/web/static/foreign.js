@@ -66,7 +66,7 @@ function row(entry, heads) {
     entry.domains.length
       ? entry.domains.map((domain, index) => [index ? ", " : "", short(domain, 80)])
       : "–",
-    entry.upstream ? short(entry.upstream, 80) : entry.holder || "–",
+    short(entry.upstream || entry.holder || "–", 80),
     entry.enabled ? "yes" : "no",
     owner ? ["another proxysync: ", short(owner, 60)] : "nobody's",
   ];
