@@ -65,7 +65,7 @@ class ApplyWatch:
         self.after = max(self.after, found.reached)
         for event in found.events:
             self._hear(event)
-        if any(is_trouble(event) for event in self._told):
+        if any(is_trouble(event) for event in self._counting()):
             return ApplyResult("failed", tuple(self._told))
         # What is told of an entry may come a moment after the end of the run.
         self._ended = self._is_over()
@@ -76,6 +76,15 @@ class ApplyWatch:
         if self.key in self.vitals.not_made:
             return ApplyResult("failed", tuple(self._told) or self._told_before())
         return ApplyResult("applied", tuple(self._told))
+
+    def _counting(self) -> list[Event]:
+        """What was told that says how the edit itself went.
+
+        Of an entry that was written, what NPM does to others in the same run says nothing.
+        """
+        own = [event for event in self._told if event.key == self.key]
+        written = any(event.source == "apply" and event.severity == "info" for event in own)
+        return own if written else self._told
 
     def _told_before(self) -> tuple[Event, ...]:
         """What still stands in the way of the entry, and so is not told once more."""
