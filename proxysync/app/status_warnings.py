@@ -72,10 +72,10 @@ def of_file(error: ConfigError, database: Database | None, folder: Path) -> Stat
     first, since = str(error.problems[0]), _invalid_since(database) if database else None
     moment = f" since {clock.local(since)}" if since else ""
     number = len(error.problems)
-    count = "an error" if number == 1 else f"{number} errors, the first"
+    count = f"an error{moment}:" if number == 1 else f"{number} errors{moment}, the first at"
     runs = daemon_pid(folder) is not None
     kept = "the daemon keeps the last valid one" if runs else "nothing is applied until then"
-    return StatusWarning(error.code, f"the file has {count}{moment}: {first}; {kept}", since)
+    return StatusWarning(error.code, f"the file has {count} {first}; {kept}", since)
 
 
 def _invalid_since(database: Database) -> datetime | None:

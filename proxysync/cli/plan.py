@@ -1,6 +1,7 @@
 """Shows what would change in NPM to bring it in sync with the file. Touches nothing.
 
-Exits with 0, or with --detailed-exitcode: 0 no changes, 2 some, 1 an error.
+Exits with 0, or with --detailed-exitcode: 0 no changes, 2 some, 1 an error. A change that
+cannot be made now (blocked, failed, a conflict) counts, too.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detailed-exitcode",
         action="store_true",
-        help="exit with 2 if there are changes",
+        help="exit with 2 if there are changes, those included that cannot be made now",
     )
     parser.add_argument(
         "--against",

@@ -76,7 +76,8 @@ def summary(entries: Sequence[EntryStatus]) -> str:
     """`42 entries: 36 in sync, 4 blocked, 2 off; 4 unhealthy`."""
     ours = [entry for entry in entries if not entry.is_foreign]
     counts = Counter("off" if entry.sync == "disabled" else entry.sync for entry in ours)
-    syncs = ", ".join(f"{number} {word}" for word, number in counts.most_common())
+    order = [*SYNC_COLOURS, *sorted(counts.keys() - SYNC_COLOURS.keys())]
+    syncs = ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
     ill = [
         (sum(e.health.status == "unhealthy" for e in ours if e.interval), "unhealthy"),
         (sum(e.edge.status == "not_served" for e in ours), "not served"),

@@ -58,9 +58,10 @@ class Environment:
         }
         missing = {name: what for name, (value, what) in needed.items() if value is None}
         if missing:
+            names = ", ".join(missing)
             raise SettingError(
-                f"proxysync does not know how to reach NPM: {' and '.join(missing)} "
-                f"{'is' if len(missing) == 1 else 'are'} not set",
+                "proxysync does not know how to reach NPM: "
+                + (f"{names} is not set" if len(missing) == 1 else f"these are not set: {names}"),
                 hint="Set " + "; ".join(f"{name} ({what})" for name, what in missing.items()) + ".",
             )
 

@@ -209,7 +209,7 @@ def _against_rival(
     if why is None:
         return draft
     if draft.key in policy.adopting:
-        reason = f"taken over from another state folder ({found.writer})"
+        reason = f"take over from another state folder ({found.writer})"
         return replace(draft, action="adopt", reason=reason)
     return replace(draft, stop=Conflict(why))
 
@@ -235,7 +235,7 @@ def _report(draft: Draft) -> Draft:
 def _reason(draft: Draft, match: Match, last: Fields | None) -> str:
     if match.adopts:
         has = f"holds its {draft.kind.claim_noun}s" if draft.kind.is_host else "is called like it"
-        return f"taken over: {call(match.adopts)} {has}"
+        return f"take over {call(match.adopts)}, which {has}"
     if match.owned and _renamed(match):
         return f"renamed from {match.owned.name}"
     if not draft.drift:

@@ -179,6 +179,12 @@ class Plan:
         }
 
     @property
+    def holds(self) -> dict[str, int]:
+        """How many changes are held for which reason, in the words of `status`."""
+        counts = {kind.value: len(self.held(kind)) for kind in HoldKind}
+        return {kind: number for kind, number in counts.items() if number}
+
+    @property
     def in_sync(self) -> bool:
         """Whether NPM is as the file and its settings want it."""
         return self.refused is None and not any(

@@ -21,7 +21,7 @@ def test_a_broken_file_is_told_first_and_what_was_applied_is_shown(one: World) -
         shown = one.call("status")
         assert shown.code == 0
         first, second, _, head, row, *_ = shown.out.splitlines()
-        assert first.startswith("! the file has 2 errors, the first since 20")
+        assert first.startswith("! the file has 2 errors since 20")
         assert "proxies.one.domains: is missing" in first
         assert first.endswith("; the daemon keeps the last valid one")
         assert second == "1 entry: 1 kept"

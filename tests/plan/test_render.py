@@ -101,9 +101,9 @@ def test_text_tells_the_whole_story() -> None:
     assert "      - client_max_body_size 1m;\n      + client_max_body_size 9m;\n" in shown
     assert "        proxy_buffering off;\n" in shown
     assert "- gone #3 (gone.example.com): removed from the file\n" in shown
-    assert "> ours #5 (ours.example.com): taken over" in shown
+    assert "> ours #5 (ours.example.com): take over proxy host #5, which" in shown
     assert "! taken (taken.example.com): taken.example.com is held by proxy host #4" in shown
-    assert "    held, blocked: port 8096 is closed\n" in shown
+    assert "    blocked: port 8096 is closed\n" in shown
     assert shown.endswith(
         "\nPlan: 1 to create, 1 to update, 1 to delete, 1 to adopt; "
         "4 unchanged, 1 conflict, 1 blocked."
@@ -114,8 +114,8 @@ def test_what_is_held_is_counted_in_every_style() -> None:
     host = live(3, "media", forward_port=1)
     plan = make_plan([want("media")], npm(host), [row("media", 3)], Policy(drift="report"))
     assert to_json(plan)["summary"]["held"] == 1
-    assert "1 held." in text(plan)
-    assert "| 0 | 0 | 0 | 0 | 0 | 0 | 0 | 1 | 1 |" in to_markdown(plan)
+    assert "1 drift." in text(plan)
+    assert "| 0 | 0 | 0 | 0 | 0 | 0 | 0 | 1 |" in to_markdown(plan)
 
 
 def test_a_note_is_shown_in_every_style_beside_changes_and_alone() -> None:
@@ -169,9 +169,9 @@ def test_many_domains_are_counted() -> None:
     assert "+ m (a.x, b.x, c.x and 2 more): not in NPM" in text(plan)
 
 
-def test_other_holds_are_counted_as_held() -> None:
+def test_holds_are_counted_in_the_words_of_status() -> None:
     plan = make_plan([want("a")], npm(live(1, "a"), live(2, "b")), (), Policy(prune=False))
-    assert text(plan).endswith("0 to delete; 1 unchanged, 1 held.")
+    assert text(plan).endswith("0 to delete; 1 unchanged, 1 orphan.")
 
 
 def test_what_failed_says_that_it_waits_for_an_edit() -> None:
@@ -235,16 +235,13 @@ def test_secrets_are_masked_in_locations_holds_and_refusals() -> None:
 
 def test_markdown_has_a_table_and_a_diff_for_each_change() -> None:
     shown = to_markdown(story(), named={("access_list", 3): "lan-only"})
-    assert (
-        "| create | update | delete | adopt | unchanged | conflict | blocked | drift | held |"
-        in shown
-    )
-    assert "| 1 | 1 | 1 | 1 | 4 | 1 | 1 | 1 | 0 |" in shown
+    assert "| create | update | delete | adopt | unchanged | conflict | blocked | drift |" in shown
+    assert "| 1 | 1 | 1 | 1 | 4 | 1 | 1 | 1 |" in shown
     assert shown.count("<details>") == shown.count("</details>") == 6
     assert "```diff\n" in shown
     assert "\n- access_list: none\n+ access_list: lan-only\n" in shown
     assert "\n- client_max_body_size 1m;\n+ client_max_body_size 9m;\n" in shown
-    assert "<p>Held: <code>port 8096 is closed</code></p>" in shown
+    assert "<p>Blocked: <code>port 8096 is closed</code></p>" in shown
 
 
 GITHUB_TAKES = 65_536

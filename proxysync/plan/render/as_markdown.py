@@ -124,7 +124,8 @@ def _notes(notes: Sequence[str], room: _Room) -> Iterator[str]:
 
 
 def _table(plan: Plan) -> str:
-    summary = plan.summary
+    summary = {word: number for word, number in plan.summary.items() if word != "held"}
+    summary = {**summary, **{kind: n for kind, n in plan.holds.items() if kind not in summary}}
     return "\n".join(
         (
             f"| {' | '.join(summary)} |",
@@ -137,7 +138,7 @@ def _table(plan: Plan) -> str:
 def _head(change: Change, label: str, mask: Mask) -> str:
     number = f" #{change.npm_id}" if change.npm_id is not None else ""
     where = domains(change, mask)
-    held = f", held ({change.hold.kind})" if change.hold else ""
+    held = f", {change.hold.kind}" if change.hold else ""
     return (
         f"<code>{html.escape(SYMBOLS[change.action])}</code> {change.action} "
         f"{_code(label + number)}{f' {_code(where)}' if where else ''}{held}"
@@ -145,7 +146,8 @@ def _head(change: Change, label: str, mask: Mask) -> str:
 
 
 def _why(change: Change, mask: Mask) -> list[str]:
-    held = [f"Held: {_code(why_held(change.hold, mask))}"] if change.hold is not None else []
+    hold = change.hold
+    held = [f"{hold.kind.capitalize()}: {_code(why_held(hold, mask))}"] if hold is not None else []
     return [f"<p>{text}</p>" for text in (_code(change.reason, mask), *held)]
 
 

@@ -73,8 +73,7 @@ def _counts(plan: Plan) -> str:
     others = [
         f"{summary['unchanged']} unchanged",
         *([f"{_count(summary['conflict'], 'conflict')}"] if summary["conflict"] else []),
-        *([f"{summary['blocked']} blocked"] if summary["blocked"] else []),
-        *([f"{summary['held']} held"] if summary["held"] else []),
+        *(f"{number} {kind}" for kind, number in plan.holds.items()),
     ]
     return (
         f"Plan: {summary['create']} to create, {summary['update']} to update, "
@@ -103,7 +102,7 @@ def change_lines(
     head = f"{symbol} {safe(label)}{number}" + (f" ({where})" if where else "")
     yield f"{paint(head, COLOURS[symbol], on=colour)}: {safe(masked(change.reason, mask))}"
     if change.hold is not None:
-        yield f"    held, {change.hold.kind}: {why_held(change.hold, mask)}"
+        yield f"    {change.hold.kind}: {why_held(change.hold, mask)}"
     for edit in edits_of(change, named):
         yield from edit_lines(edit, mask, colour=colour, alone=is_new(change))
 
