@@ -11,7 +11,7 @@ from proxysync.app.apply_once import apply_once
 from proxysync.app.planning import Options
 from proxysync.app.saved_plan import SavedPlan
 from proxysync.cli import context, terminal
-from proxysync.cli.file import load_file
+from proxysync.cli.file import load_file, problems_told
 from proxysync.cli.flags import add_format, add_lock_timeout, add_max_delete, max_delete
 from proxysync.cli.npm import connect
 from proxysync.cli.outcome import conclusion, note_unseen, print_result, print_totals
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         delete_orphans=arguments.delete_orphans,
     )
     saved = _saved(arguments)
-    config = load_file(env)
+    with problems_told(arguments.format):
+        config = load_file(env)
     confirm = confirm_in(arguments.format) if saved is None else None
     person = replace(caller(arguments, confirm), saved=saved)
     done = apply_once(config, connect(env), env, options, person)

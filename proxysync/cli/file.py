@@ -1,6 +1,8 @@
 """The file, for the commands that read it; others start faster without."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from proxysync.app.access import load_config
 from proxysync.app.state_folder import earlier_secrets
@@ -19,3 +21,14 @@ def load_file(env: Environment) -> Config:
         raise
     terminal.hide(config.secrets)
     return config
+
+
+@contextmanager
+def problems_told(style: str) -> Iterator[None]:
+    """With `json`, what is wrong with a file that is read within is printed as `problems`, too."""
+    try:
+        yield
+    except ConfigError as error:
+        if style == "json":
+            terminal.print_json({"problems": error.to_json()})
+        raise

@@ -23,7 +23,10 @@ def note_unseen(report: Report) -> None:
 
 
 def print_result(done: ReconcileResult) -> None:
-    """Prints each change with how it ended, and what could not be made."""
+    """Prints each change with how it ended, and what could not be made.
+
+    A plan that was refused at once has said why when it was shown.
+    """
     secrets, label = done.secrets, done.plan.label_of
     on = colours(sys.stdout)
 
@@ -32,7 +35,7 @@ def print_result(done: ReconcileResult) -> None:
         if hint:
             print(f"            hint: {safe(redact(hint, secrets))}")
 
-    if done.plan.refused:
+    if done.plan.refused and (done.verdicts or done.report != Report()):
         line("refused", done.plan.refused)
     for outcome in done.report.outcomes:
         tail = f": {outcome.message}" if outcome.message else ""

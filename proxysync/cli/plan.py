@@ -14,7 +14,7 @@ from proxysync.app.ahead import Ahead
 from proxysync.app.plan import PlanResult, plan
 from proxysync.app.state_folder import read_folder
 from proxysync.cli import context, terminal
-from proxysync.cli.file import load_file
+from proxysync.cli.file import load_file, problems_told
 from proxysync.cli.flags import add_format
 from proxysync.cli.github import annotated, print_annotations
 from proxysync.cli.npm import connect
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     env = context.environment(arguments)
-    with annotated(arguments.format):
+    with annotated(arguments.format), problems_told(arguments.format):
         found = _against(arguments, env) if arguments.against is not None else _plan(arguments, env)
     if arguments.format == "github":
         print_annotations(found.to_annotations(env.file_name))

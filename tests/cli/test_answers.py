@@ -48,6 +48,17 @@ def test_json_stays_alone_with_yes(one: World) -> None:
     assert one.call("apply", "--yes", "--format", "json").json["ok"]
 
 
+@pytest.mark.parametrize("words", [("plan",), ("plan", "--against", "other.yaml"), ("apply", "-y")])
+def test_json_tells_what_is_wrong_with_the_file(one: World, words: tuple[str, ...]) -> None:
+    (one.file.parent / "other.yaml").write_text("version: 1\n")
+    one.file.write_text("proxies: {media: {domains: [a.x], upstream: nowhere}}\n")
+    done = one.call(*words, "--format", "json")
+    assert (done.code, [p["path"] for p in done.json["problems"]]) == (
+        1,
+        ["proxies.media.upstream"],
+    )
+
+
 def test_a_rollback_is_shown_and_asked_for_as_an_apply_is(
     one: World, services: list[DemoService]
 ) -> None:

@@ -74,7 +74,7 @@ def test_fifty_mangled_files_give_a_clear_error_or_a_valid_plan_and_never_a_writ
         if done.code == 0:
             assert done.json["refused"] is None
         elif done.out:
-            assert done.json["refused"]
+            assert done.json.get("problems") or done.json["refused"]
         else:
             assert done.err.startswith("Error: ")
             assert "proxies.yaml" in done.err
@@ -122,7 +122,7 @@ def test_deleting_all_is_refused_everywhere_and_lets_itself_be_allowed(
 
     apply = three.call("apply", "--yes")
     assert apply.code == 1
-    assert "--max-delete 100%" in apply.out
+    assert apply.out.count("--max-delete 100%") == 1
     with three.daemon():
         eventually(lambda: "plan.refused" in three.event_names())
     assert three.npm.hosts() == before
