@@ -6,6 +6,7 @@ Only the command that runs is imported, so that all can import what they need at
 import argparse
 import gc
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -74,6 +75,9 @@ Where NPM is and who we are comes from the environment, or from flags of the sam
 """
 
 
+_INVALID_CHOICE = re.compile(r"invalid choice: '([^']{1,100})' \(choose from (.*)\)")
+
+
 def module_of(command: str) -> str:
     """The module of a command: one that is a word of Python has a `_` after it."""
     return f"proxysync.cli.{command}{'_' if iskeyword(command) else ''}"
@@ -88,9 +92,21 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
+        meant = _meant(message)
+        if meant is not None:
+            message = message.partition(" (choose from ")[0]
         print(f"{self.prog}: {one_line(message)}", file=sys.stderr)
-        print(f"  hint: see `{self.prog} --help`", file=sys.stderr)
+        near = f"{meant} else " if meant else ""
+        print(f"  hint: {near}see `{self.prog} --help`", file=sys.stderr)
         raise SystemExit(1)
+
+
+def _meant(message: str) -> str | None:
+    """What was meant by a word that is none of those that argparse lists, if it is like one."""
+    from proxysync.app.choose import did_you_mean  # noqa: PLC0415 - only after a mistake
+
+    found = _INVALID_CHOICE.search(message)
+    return did_you_mean([found[1]], re.findall(r"[\w-]+", found[2])) if found else None
 
 
 class CommandParser(Parser):

@@ -7,7 +7,14 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from proxysync.config.git_settings import read_remote
-from proxysync.config.setting import CREDENTIALS, Secret, SettingError, read_secret_file
+from proxysync.config.setting import (
+    CREDENTIALS,
+    TAGS,
+    Secret,
+    SettingError,
+    read_credential,
+    read_secret_file,
+)
 from proxysync.git.place import Place
 from proxysync.git.remote import Remote
 from proxysync.model.errors import ProxysyncError
@@ -97,7 +104,7 @@ def _tags(text: str) -> tuple[str, ...]:
         found = tags([tag.strip() for tag in text.split(",")]) if text.strip() else ()
     except InvalidValue as error:
         raise SettingError(
-            f"PROXYSYNC_TAGS: {error}", hint="Write it like nas,edge, with commas between."
+            f"{TAGS}: {error}", hint="Write it like nas,edge, with commas between."
         ) from error
     return found
 
@@ -137,14 +144,8 @@ def _secret(flags: Mapping[str, str], given: Mapping[str, str]) -> Secret | None
 
 
 def _credential(given: Mapping[str, str]) -> Secret | None:
-    folder = given.get("CREDENTIALS_DIRECTORY")
-    if not folder:
-        return None
-    for name in CREDENTIALS:
-        path = Path(folder) / name
-        if path.exists():
-            return Secret(read_secret_file(path, "the systemd credential", PASSWORD))
-    return None
+    text = read_credential(given, CREDENTIALS, PASSWORD)
+    return None if text is None else Secret(text)
 
 
 def _npm_url(text: str) -> str:

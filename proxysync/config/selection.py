@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from proxysync.config.document import Value, plain
+from proxysync.config.setting import TAGS
 from proxysync.kinds import Kind
 from proxysync.model.text import entries
 from proxysync.values.invalid import InvalidValue
 from proxysync.values.names import tags as read_tags
-
-TAGS = "PROXYSYNC_TAGS"
 
 Named = tuple[Kind, str, Value]
 """An entry: its kind, its name and what stands there."""
@@ -30,7 +29,7 @@ class Selection:
     def __str__(self) -> str:
         if not self.tags:
             return entries(self.chosen)
-        return f"{self.chosen} of {entries(self.total)}, by {TAGS}={','.join(self.tags)}"
+        return f"{self.chosen} of {entries(self.total)}, by {TAGS}: {','.join(self.tags)}"
 
     @property
     def notes(self) -> Iterator[str]:

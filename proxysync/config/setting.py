@@ -1,14 +1,21 @@
 """One setting of the environment: what is wrong with it, and how a secret of it is kept."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from proxysync.model.errors import ProxysyncError
 
 MAX_SECRET_BYTES = 64 * 1024
 
+TAGS = "--tags or PROXYSYNC_TAGS"
+"""How messages call that setting: it is not known which of them was given."""
+
 CREDENTIALS = ("npm_secret", "npm-secret")
 """Names that the password for NPM may have as a systemd credential."""
+
+TOKEN_CREDENTIALS = ("api_token", "api-token")
+"""The same for the token of the API."""
 
 
 class Secret:
@@ -64,3 +71,16 @@ def read_secret_file(path: Path, what: str, hint: str) -> str:
             hint=hint,
         )
     return text
+
+
+def read_credential(given: Mapping[str, str], names: Sequence[str], hint: str) -> str | None:
+    """The text of the first systemd credential of these names that there is.
+
+    Raises SettingError with `hint` where it cannot be meant.
+    """
+    folder = given.get("CREDENTIALS_DIRECTORY")
+    paths = (Path(folder) / name for name in names) if folder else ()
+    for path in paths:
+        if path.exists():
+            return read_secret_file(path, "the systemd credential", hint)
+    return None

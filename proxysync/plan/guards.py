@@ -125,7 +125,7 @@ def _nothing_is_tagged(deletes: Sequence[str], policy: Policy) -> str | None:
     effect = f", and this plan would delete {_some(deletes)}" if deletes else ""
     tags = " or ".join(policy.unknown_tags)
     return (
-        f"no entry of the file has the tag {tags}, which PROXYSYNC_TAGS "
+        f"no entry of the file has the tag {tags}, which --tags or PROXYSYNC_TAGS "
         f"names{effect}; correct one of them, or if that is meant, let it pass once with "
         "`proxysync apply --max-delete 100%`"
     )

@@ -40,6 +40,12 @@ def test_a_usage_error_exits_with_1_and_never_with_2(small_world: World, words: 
     assert "hint:" in done.err
 
 
+def test_a_word_that_is_almost_one_of_ours_is_told_in_few_words(small_world: World) -> None:
+    done = small_world.call("plann")
+    assert "invalid choice: 'plann'\n  hint: did you mean plan?" in done.err
+    assert "invalid choice: 'xyz' (choose from" in small_world.call("plan", "--format", "xyz").err
+
+
 @pytest.mark.parametrize("command", [["plan"], ["apply", "--yes"], ["run"]])
 def test_a_wrong_password_is_a_sentence(one: World, command: list[str]) -> None:
     done = one.run(*command, env={"PROXYSYNC_NPM_SECRET": "wrong-password"})

@@ -53,7 +53,7 @@ def test_each_npm_takes_only_what_is_tagged_for_it(tmp_path: Path) -> None:
         nas.write({**FILE, **cloud}, settings=OFF, access_lists=LISTS)
         done = nas.call("validate")
         assert done.code == 0, done.err
-        assert "3 of 7 entries, by PROXYSYNC_TAGS=nas" in done.err
+        assert "3 of 7 entries, by --tags or PROXYSYNC_TAGS: nas" in done.err
         nas.apply()
         edge.apply()
         assert [host["domain_names"] for host in nas.npm.hosts()] == [
@@ -77,7 +77,10 @@ def test_each_npm_takes_only_what_is_tagged_for_it(tmp_path: Path) -> None:
         for world, tag in ((nas, "nas"), (edge, "cloud")):
             refused = world.call("apply", "--yes")
             assert refused.code == 1
-            assert f"no entry of the file has the tag {tag}, which PROXYSYNC_TAGS" in refused.out
+            assert (
+                f"no entry of the file has the tag {tag}, which --tags or PROXYSYNC_TAGS"
+                in refused.out
+            )
             assert f"no entry has the tag {tag}" in world.call("doctor").out
         assert len(nas.npm.hosts()) == 2
         assert nas.call("apply", "--yes", "--max-delete", "100%").code == 0
@@ -118,7 +121,7 @@ def test_tags_that_cannot_be_meant_are_an_error(tmp_path: Path) -> None:
             assert "proxies.two.tags" in done.err
             assert done.code == 1
         done = world.call("plan", "--tags", "nas;edge")
-        assert "PROXYSYNC_TAGS: " in done.err
+        assert "--tags or PROXYSYNC_TAGS: " in done.err
         assert "with commas between" in done.err
 
 

@@ -12,7 +12,7 @@ from proxysync.config.environment import Environment
 from proxysync.config.errors import ConfigError
 from proxysync.config.models import Config
 from proxysync.config.named import named_variables
-from proxysync.config.selection import TAGS
+from proxysync.config.setting import TAGS
 from proxysync.config.source import is_detached
 from proxysync.config.variables import Variables, secret_files
 from proxysync.values.invalid import InvalidValue
