@@ -15,7 +15,7 @@ from proxysync.app.vitals import Vitals
 from proxysync.cli import context, terminal
 from proxysync.cli.log import printed
 from proxysync.cli.terminal import note
-from proxysync.config.api_settings import LISTEN, TOKEN, read_api_settings
+from proxysync.config.api_settings import LISTEN, TOKEN, Listening, read_api_settings
 from proxysync.config.environment import Environment
 from proxysync.config.setting import SettingError
 from proxysync.daemon import signals
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _served(
     env: Environment, vitals: Vitals
-) -> Callable[[Bus], AbstractContextManager[str]] | None:
+) -> Callable[[Bus], AbstractContextManager[Listening]] | None:
     """What serves the API beside the daemon, if it is to. Raises ProxysyncError."""
     settings = read_api_settings(os.environ)
     if settings is None:

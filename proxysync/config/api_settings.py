@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from proxysync.config.setting import Secret, SettingError, read_secret_file
+from proxysync.config.setting import (
+    TOKEN_CREDENTIALS,
+    Secret,
+    SettingError,
+    read_credential,
+    read_secret_file,
+)
 
 LISTEN, TOKEN, WRITE = "PROXYSYNC_LISTEN", "PROXYSYNC_API_TOKEN", "PROXYSYNC_API_WRITE"
 VALIDATE_LOCAL = "PROXYSYNC_API_VALIDATE_LOCAL"
@@ -40,6 +46,21 @@ class ApiSettings:
     def is_local(self) -> bool:
         """Whether nobody beyond this machine can reach it."""
         return _is_loopback(self.host)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where the API is: `url` is how this machine gets there, and `everywhere` whether its other
+    addresses lead there, too.
+    """
+
+    url: str
+    everywhere: bool = False
+
+    def __str__(self) -> str:
+        if not self.everywhere:
+            return self.url
+        return f"{self.url}, and at that port of every other address of this machine"
 
 
 def read_api_settings(given: Mapping[str, str]) -> ApiSettings | None:
@@ -87,15 +108,18 @@ def _token(given: Mapping[str, str]) -> Secret | None:
         raise SettingError(
             f"both {TOKEN} and {TOKEN_FILE} are set, and they may differ", hint="Unset one of them."
         )
+    hint = "Put a long random word into it, and nothing else."
     text = given.get(TOKEN)
     if TOKEN_FILE in given:
-        hint = "Put a long random word into it, and nothing else."
         text = read_secret_file(Path(given[TOKEN_FILE]), TOKEN_FILE, hint)
+    elif text is None:
+        text = read_credential(given, TOKEN_CREDENTIALS, hint)
     if text is None:
         return None
     if len(text) < SHORTEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
         raise SettingError(
-            f"{TOKEN} is no word of at least {SHORTEST_TOKEN} ASCII characters",
+            f"{TOKEN}, or what stands in for it, is no word of at least {SHORTEST_TOKEN} ASCII "
+            "characters",
             hint="`openssl rand -hex 32` makes one.",
         )
     return Secret(text)

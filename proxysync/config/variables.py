@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxysync.config.setting import CREDENTIALS, read_secret_file
+from proxysync.config.setting import CREDENTIALS, TOKEN_CREDENTIALS, read_secret_file
 from proxysync.model.errors import ProxysyncError
 from proxysync.values.invalid import InvalidValue
 
@@ -113,7 +113,7 @@ class Variables:
 
     def _is_ours(self, path: Path) -> bool:
         """Whether it holds a password of proxysync itself, which is none of the file's business."""
-        if path.name in CREDENTIALS:
+        if path.name in (*CREDENTIALS, *TOKEN_CREDENTIALS):
             return True
         settings = (
             Path(value)

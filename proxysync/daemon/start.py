@@ -11,6 +11,7 @@ from proxysync.app.workspace import Workspace
 from proxysync.apply.hooks import Hooks
 from proxysync.apply.lock import DaemonLock
 from proxysync.apply.machine import announced
+from proxysync.config.api_settings import Listening
 from proxysync.config.environment import Environment
 from proxysync.config.git_settings import to_fetch
 from proxysync.daemon import notify
@@ -48,12 +49,12 @@ def run_daemon(
     *,
     vitals: Vitals,
     printed: Callable[[Bus], AbstractContextManager[object]],
-    served: Callable[[Bus], AbstractContextManager[str]] | None = None,
+    served: Callable[[Bus], AbstractContextManager[Listening]] | None = None,
     note: Callable[[str], object],
 ) -> None:
     """Works until `stop`. Events are `printed`, and `note` is for what comes before there are any.
 
-    What is `served` beside it, with the address that it gives, is up as long as the state is; the
+    What is `served` beside it, which gives where that is, is up as long as the state is; the
     `vitals` are kept for that.
 
     Raises ProxysyncError for what keeps it from starting, and will not pass by itself.
@@ -73,8 +74,8 @@ def run_daemon(
         held.enter_context(printed(bus))
         folder = _open_folder(env, bus, stop, note)
         if folder is not None:
-            address = held.enter_context(served(bus)) if served else None
-            _serve(env, environ, npm, folder, stop, inbox, lock, address, vitals)
+            listening = held.enter_context(served(bus)) if served else None
+            _serve(env, environ, npm, folder, stop, inbox, lock, listening, vitals)
 
 
 def _serve(
@@ -85,15 +86,15 @@ def _serve(
     stop: Stop,
     inbox: Inbox,
     lock: DaemonLock,
-    address: str | None,
+    listening: Listening | None,
     vitals: Vitals,
 ) -> None:
     events = EventQueue(folder.events)
     what = env.remote or env.file
     events.emit(NewEvent("daemon.started", f"keeping {npm.url} in sync with {what}"))
-    if address is not None:
-        message = f"the API and the page are at {address}"
-        events.emit(NewEvent("daemon.listening", message, data={"address": address}))
+    if listening is not None:
+        message = f"the API and the page are at {listening}"
+        events.emit(NewEvent("daemon.listening", message, data={"address": listening.url}))
     repairs = Repairs()
     monitor = _monitor(npm, folder, repairs, inbox, vitals)
     git = _git(env, events, inbox)

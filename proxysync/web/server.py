@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 import uvicorn
 
 from proxysync.app.vitals import Vitals
-from proxysync.config.api_settings import EXAMPLE, LISTEN, ApiSettings
+from proxysync.config.api_settings import EXAMPLE, LISTEN, ApiSettings, Listening
 from proxysync.config.environment import Environment
 from proxysync.config.setting import SettingError
 from proxysync.store.bus import Bus
@@ -35,8 +35,8 @@ def serving(
     environ: Mapping[str, str],
     vitals: Vitals,
     bus: Bus,
-) -> Iterator[str]:
-    """Serves until it is left, whoever is connected then; the value is its address.
+) -> Iterator[Listening]:
+    """Serves until it is left, whoever is connected then; the value is where.
 
     What it tells of the daemon itself are its `vitals`.
 
@@ -67,7 +67,7 @@ def serving(
         while not server.started and thread.is_alive() and time.monotonic() < end:
             time.sleep(0.01)
         try:
-            yield address_of(listener)
+            yield where(listener)
         finally:
             server.should_exit = True
             context.feed.end()
@@ -75,11 +75,12 @@ def serving(
             thread.join(STOP)
 
 
-def address_of(listener: socket.socket) -> str:
-    """How a browser on this machine gets there."""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def where(listener: socket.socket) -> Listening:
+    """How a browser gets there."""
+    name, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return Listening(url, everywhere=host != name)
 
 
 def _listen(settings: ApiSettings) -> socket.socket:

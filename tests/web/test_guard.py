@@ -28,6 +28,8 @@ def test_only_who_calls_us_by_our_name_is_answered(api: Api) -> None:
         ("/api/events?limit=0", 400),
         ("/api/events?limit=99999999999999999999999", 400),
         ("/api/events?severity=loud", 400),
+        ("/api/events?kind=foo", 400),
+        ("/api/resources/foo/one/health", 404),
         ("/api/events?since=never", 400),
         ("/api/events?sevrity=warn", 400),
         ("/api/history/0", 404),
@@ -83,6 +85,22 @@ def test_what_cannot_be_meant_keeps_the_daemon_from_starting(
     assert said in done.err
     assert "hint: " in done.err
     assert house.call("status", env=env).code == 0, "a command that does not listen goes on"
+
+
+def test_token_may_be_a_credential_and_where_all_listens_is_told(
+    house: World, tmp_path: Path
+) -> None:
+    (tmp_path / "api_token").write_text(f"{TOKEN}\n")
+    house.write({"one": {"note": "${api_token}"}})
+    given = {"PROXYSYNC_LISTEN": ":0", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    with api_of(house, **given) as api:
+        assert Api(api.url, TOKEN).get("/api/proxies")
+        assert Api(api.url).ask("GET", "/api/proxies").status_code == 401
+        [told] = [e for e in house.events() if e["event"] == "daemon.listening"]
+        assert told["data"]["address"].startswith("http://127.0.0.1:")
+        assert "every other address of this machine" in told["message"]
+        [invalid] = [e for e in house.events() if e["event"] == "config.invalid"]
+        assert "needs the variable api_token, which was not handed over" in invalid["message"]
 
 
 def test_token_may_come_from_a_file_and_a_taken_port_is_told(house: World, tmp_path: Path) -> None:

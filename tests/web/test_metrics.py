@@ -127,18 +127,18 @@ def test_a_daemon_that_is_stuck_or_never_synced_is_told(house: World) -> None:
         silent_for = STUCK + 1
 
     env = read_environment(house.env, overrides={})
-    with serving(ApiSettings("127.0.0.1", 0), env, house.env, Stuck(), Bus()) as url:
-        stuck = Api(url).ask("GET", "/healthz")
+    with serving(ApiSettings("127.0.0.1", 0), env, house.env, Stuck(), Bus()) as served:
+        stuck = Api(served.url).ask("GET", "/healthz")
         assert stuck.status_code == 503
         assert "no sign of life" in stuck.json()["status"]
-        refused = Api(url).ask("GET", "/readyz")
+        refused = Api(served.url).ask("GET", "/readyz")
         assert refused.status_code == 503
         assert "stuck" in refused.json()["reasons"][0]["message"]
     vitals = Vitals()
-    with serving(ApiSettings("127.0.0.1", 0), env, house.env, vitals, Bus()) as url:
-        assert Api(url).get("/healthz")["status"] == "ok"
-        assert "since the daemon" in Api(url).ask("GET", "/readyz").text
+    with serving(ApiSettings("127.0.0.1", 0), env, house.env, vitals, Bus()) as served:
+        assert Api(served.url).get("/healthz")["status"] == "ok"
+        assert "since the daemon" in Api(served.url).ask("GET", "/readyz").text
         vitals.synced()
-        assert Api(url).get("/readyz")["status"] == "ready"
+        assert Api(served.url).get("/readyz")["status"] == "ready"
         vitals.synced_at = clock.now() - timedelta(hours=1)
-        assert "last brought in sync 3600 s ago" in Api(url).ask("GET", "/readyz").text
+        assert "last brought in sync 3600 s ago" in Api(served.url).ask("GET", "/readyz").text
