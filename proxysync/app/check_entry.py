@@ -15,6 +15,7 @@ from proxysync.app.placing import (
     content_of,
     file_for,
     has,
+    path_of,
     problem_with,
     untagged,
     with_fields,
@@ -71,7 +72,8 @@ class EntryCheck:
         try:
             after = self._with(config, key, fields, file)
         except ConfigError as error:
-            return InvalidFile(error)
+            found = error.without_lines()
+            return InvalidFile(found if name is not None else found.within(path_of(key)))
         resource = next((each for each in after.resources if each.key == key), None)
         if resource is None:
             return InvalidFile(problem_with(f"{key.name}.tags", *untagged(self.tags)))

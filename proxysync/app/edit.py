@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from proxysync.app.choose import choose
+from proxysync.app.choose import choose, did_you_mean
 from proxysync.app.new_file import ChangedError, write_file
 from proxysync.app.placing import (
     UTF8_MARK,
@@ -26,6 +26,7 @@ from proxysync.app.verdict import Verdict, count_upstreams, probe_entries
 from proxysync.config import edit as text_edit
 from proxysync.config.document import scalar
 from proxysync.config.edit import EditError
+from proxysync.config.errors import ConfigError
 from proxysync.config.load import fingerprint, load, load_with
 from proxysync.config.models import Config
 from proxysync.config.source import Source
@@ -98,7 +99,7 @@ class Editor:
         config = load(self.path, self.environ, tags=self.tags)
         _require_version(config, expected)
         if new == has(config, key):
-            raise EntryError(key, exists=new)
+            raise _unexpected(key, config)
         try:
             entry_name(key.name)
         except InvalidValue as error:
@@ -111,7 +112,7 @@ class Editor:
         config = load(self.path, self.environ, tags=self.tags)
         _require_version(config, expected)
         if not has(config, key):
-            raise EntryError(key, exists=False)
+            raise _unexpected(key, config)
         return self._removed(key, config)
 
     def add(self, kind: str, name: str, values: Sequence[Assignment]) -> Edited:
@@ -174,9 +175,12 @@ class Editor:
             raise ChangedError(file)
         text = content.decode().removeprefix(UTF8_MARK)
         after = change(text)
-        config_after = load_with(
-            self.path, Source(str(file), after.encode()), self.environ, tags=self.tags
-        )
+        try:
+            config_after = load_with(
+                self.path, Source(str(file), after.encode()), self.environ, tags=self.tags
+            )
+        except ConfigError as error:
+            raise error.without_lines() from error
         _require_only(key, config, config_after)
         if must_be_there and not has(config_after, key):
             raise problem_with(f"{key.name}.tags", *untagged(self.tags))
@@ -232,6 +236,16 @@ def _put(fields: dict[str, Any], keys: Sequence[str], value: Any) -> None:
 def _chosen(name: str, config: Config) -> Key:
     (key,) = choose([name], [resource.key for resource in config.resources])
     return key
+
+
+def _unexpected(key: Key, config: Config) -> EntryError:
+    """That there is the entry already; or that there is none, and which one may be meant."""
+    if has(config, key):
+        return EntryError(key, exists=True)
+    names = {resource.name for resource in config.resources if resource.key.kind == key.kind}
+    return EntryError(
+        key, exists=False, hint=redact(did_you_mean([key.name], names), config.secrets)
+    )
 
 
 def _require_only(key: Key, before: Config, after: Config) -> None:

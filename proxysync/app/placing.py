@@ -66,6 +66,11 @@ def content_of(file: Path, path: Path, root: Path = Path()) -> bytes:
     raise ChangedError(file)
 
 
+def path_of(key: Key) -> tuple[str, str]:
+    """What leads to an entry."""
+    return KINDS[key.kind].section, key.name
+
+
 def problem_with(path: str, message: str, hint: str | None) -> ConfigError:
     """What is wrong with an entry that stands nowhere yet."""
     return ConfigError([Problem("", 0, 0, path, message, hint)])

@@ -21,7 +21,9 @@ _PLAIN_KEY = re.compile(f"[A-Za-z0-9_-]{{1,{LONGEST_QUOTE}}}")
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong; `path` is empty where it is not about one value."""
+    """One thing that is wrong; `path` is empty where it is not about one value, and `line` and
+    `column` are 0 where it stands on none.
+    """
 
     file: str
     line: int
@@ -31,7 +33,8 @@ class Problem:
     hint: str | None = None
 
     def __str__(self) -> str:
-        where = f"{Position(self.file, self.line, self.column)}: "
+        position = str(Position(self.file, self.line, self.column))
+        where = f"{position}: " if position else ""
         what = f"{self.path}: " if self.path else ""
         return where + what + self.message + (f" ({self.hint})" if self.hint else "")
 
@@ -50,6 +53,22 @@ class ConfigError(ProxysyncError):
         self.attachments = attachments or {}
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.path)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def without_lines(self) -> "ConfigError":
+        """The same of a file that was not written as it was read: nobody finds its lines."""
+        problems = (replace(each, line=0, column=0) for each in self.problems)
+        return ConfigError(problems, self.attachments)
+
+    def within(self, path: Path) -> "ConfigError":
+        """The same with paths that begin there, for whoever sent just what is to stand there."""
+        start = to_text(path)
+
+        def rest(found: str) -> str:
+            after = found.removeprefix(start)
+            return after.removeprefix(".") if after[:1] in ("", ".", "[") else found
+
+        problems = (replace(each, path=rest(each.path)) for each in self.problems)
+        return ConfigError(problems, self.attachments)
 
     def to_json(self) -> list[dict[str, Any]]:
         return [asdict(problem) for problem in self.problems]

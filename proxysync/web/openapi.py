@@ -59,7 +59,7 @@ KIND = _parameter("kind", one_of(*KINDS), "path")
 FILTERS = (
     _parameter("severity", one_of(*SEVERITIES), about="The least that counts."),
     _parameter("source", one_of(*SOURCES)),
-    _parameter("kind", _text(minLength=1)),
+    _parameter("kind", one_of(*KINDS)),
     _parameter("name", _text(minLength=1)),
     _parameter("proxy", _text(minLength=1), about="Short for kind=proxy and name."),
     _parameter("since", _text(minLength=1), about="An age like 2h, or a time in ISO 8601."),

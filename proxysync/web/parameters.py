@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from proxysync.app.events import parse_since
+from proxysync.kinds import KINDS
 from proxysync.model.errors import ProxysyncError
 from proxysync.model.event import SEVERITIES, SOURCES
 from proxysync.store.query import LARGEST_ID, EventQuery
@@ -37,6 +38,7 @@ def require_known(query: Mapping[str, str], known: Collection[str]) -> None:
 def event_query(query: Mapping[str, str], known: Collection[str] = PAGED) -> EventQuery:
     """The filters of `proxysync events`. Raises ParameterError."""
     require_known(query, known)
+    one_of(query, "kind", KINDS)
     if "proxy" in query and ("kind" in query or "name" in query):
         raise ParameterError("proxy says the kind and the name already")
     kind, name = query.get("kind"), query.get("name")

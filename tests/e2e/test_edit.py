@@ -31,6 +31,8 @@ def test_an_entry_is_added_changed_and_removed(house: World, services: list[Demo
     assert "two" in house.npm.visit(domain("two"))[1]
 
     assert house.call(*new).code == 1, "it is there already"
+    typo = house.call("add", "three", "domain=x", f"upstream={services[1].url}").err
+    assert f"Error: {house.file}: proxies.three.domain: is not known" in typo, "it has no line"
     values = ("websockets=true", "health.path=/health", f"domains=[{domain('two')}, {domain('b')}]")
     assert house.call("set", "two", "--no-probe", *values).code == 0
     house.apply()

@@ -52,7 +52,8 @@ def test_the_history_of_all_and_of_one(api: Api, house: World) -> None:
         ("proxy", "one", [1.0]),
         ("proxy", "two", [1.0]),
     ]
-    assert api.ask("GET", "/api/resources/proxy/nobody/health").status_code == 404
+    near = api.ask("GET", "/api/resources/proxy/onee/health")
+    assert (near.status_code, near.json()["error"]["hint"]) == (404, "did you mean one?")
     assert api.get("/api/proxies/one")["health_valid_until"] > clock.to_text(clock.now())
     _with_an_older_day(house)
     [row, _] = api.get("/api/health")["entries"]

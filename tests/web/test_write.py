@@ -50,7 +50,10 @@ def test_an_entry_is_made_changed_and_removed(house: World, services: list[DemoS
 
         assert api.ask("POST", "/api/proxies", new).status_code == 409
         assert api.ask("PUT", "/api/proxies/nobody", fields).status_code == 404
-        assert api.ask("DELETE", "/api/proxies/nobody").status_code == 404
+        for method in ("PUT", "DELETE"):
+            near = api.ask(method, "/api/proxies/thre", fields if method == "PUT" else None)
+            assert near.status_code == 404
+            assert near.json()["error"]["hint"] == "did you mean three?"
         change = {**fields, "domains": [domain("other")]}
         del change["websockets"]
         stale = {"If-Match": '"another"'}
@@ -82,6 +85,7 @@ def test_what_does_not_pass_is_told_and_changes_nothing(
             ({**good, "domains": [domain("one")]}, "proxies.three.domains[0]"),
             ({**good, "access_list": None}, "proxies.three.access_list"),
             ({**good, "name": "a b"}, "a b"),
+            ({"upstream": "ftp://x"}, "upstream"),
         ):
             found = api.ask("POST", "/api/proxies?wait=5s", body)
             assert found.status_code == 422, found.text
@@ -90,7 +94,7 @@ def test_what_does_not_pass_is_told_and_changes_nothing(
             if path is None:
                 assert "Check if the service is running" in json.dumps(told["results"])
             else:
-                assert path in [problem["path"] for problem in told["problems"]]
+                assert {p["path"]: p["line"] for p in told["problems"]}[path] == 0
         for query in ("wait=x", "wait=1d", "force=1"):
             assert api.ask("POST", f"/api/proxies?{query}", good).status_code == 400
         other = {**good, "name": "two"}

@@ -5,10 +5,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from proxysync.app.health_history import histories, history_of
+from proxysync.kinds import KINDS
 from proxysync.model import Key, clock
 from proxysync.model.redact import redact
-from proxysync.web.answers import answer, error
+from proxysync.web.answers import answer
 from proxysync.web.context import Context
+from proxysync.web.endpoints.resources import no_entry, no_kind
 from proxysync.web.parameters import require_known
 
 
@@ -27,8 +29,11 @@ def routes(context: Context) -> list[Route]:
     def one(request: Request) -> Response:
         require_known(request.query_params, ())
         key = Key(request.path_params["kind"], request.path_params["name"])
-        if not any(e.key == key and e.managed for e in context.board.read().entries):
-            return error(404, "entry.unknown", f"there is no {key.kind} named {key.name}")
+        if key.kind not in KINDS:
+            return no_kind(key.kind)
+        status = context.board.read()
+        if not any(e.key == key and e.managed for e in status.entries):
+            return no_entry(key, status)
         return answer(request, history_of(folder, key, clock.now()).to_json())
 
     return [

@@ -29,7 +29,7 @@ def routes(context: Context) -> list[Route]:
             tag = request.query_params.get("tag")
             kind = PROXY if key == "proxies" else request.path_params.get("kind")
             if kind is not None and kind not in KINDS:
-                return _no_kind(kind)
+                return no_kind(kind)
             status = context.board.read()
 
             def made() -> Json:
@@ -46,13 +46,11 @@ def routes(context: Context) -> list[Route]:
         require_known(request.query_params, ())
         key = Key(request.path_params.get("kind", PROXY), request.path_params["name"])
         if key.kind not in KINDS:
-            return _no_kind(key.kind)
+            return no_kind(key.kind)
         status = context.board.read()
         found = next((e for e in status.entries if e.key == key and not e.is_foreign), None)
         if found is None:
-            names = {e.key.name for e in status.entries if e.key and e.key.kind == key.kind}
-            near: str | None = redact(did_you_mean([key.name], names), status.secrets)
-            return error(404, "entry.unknown", f"there is no {key.kind} named {key.name}", near)
+            return no_entry(key, status)
         return _single(context, found, key, status)
 
     return [
@@ -88,7 +86,15 @@ def _listed(
     return value
 
 
-def _no_kind(kind: str) -> Response:
+def no_entry(key: Key, status: Status) -> Response:
+    """404, with the name of its kind that may be meant."""
+    names = {e.key.name for e in status.entries if e.key and e.key.kind == key.kind}
+    near: str | None = redact(did_you_mean([key.name], names), status.secrets)
+    return error(404, "entry.unknown", f"there is no {key.kind} named {key.name}", near)
+
+
+def no_kind(kind: str) -> Response:
+    """404, with all kinds that there are."""
     return error(
         404, "kind.unknown", f'there is no kind "{kind[:100]}"', f"There are: {', '.join(KINDS)}."
     )

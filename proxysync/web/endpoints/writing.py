@@ -15,6 +15,7 @@ from starlette.routing import Route
 from proxysync.app.apply_watch import ApplyResult, ApplyWatch
 from proxysync.app.check_entry import name_for
 from proxysync.app.edit import Edited, Editor
+from proxysync.app.placing import path_of
 from proxysync.app.validate import InvalidFile
 from proxysync.config.api_settings import WRITE
 from proxysync.config.errors import ConfigError
@@ -71,13 +72,17 @@ def routes(context: Context) -> list[Route]:
     async def create(request: Request) -> Response:
         asked = writer.admit(request)
         fields = await read_object(request)
-        name = take_name(fields)
-        if name is None:
-            name = await to_thread.run_sync(_new_name, fields)
+        given = take_name(fields)
+        name = await to_thread.run_sync(_new_name, fields) if given is None else given
         key = Key(PROXY, name)
-        return await writer.run(
-            key, lambda e, v: e.put(key, fields, new=True, expected=v), asked, status=201
-        )
+
+        def put(editor: Editor, expected: str) -> Edited:
+            try:
+                return editor.put(key, fields, new=True, expected=expected)
+            except ConfigError as error:
+                raise error if given is not None else error.within(path_of(key)) from error
+
+        return await writer.run(key, put, asked, status=201)
 
     async def replace(request: Request) -> Response:
         asked = writer.admit(request)
