@@ -119,7 +119,7 @@ def table(entries: Sequence[EntryStatus], now: datetime, *, width: int | None, o
     """The first of LAYOUTS that `width` has room for, its wide columns cut if need be."""
     frame = _frame(entries, now)
     for heads in LAYOUTS:
-        shrink = SHORTEST if "DOMAINS-" in heads else KEEP_ALL
+        shrink = KEEP_ALL if "DOMAINS" in heads else SHORTEST
         titles = [head.rstrip("-") for head in heads]
         rows = [[COLUMNS[head](entry, frame) for head in heads] for entry in entries]
         if width is None or width_of(titles, rows, shrink) <= width:
@@ -257,11 +257,13 @@ COLUMNS: dict[str, Column] = {
 LAYOUTS = (
     ("NAME", "DOMAINS", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE", "LATENCY", "UPTIME"),
     ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE", "LATENCY", "UPTIME"),
-    ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "UPTIME"),
-    ("NAME", "DOMAINS-", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
-    ("NAME-", "SYNC", "HEALTH", "SINCE", "LATENCY", "UPTIME"),
-    ("NAME-", "SYNC", "HEALTH", "SINCE"),
+    ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE", "UPTIME"),
+    ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE"),
+    ("NAME", "DOMAINS-", "UPSTREAM", "SYNC", "HEALTH", "EDGE"),
+    ("NAME", "DOMAINS-", "SYNC", "HEALTH", "EDGE"),
+    ("NAME-", "SYNC", "HEALTH", "EDGE"),
     ("NAME-", "SYNC", "HEALTH"),
 )
 """From the widest to the narrowest; DOMAINS- shows the first domain and how many more, NAME-
-the same for what has no name. With DOMAINS- wide columns are cut before any is left out."""
+the same for what has no name. Wide columns are cut before any is left out, and what says whether an
+entry works is left out last."""

@@ -53,6 +53,18 @@ def test_everything_is_shown_where_there_is_room() -> None:
     assert "foreign (office)" in lines[3]
 
 
+def test_what_says_whether_an_entry_works_is_left_out_last() -> None:
+    def heads(width: int) -> list[str]:
+        return table([MEDIA, ILL], NOW, width=width, on=False).splitlines()[0].split()
+
+    assert heads(80) == ["NAME", "DOMAINS", "UPSTREAM", "SYNC", "HEALTH", "EDGE", "SINCE"]
+    assert heads(60) == ["NAME", "DOMAINS", "SYNC", "HEALTH", "EDGE"]
+    assert heads(40) == ["NAME", "SYNC", "HEALTH", "EDGE"]
+    assert render([MEDIA, ILL, replace(MEDIA, sync="failed")], [], NOW).startswith(
+        "3 entries: 2 in sync, 1 failed; 1 unhealthy"
+    )
+
+
 @given(st.integers(20, 200))
 def test_no_line_is_wider_than_the_terminal_and_health_is_never_left_out(width: int) -> None:
     names = [replace(MEDIA, key=key("n" * length)) for length in (1, 30)]
@@ -81,7 +93,7 @@ def test_a_foreign_host_is_known_by_its_domain_where_only_names_have_room() -> N
     redirection = replace(FOREIGN, upstream=None, holder="redirection host #3")
     stream = replace(redirection, domains=(), holder="stream #1 (port 25)")
     assert "redirection host #3" in table([redirection], NOW, width=None, on=False)
-    narrow = table([MEDIA, FOREIGN, redirection, stream], NOW, width=70, on=False).splitlines()
+    narrow = table([MEDIA, FOREIGN, redirection, stream], NOW, width=55, on=False).splitlines()
     assert [line.split()[0] for line in narrow[1:]] == [
         "media", "media.example.com", "media.example.com", "stream",
     ]  # fmt: skip
