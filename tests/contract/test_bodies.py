@@ -137,7 +137,10 @@ def test_values_are_coerced_silently(api: Api, field: str, sent: Any, stored: An
         (b"{bad", "application/json", 400, "Internal Error"),
         (b"5", "application/json", 400, "Internal Error"),
         (b"[]", "application/json", 400, "data must be object"),
-        (b"x", "text/plain", 400, "Payload is undefined"),
+        pytest.param(
+            *(b"x", "text/plain", 400, "Payload is undefined"),
+            marks=pytest.mark.since("2.13.0"),
+        ),
         (b'{"a":"' + b"x" * 102_393 + b'"}', "application/json", 413, "Internal Error"),
     ],
     ids=["broken", "number", "array", "text", "102401 bytes"],
@@ -161,6 +164,7 @@ def test_a_body_of_exactly_the_limit_is_read(api: Api) -> None:
     assert NAMELESS in answer.json()["error"]["message"]
 
 
+@pytest.mark.since("2.13.0")
 @pytest.mark.parametrize(
     ("method", "tail", "status", "message"),
     [

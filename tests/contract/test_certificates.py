@@ -315,7 +315,7 @@ def test_they_are_listed_by_name(api: Api) -> None:
     assert [row["nice_name"] for row in api.rows(CERTIFICATES)] == [f"a {SUFFIX}", f"wild {SUFFIX}"]
 
 
-@pytest.mark.since("2.12.0")
+@pytest.mark.since("2.13.0")
 def test_errors_carry_a_stack(api: Api) -> None:
     answer = api.call("GET", f"{CERTIFICATES}/99999")
 
