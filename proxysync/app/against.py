@@ -37,7 +37,8 @@ def plan_against(file: Path, other: str, environ: Mapping[str, str]) -> PlanResu
     notes = [redact_text(note, secrets) for note in notes]
     places = {entry.key: entry.source for entry in now.entries}
     plan = replace(found, settings=settings)
-    return PlanResult(plan, secrets, NO_NAMES, tuple(notes), places=places)
+    tags = {entry.key: _tags_of(entry) for entry in now.entries}
+    return PlanResult(plan, secrets, NO_NAMES, tuple(notes), places=places, tags=tags)
 
 
 def _sources(file: Path, other: str) -> tuple[Source, ...]:
@@ -58,6 +59,12 @@ def _too_much_goes(other: str, before: Outline, now: Outline) -> Iterator[str]:
             f"max_delete is {limit}: where NPM has all of them, `apply` refuses it\n"
             "  hint: If that is meant, let it pass once with `proxysync apply --max-delete 100%`."
         )
+
+
+def _tags_of(entry: Written) -> tuple[str, ...]:
+    """Its tags; none where a variable stands for all of them."""
+    found = entry.wording.meant["tags"]
+    return () if isinstance(found, str) else tuple(found or ())
 
 
 def _is_served(entry: Written) -> bool:

@@ -1,11 +1,12 @@
 """What would change in NPM to bring it in sync with the file; nothing is touched."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from proxysync.app import hold, planning
+from proxysync.app.choose import ALL, Only
 from proxysync.app.planning import OnProbe, Options, Planned, Probed, nobody_watches
 from proxysync.app.result import APPLIED_ANYWAY
 from proxysync.app.rights import account_warnings
@@ -28,7 +29,8 @@ WHEN_LAST_PROBED = " (when it was last probed; `proxysync plan --probe` probes i
 @dataclass(frozen=True)
 class PlanResult:
     """A plan, and how to show it; `secrets` are not to be shown. `notes` are for a person, and
-    `saved` is what to keep of it for `apply --plan`. `places` are where the entries stand.
+    `saved` is what to keep of it for `apply --plan`. `places` are where the entries stand, `tags`
+    those of each.
     """
 
     plan: Plan
@@ -37,6 +39,19 @@ class PlanResult:
     notes: tuple[str, ...] = ()
     saved: SavedPlan | None = None
     places: Mapping[Key, Position] = field(default_factory=dict, repr=False)
+    tags: Mapping[Key, Sequence[str]] = field(default_factory=dict, repr=False)
+
+    def only(self, asked: Only) -> "PlanResult":
+        """The same with the changes of some entries only; what left the file has no tags.
+
+        Raises ProxysyncError for a tag that no entry has.
+        """
+        if asked == ALL:
+            return self
+        asked.require_tag({tag for tags in self.tags.values() for tag in tags})
+        return replace(
+            self, plan=self.plan.only(lambda key: asked.takes(key.kind, self.tags.get(key, ())))
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `plan --format json`."""
@@ -99,7 +114,8 @@ def result(planned: Planned, notes: tuple[str, ...] = ()) -> PlanResult:
     names = reference_names(read.snapshot)
     places = {resource.key: resource.source for resource in read.config.resources}
     notes = (*read.config.selection.notes, *notes)
-    return PlanResult(planned.plan, read.config.secrets, names, notes, places=places)
+    tags = {resource.key: resource.entry.tags for resource in read.config.resources}
+    return PlanResult(planned.plan, read.config.secrets, names, notes, places=places, tags=tags)
 
 
 def _warnings(probed: Probed) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Shows what would change in NPM to bring it in sync with the file. Touches nothing.
 
 Exits with 0, or with --detailed-exitcode: 0 no changes, 2 some, 1 an error. A change that
-cannot be made now (blocked, failed, a conflict) counts, too.
+cannot be made now (blocked, failed, a conflict) counts, too. --kind and --tag choose what is
+shown; the exit code and --out are about the whole plan.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from proxysync.app.plan import PlanResult, plan
 from proxysync.app.state_folder import read_folder
 from proxysync.cli import context, terminal
 from proxysync.cli.file import load_file, problems_told
+from proxysync.cli.filters import add_filters, filters
 from proxysync.cli.flags import add_format
 from proxysync.cli.github import annotated, print_annotations
 from proxysync.cli.npm import connect
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", type=Path, help="save the plan for `proxysync apply --plan FILE`"
     )
+    add_filters(parser)
     add_format(parser, "markdown", "github")
 
 
@@ -45,9 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     env = context.environment(arguments)
     with annotated(arguments.format), problems_told(arguments.format):
         found = _against(arguments, env) if arguments.against is not None else _plan(arguments, env)
+        shown = found.only(filters(arguments))
     if arguments.format == "github":
-        print_annotations(found.to_annotations(env.file_name))
-    show(found, arguments.format)
+        print_annotations(shown.to_annotations(env.file_name))
+    show(shown, arguments.format)
     if arguments.out is not None and found.saved is not None:
         found.saved.save(arguments.out)
         terminal.note(f"Saved; `proxysync apply --plan {arguments.out}` applies just this plan.")

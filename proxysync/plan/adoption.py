@@ -27,7 +27,7 @@ def adopt_command(plan: Plan) -> str | None:
     names = [plan.label_of(change.key) for change in plan.changes if change.takes is not None]
     if not names:
         return None
-    return f"proxysync adopt {' '.join(names) if len(names) <= FEW else '--all'}"
+    return f"proxysync adopt {' '.join(names) if len(names) <= FEW or plan.whole else '--all'}"
 
 
 def only_adoptions(plan: Plan, keys: frozenset[Key]) -> Plan:

@@ -1,7 +1,7 @@
 """The plan: one frozen value from which text, JSON, Markdown and the writes are all drawn."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -131,7 +131,8 @@ class Plan:
 
     `refused` says why the whole plan must not be made. `records` are rows of the state to
     write without touching NPM, `forget` the keys to drop from it. A plan `against` another version
-    of the file is for a person only; `settings` is then what differs in those.
+    of the file is for a person only; `settings` is then what differs in those. One that shows some
+    entries only has the `whole`.
     """
 
     changes: tuple[Change, ...]
@@ -142,10 +143,28 @@ class Plan:
     notes: tuple[Note, ...] = ()
     against: str | None = None
     settings: tuple[Edit, ...] = ()
+    whole: "Plan | None" = None
+
+    def only(self, keep: Callable[[Key], bool]) -> "Plan":
+        """The same for some entries alone, to be shown."""
+        return replace(
+            self,
+            changes=tuple(change for change in self.changes if keep(change.key)),
+            unchanged=tuple(filter(keep, self.unchanged)),
+            notes=tuple(note for note in self.notes if keep(note.key)),
+            whole=self,
+        )
+
+    @property
+    def not_shown(self) -> int:
+        """How many changes the whole plan has besides."""
+        return 0 if self.whole is None else len(self.whole.changes) - len(self.changes)
 
     @property
     def label_of(self) -> Callable[[Key], str]:
         """How texts that show the plan call its entries."""
+        if self.whole is not None:
+            return self.whole.label_of
         changed, noted = (change.key for change in self.changes), (note.key for note in self.notes)
         return label_among([*changed, *self.unchanged, *noted])
 

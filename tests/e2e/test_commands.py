@@ -118,6 +118,31 @@ def test_detailed_exitcode_tells_changes_from_none(one: World) -> None:
     assert one.call("plan", "--detailed-exitcode").code == 0
 
 
+def test_plan_shows_only_the_kind_and_tag_that_were_asked_for(
+    one: World, services: list[DemoService]
+) -> None:
+    entries = {name: {"upstream": services[0].url, "tags": [name]} for name in ("lan", "dmz")}
+    one.write(entries)
+    done = one.call("plan", "--tag", "lan", "--detailed-exitcode")
+    assert done.code == 2
+    assert f"+ lan ({domain('lan')})" in done.out
+    assert "dmz" not in done.out
+    last = "Plan: 1 to create, 0 to update, 0 to delete; 0 unchanged. 1 other change is not shown."
+    assert done.out.splitlines()[-1] == last
+    done = one.call("plan", "--kind", "stream", "--detailed-exitcode")
+    assert (done.code, done.out) == (
+        2, "No changes to these entries. 2 other changes are not shown.\n"
+    )  # fmt: skip
+    shown = one.call("plan", "--tag", "dmz", "--format", "json").json
+    assert ([c["name"] for c in shown["changes"]], shown["not_shown"]) == (["dmz"], 1)
+    assert "did you mean lan?" in one.call("plan", "--tag", "lam").err
+    empty = one.folder / "empty.yaml"
+    empty.write_text("version: 1\n")
+    done = one.call("plan", "--against", str(empty), "--tag", "dmz", "--format", "markdown")
+    assert "<code>dmz</code>" in done.out
+    assert "1 other change is not shown." in done.out
+
+
 def test_plan_touches_nothing(one: World) -> None:
     sandbox = one.npm.sandbox
     assert sandbox is not None

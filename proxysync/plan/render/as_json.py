@@ -17,7 +17,8 @@ def to_json(plan: Plan, mask: Mask = NO_MASK, named: Named = NO_NAMES) -> dict[s
     names that under `takes`; what a person should know besides stands under `warnings`, and the
     command that takes over all that can be under `adopt`, if there is anything. A plan against
     another version of the file says so under `against`, with the edits of its `settings`, and of
-    its changes there are `edits` only.
+    its changes there are `edits` only. A plan that shows some entries only counts the other
+    changes under `not_shown`.
     """
     result = {
         "summary": plan.summary,
@@ -29,6 +30,8 @@ def to_json(plan: Plan, mask: Mask = NO_MASK, named: Named = NO_NAMES) -> dict[s
             {"kind": note.kind, "name": note.name, "message": masked(note.message, mask)}
             for note in plan.notes
         ]
+    if plan.whole is not None:
+        result["not_shown"] = plan.not_shown
     if plan.against is not None:
         result["against"] = plan.against
         result["settings"] = edits_to_json(plan.settings, mask)

@@ -9,6 +9,7 @@ from proxysync.plan.render.edits import NO_NAMES, edits_of
 from proxysync.plan.render.values import (
     NO_MASK,
     Mask,
+    and_others,
     compared,
     domains,
     how_to_adopt,
@@ -62,8 +63,8 @@ def to_text(
 def total(plan: Plan) -> str:
     """The last line: what will be done, and what will not."""
     if plan.refused is not None:
-        return f"{_counts(plan)} Refused, as said above: nothing will be changed."
-    return _counts(plan)
+        return f"{_counts(plan)}{and_others(plan)} Refused, as said above: nothing will be changed."
+    return f"{_counts(plan)}{and_others(plan)}"
 
 
 def _counts(plan: Plan) -> str:

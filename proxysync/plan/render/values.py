@@ -73,9 +73,19 @@ def is_new(change: Change) -> bool:
 
 def nothing_to_do(plan: Plan) -> str:
     """What is said of a plan without changes."""
+    if plan.whole is not None:
+        return f"No changes to these entries.{and_others(plan)}"
     if plan.against is None:
         return "Nothing to do: NPM is in sync with the file."
     return f"No changes: the file says what {safe(plan.against)} says."
+
+
+def and_others(plan: Plan) -> str:
+    """What is said of the changes that nobody asked for; nothing where there are none."""
+    if plan.not_shown == 0:
+        return ""
+    noun, verb = ("change", "is") if plan.not_shown == 1 else ("changes", "are")
+    return f" {plan.not_shown} other {noun} {verb} not shown."
 
 
 def compared(plan: Plan) -> str:
