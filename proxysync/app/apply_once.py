@@ -106,7 +106,7 @@ def _require_agreed(planned: Planned, agreed: Plan | None, saved: SavedPlan | No
 
 def require_same(plan: Plan, agreed: Plan) -> None:
     """Raises ProxysyncError if the plan is no longer the one that a person agreed to."""
-    if plan.changes != agreed.changes:
+    if (plan.changes, plan.refused) != (agreed.changes, agreed.refused):
         raise ProxysyncError(
             "NPM has changed since the plan was shown, so nothing was written",
             hint="Run it again and look at the new plan.",
