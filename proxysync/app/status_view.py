@@ -147,7 +147,8 @@ class StatusView:
         plan = (
             None if seen.snapshot is None else self._plans.get(config, seen.snapshot, self._stored)
         )
-        entries = collect(config, self._ours(seen), plan, self._stored.state)
+        collected = collect(config, self._ours(seen), plan, self._stored.state)
+        entries = [_advised(entry, self._stored.database) for entry in collected]
         return self._status(config, entries, seen, self._of_plan(config, plan, seen), everything)
 
     def _read_without_file(self, error: ConfigError, *, everything: bool) -> Status:
@@ -215,6 +216,16 @@ class StatusView:
         if seen.snapshot is None or state is None:
             return seen.snapshot
         return Remembered(given_back=state.given_back()).seen(seen.snapshot)
+
+
+def _advised(entry: EntryStatus, database: Database | None) -> EntryStatus:
+    """The same with what its failure was told with: what to do about it."""
+    if entry.sync != "failed" or entry.key is None or database is None:
+        return entry
+    query = EventQuery("error", source="apply", kind=entry.kind, name=entry.key.name)
+    told = (e for e in select(database, query) if e.event == "proxy.failed")
+    found = next((e for e in told if (entry.detail or "") in e.message), None)
+    return replace(entry, hint=found.data.get("hint")) if found else entry
 
 
 class KeptPlan:

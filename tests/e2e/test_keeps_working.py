@@ -139,8 +139,10 @@ def test_a_refused_entry_is_not_tried_again_until_it_changes(
         assert done.code == 1
         assert "nonsense" in done.out
     assert len(sandbox.writes) == writes
-    assert small_world.call("status", "--format", "json").json["proxies"][0]["sync"] == "failed"
-    assert small_world.event_names().count("proxy.failed") == 1
+    shown = small_world.call("status", "--format", "json").json["proxies"][0]
+    [told] = [e for e in small_world.events() if e["event"] == "proxy.failed"]
+    assert (shown["sync"], shown["hint"]) == ("failed", told["data"]["hint"])
+    assert shown["hint"]
     small_world.write({"one": {"upstream": services[1].url}})
     small_world.apply()
     small_world.assert_in_sync()
