@@ -3,8 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# Tests wait more than they compute, so that two cores are enough for six at once.
-WORKERS := --numprocesses 6 --dist worksteal
+# Tests wait more than they compute, so that two cores are enough for eight at once.
+WORKERS := --numprocesses 8 --dist worksteal
 # Else each of them compiles all tests anew, each time.
 export PYTHONDONTWRITEBYTECODE :=
 # Without what needs a real NPM, which `make test-live` names.

@@ -74,8 +74,9 @@ def test_a_rivals_host_is_taken_back_by_a_name_that_is_one_entrys(config: Config
 
 
 def test_plans_results_and_status_tell_them_apart(
-    config: Config, capsys: pytest.CaptureFixture[str]
+    config: Config, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     found = result(plan_from(read(config, Options(), held(config), None)))
     text, markdown = found.to_text(colour=False), found.to_markdown()
     for line in ("! proxy/a", "+ redirection/a", "+ b ("):

@@ -16,7 +16,7 @@ from tests.apply.scenario import GOOD, PORTS, Step, assert_ends_well
 from tests.faults import Fault
 from tests.world import BAD, HOSTS, domain
 
-EXAMPLES = int(os.environ.get("PROXYSYNC_TEST_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("PROXYSYNC_TEST_EXAMPLES", "15"))
 
 NAMES = ("ant", "bee", "cat", "dog")
 DOMAINS = tuple(domain(f"d{number}") for number in range(6))

@@ -339,7 +339,7 @@ def kill_at(world: World, write: int) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("write", [1, 2, 3])
+@pytest.mark.parametrize("write", [1, *(pytest.param(n, marks=pytest.mark.long) for n in (2, 3))])
 def test_killed_at_any_write_the_next_run_brings_it_in_sync(
     small_world: World, services: list[DemoService], ports: list[int], write: int
 ) -> None:
@@ -352,7 +352,7 @@ def test_killed_at_any_write_the_next_run_brings_it_in_sync(
     small_world.assert_in_sync()
 
 
-@pytest.mark.parametrize("write", [2, 3, 4])
+@pytest.mark.parametrize("write", [3, *(pytest.param(n, marks=pytest.mark.long) for n in (2, 4))])
 def test_killed_with_a_port_that_is_taken_the_next_run_is_rid_of_it(
     small_world: World, services: list[DemoService], busy: int, write: int
 ) -> None:

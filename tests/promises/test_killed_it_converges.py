@@ -106,8 +106,8 @@ def test_stop_while_a_host_is_given_back_it_is_never_deleted_for_that(
 @pytest.mark.parametrize(
     ("marked", "begin"),
     [
-        (True, 1),
         (False, 2),
+        pytest.param(True, 1, marks=pytest.mark.long),
         pytest.param(True, 2, marks=pytest.mark.long),
         pytest.param(False, 1, marks=pytest.mark.long),
     ],
