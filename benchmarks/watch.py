@@ -46,7 +46,7 @@ def main() -> int:
             daemon = subprocess.Popen([PYTHON, "-m", "proxysync", "run"], env=environ, stderr=log)
         try:
             took = until(lambda: "in sync" in (folder / "log").read_text())
-            print(f"{ENTRIES} entries in sync {took:.1f} s after the start")
+            print(f"{ENTRIES} entries are kept, {took:.1f} s after the start")
             time.sleep(SETTLES)
             before = cpu(daemon.pid)
             time.sleep(SECONDS)
