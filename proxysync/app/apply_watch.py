@@ -120,8 +120,8 @@ class ApplyWatch:
 
 
 def _entry(key: Key, config: Config | None) -> object:
-    resources = config.resources if config else ()
-    return next((each.entry for each in resources if each.key == key), None)
+    found = config.resource(key) if config else None
+    return found and found.entry
 
 
 def is_in_the_way(event: Event) -> bool:

@@ -14,7 +14,6 @@ from proxysync.app.placing import (
     UTF8_MARK,
     content_of,
     file_for,
-    has,
     path_of,
     problem_with,
     untagged,
@@ -74,7 +73,7 @@ class EntryCheck:
         except ConfigError as error:
             found = error.without_lines()
             return InvalidFile(found if name is not None else found.within(path_of(key)))
-        resource = next((each for each in after.resources if each.key == key), None)
+        resource = after.resource(key)
         if resource is None:
             return InvalidFile(problem_with(f"{key.name}.tags", *untagged(self.tags)))
         if (count := count_upstreams([resource])) > MOST_UPSTREAMS:
@@ -86,7 +85,7 @@ class EntryCheck:
 
     def _with(self, config: Config, key: Key, fields: Mapping[str, Any], file: Path) -> Config:
         text = content_of(file, self.path, self.root).decode().removeprefix(UTF8_MARK)
-        changed = with_fields(key, fields, new=not has(config, key))(text)
+        changed = with_fields(key, fields, new=config.resource(key) is None)(text)
         source = Source(str(file), changed.encode())
         return load_with(
             self.path, source, self.environ, root=self.root, tags=self.tags, hides_secrets=True

@@ -32,13 +32,8 @@ class Definitions:
 
     def read(self, key: Key) -> Definition:
         """What is written of an entry now."""
-        place = self._env.place
         try:
-            sources = (
-                source.read(self._env.file)
-                if place is None
-                else source.read(place.path, place.current.resolve())
-            )
+            sources = source.read(*self._env.located)
         except ConfigError:
             return Definition("", None)
         fingerprint = source.digest(sources)

@@ -16,7 +16,6 @@ from proxysync.app.placing import (
     OutdatedError,
     content_of,
     file_for,
-    has,
     problem_with,
     untagged,
     with_fields,
@@ -98,7 +97,7 @@ class Editor:
         """
         config = load(self.path, self.environ, tags=self.tags)
         _require_version(config, expected)
-        if new == has(config, key):
+        if new == (config.resource(key) is not None):
             raise _unexpected(key, config)
         try:
             entry_name(key.name)
@@ -111,7 +110,7 @@ class Editor:
         """The file without this very entry; `expected` as for `put`."""
         config = load(self.path, self.environ, tags=self.tags)
         _require_version(config, expected)
-        if not has(config, key):
+        if config.resource(key) is None:
             raise _unexpected(key, config)
         return self._removed(key, config)
 
@@ -119,7 +118,7 @@ class Editor:
         """One more entry, where others of its kind stand."""
         config = load(self.path, self.environ, tags=self.tags)
         key, section = Key(kind, name), KINDS[kind].section
-        if has(config, key):
+        if config.resource(key) is not None:
             raise ProxysyncError(
                 f"there is a {KINDS[kind].noun} named {name} already",
                 hint=f"`proxysync set {name} KEY=VALUE` changes it.",
@@ -182,7 +181,7 @@ class Editor:
         except ConfigError as error:
             raise error.without_lines() from error
         _require_only(key, config, config_after)
-        if must_be_there and not has(config_after, key):
+        if must_be_there and config_after.resource(key) is None:
             raise problem_with(f"{key.name}.tags", *untagged(self.tags))
         verdict = self._verdict(key, config_after)
         blocks = verdict is not None and verdict.blocks
@@ -192,12 +191,12 @@ class Editor:
         return Edited(key, file, text, after, config_after, verdict, not blocks)
 
     def _verdict(self, key: Key, config: Config) -> Verdict | None:
-        entries = [r for r in config.resources if r.key == key and r.is_on]
-        if not self.probe or not entries:
+        entry = config.resource(key)
+        if not self.probe or entry is None or not entry.is_on:
             return None
-        advance = self.on_probe(count_upstreams(entries))
+        advance = self.on_probe(count_upstreams([entry]))
         found = probe_entries(
-            entries, config.settings.validation, on_result=advance, stop=self.stop
+            [entry], config.settings.validation, on_result=advance, stop=self.stop
         )
         if self.stop and self.stop():
             raise StoppedError("proxysync is stopping, and nothing was written")
@@ -240,7 +239,7 @@ def _chosen(name: str, config: Config) -> Key:
 
 def _unexpected(key: Key, config: Config) -> EntryError:
     """That there is the entry already; or that there is none, and which one may be meant."""
-    if has(config, key):
+    if config.resource(key) is not None:
         return EntryError(key, exists=True)
     names = {resource.name for resource in config.resources if resource.key.kind == key.kind}
     return EntryError(

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from proxysync.model import Snapshot
 from proxysync.model.errors import ProxysyncError
@@ -27,11 +26,8 @@ class Seen:
     unseen: str | None = None
 
 
-class Look(Protocol):
-    """How a view sees NPM."""
-
-    def __call__(self) -> Seen:
-        """NPM as it is shown now."""
+Look = Callable[[], Seen]
+"""How a view sees NPM: as it is shown now."""
 
 
 class LookNow:

@@ -38,19 +38,15 @@ class OutdatedError(ProxysyncError):
     code = "file.changed"
 
 
-def has(config: Config, key: Key) -> bool:
-    return any(resource.key == key for resource in config.resources)
-
-
 def file_for(key: Key, config: Config, path: Path, root: Path = Path()) -> Path:
     """The file that an entry stands in, as messages call it.
 
     For a new one it is the one with most entries of its kind; where there is none, one that has
     its section, or else the first.
     """
-    found = [r.source.file for r in config.resources if r.key == key]
-    alike = found or [r.source.file for r in config.resources if r.key.kind == key.kind]
-    if alike:
+    if (found := config.resource(key)) is not None:
+        return Path(found.source.file)
+    if alike := [r.source.file for r in config.resources if r.key.kind == key.kind]:
         return Path(max(alike, key=alike.count))
     start = f"\n{KINDS[key.kind].section}:".encode()
     sources = source.read(path, root)

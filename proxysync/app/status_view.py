@@ -147,9 +147,11 @@ class StatusView:
         plan = (
             None if seen.snapshot is None else self._plans.get(config, seen.snapshot, self._stored)
         )
-        collected = collect(config, self._ours(seen), plan, self._stored.state)
+        snapshot = self._ours(seen)
+        collected = collect(config, snapshot, plan, self._stored.state)
         entries = [_advised(entry, self._stored.database) for entry in collected]
-        return self._status(config, entries, seen, self._of_plan(config, plan, seen), everything)
+        present = self._of_plan(config, plan, seen)
+        return self._status(config, entries, seen, present, snapshot if everything else None)
 
     def _read_without_file(self, error: ConfigError, *, everything: bool) -> Status:
         """What was last applied, as far as NPM has it still: the file says nothing."""
@@ -157,9 +159,10 @@ class StatusView:
         config = Config(Settings(), (), secrets=earlier_secrets(self._state_dir))
         state = self._stored.state
         applied, edges = (state.applied(), state.edges.standings()) if state else ((), {})
-        entries = collect_applied(applied, self._ours(seen), edges)
+        snapshot = self._ours(seen)
+        entries = collect_applied(applied, snapshot, edges)
         broken = of_file(error, self._stored.database, self._state_dir)
-        return self._status(config, entries, seen, (broken,), everything)
+        return self._status(config, entries, seen, (broken,), snapshot if everything else None)
 
     def _status(
         self,
@@ -167,11 +170,11 @@ class StatusView:
         entries: list[EntryStatus],
         seen: Seen,
         present: Sequence[StatusWarning],
-        everything: bool,  # noqa: FBT001 - there is no other call
+        whole: Snapshot | None,
     ) -> Status:
-        snapshot = self._ours(seen)
-        if everything and snapshot is not None:
-            entries += foreign(snapshot, config.settings.instance, entries)
+        """With what in the `whole` NPM is not ours, where that is to be shown."""
+        if whole is not None:
+            entries += foreign(whole, config.settings.instance, entries)
         health = HealthStore(self._stored.database) if self._stored.database else None
         alerts: Mapping[str, ActiveAlert] = {}
         if health is not None:

@@ -49,6 +49,12 @@ class Environment:
         return None if self.remote is None else Place(self.remote, self.state_dir)
 
     @property
+    def located(self) -> tuple[Path, Path]:
+        """The path of the file, and the folder below which it is at this moment."""
+        place = self.place
+        return (self.file, Path()) if place is None else (place.path, place.current.resolve())
+
+    @property
     def file_name(self) -> Path:
         """How messages call the file: by its path in the repository that it comes from."""
         return self.place.path if self.place else self.file

@@ -17,7 +17,7 @@ from proxysync.config.selection import Selection
 from proxysync.config.variables import Variable
 from proxysync.kinds import KINDS
 from proxysync.kinds.entry import Defaults, HealthSettings, Resource, ValidationSettings
-from proxysync.model import Desired, Snapshot
+from proxysync.model import Desired, Key, Snapshot
 from proxysync.values import upstreams
 from proxysync.values.fields import (
     UPSTREAM,
@@ -133,6 +133,10 @@ class Config:
     attachments: Digests = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, Variable | None] = field(default_factory=dict, repr=False)
+
+    def resource(self, key: Key) -> Resource | None:
+        """The entry with this key."""
+        return next((resource for resource in self.resources if resource.key == key), None)
 
     def desired(self, snapshot: Snapshot) -> list[Desired]:
         """What each entry means on this server."""

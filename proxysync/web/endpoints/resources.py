@@ -30,10 +30,10 @@ def routes(context: Context) -> list[Route]:
             kind = PROXY if key == "proxies" else request.path_params.get("kind")
             if kind is not None and kind not in KINDS:
                 return no_kind(kind)
-            status = context.board.read()
+            status, only = context.board.read(), Only(kind, tag)
 
             def made() -> Json:
-                entries = (e for e in status.entries if Only(kind, tag).takes(e.kind, e.tags))
+                entries = (e for e in status.entries if only.takes(e.kind, e.tags))
                 return Json.of(_listed(status, key, entries, foreign=foreign))
 
             if tag is not None:  # there is no end of tags that can be asked for

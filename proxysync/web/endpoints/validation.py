@@ -34,9 +34,9 @@ Work = Callable[[OnStep, Callable[[], bool]], dict[str, Any]]
 
 def routes(context: Context) -> list[Route]:
     throttle = Throttle(burst=BURST, rate=RATE, at_once=AT_ONCE)
-    place = context.env.place
+    path, _ = context.env.located
     check = EntryCheck(
-        context.env.file if place is None else place.path,
+        path,
         context.environ,
         tags=context.env.tags,
         never_local=not context.settings.validate_local,
@@ -48,9 +48,8 @@ def routes(context: Context) -> list[Route]:
 
         def run(on_step: OnStep, stop: Callable[[], bool]) -> dict[str, Any]:
             config = context.file.load()
-            now = replace(check, stop=lambda: stop() or context.broadcast.ended)
-            if place is not None:
-                now = replace(now, root=place.current.resolve())
+            _, root = context.env.located
+            now = replace(check, root=root, stop=lambda: stop() or context.broadcast.ended)
             # No secret is in there; to mask a text that was sent would tell that it is one.
             return now.run(config, PROXY, name, fields, on_step).to_json()
 

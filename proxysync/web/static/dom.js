@@ -78,6 +78,34 @@ export function icon(name) {
   );
 }
 
+/** A table; on a phone each cell has its heading beside it. @param {string[]} heads @param {Child[][]} rows */
+export function table(heads, rows) {
+  return h(
+    "table",
+    { class: "table" },
+    h(
+      "thead",
+      null,
+      h(
+        "tr",
+        null,
+        heads.map((head) => h("th", { scope: "col" }, head)),
+      ),
+    ),
+    h(
+      "tbody",
+      null,
+      rows.map((cells) =>
+        h(
+          "tr",
+          null,
+          cells.map((cell, index) => h("td", { "data-head": heads[index] }, cell)),
+        ),
+      ),
+    ),
+  );
+}
+
 /** What is behind control characters, made visible. @param {unknown} value */
 export function visible(value) {
   return String(value).replace(

@@ -3,7 +3,7 @@
 import { getHealth, getPlan, listEvents, listHistory } from "./api.js";
 import { DAYS, dayAt, showDaysUnderPointer, sparkline, toneOfDay, uptimeBars } from "./charts.js";
 import { diff } from "./diff.js";
-import { fill, h, icon, long, short } from "./dom.js";
+import { fill, h, icon, long, short, table } from "./dom.js";
 import { eventItem } from "./feed.js";
 import { runItem } from "./history.js";
 import {
@@ -308,22 +308,7 @@ function showHealth(section, details, entry) {
           "details",
           { open: isOpen },
           h("summary", null, `${count(failures.length, "day")} with failed checks`),
-          h(
-            "table",
-            { class: "table" },
-            h(
-              "thead",
-              null,
-              h(
-                "tr",
-                null,
-                ["Day (UTC)", "Good checks", "Median latency", "95 %"].map((head) =>
-                  h("th", { scope: "col" }, head),
-                ),
-              ),
-            ),
-            h("tbody", null, failures.map(dayRow)),
-          ),
+          table(["Day (UTC)", "Good checks", "Median latency", "95 %"], failures.map(dayRow)),
         )
       : null,
   );
@@ -332,16 +317,10 @@ function showHealth(section, details, entry) {
 /** @param {import("./api.js").HealthDay} day */
 function dayRow(day) {
   const tone = toneOfDay(day.ok / day.checks);
-  const cells = [
+  return [
     dayText(day.day),
     h("span", { class: `mark ${tone}` }, `${day.ok} of ${day.checks}`),
     day.p50 === null ? "–" : `${day.p50} ms`,
     day.p95 === null ? "–" : `${day.p95} ms`,
   ];
-  const heads = ["Day (UTC)", "Good checks", "Median latency", "95 %"];
-  return h(
-    "tr",
-    null,
-    cells.map((cell, index) => h("td", { "data-head": heads[index] }, cell)),
-  );
 }

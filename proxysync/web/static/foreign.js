@@ -1,6 +1,6 @@
 // @ts-check
 /** What is in NPM and not ours. */
-import { fill, h, short } from "./dom.js";
+import { fill, h, short, table } from "./dom.js";
 import { count, isForeign, KIND } from "./words.js";
 
 /** @returns {import("./router.js").View} */
@@ -31,36 +31,15 @@ export function foreignPage() {
       ? `${count(found.length, "object")} in NPM ${found.length === 1 ? "is" : "are"} not ours.`
       : "Everything in NPM is ours, as far as the account sees it.";
     const heads = ["Kind", "Number", "Domains", "Leads to", "Enabled", "Whose"];
-    fill(
-      place,
-      found.length > 0 &&
-        h(
-          "table",
-          { class: "table" },
-          h(
-            "thead",
-            null,
-            h(
-              "tr",
-              null,
-              heads.map((head) => h("th", { scope: "col" }, head)),
-            ),
-          ),
-          h(
-            "tbody",
-            null,
-            found.map((entry) => row(entry, heads)),
-          ),
-        ),
-    );
+    fill(place, found.length > 0 && table(heads, found.map(row)));
   }
   return { element, title: "Foreign hosts", update };
 }
 
-/** @param {import("./api.js").Entry} entry @param {string[]} heads */
-function row(entry, heads) {
+/** @param {import("./api.js").Entry} entry */
+function row(entry) {
   const owner = /^foreign \((.*)\)$/s.exec(entry.sync)?.[1];
-  const cells = [
+  return [
     KIND[entry.kind] || entry.kind,
     `#${entry.npm_id}`,
     entry.domains.length
@@ -70,9 +49,4 @@ function row(entry, heads) {
     entry.enabled ? "yes" : "no",
     owner ? ["another proxysync: ", short(owner, 60)] : "nobody's",
   ];
-  return h(
-    "tr",
-    null,
-    cells.map((cell, index) => h("td", { "data-head": heads[index] }, cell)),
-  );
 }
