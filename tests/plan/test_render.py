@@ -379,3 +379,8 @@ def test_what_cannot_be_made_comes_first_and_what_goes_last_in_one_line() -> Non
     assert heads == ["!", "+", "-"]
     assert "- gone #1 (gone.x): removed from the file\n\n" in text(plan)
     assert text(plan).count("\n\n") == 1
+
+
+def test_a_refused_plan_without_changes_has_one_blank_line() -> None:
+    shown = text(make_plan([], npm(), [], Policy())).splitlines()
+    assert [bool(line) for line in shown] == [True, False, True]

@@ -52,10 +52,10 @@ def to_text(
     if plan.settings:
         parts += [*settings_lines(plan, mask, colour=colour), ""]
     for change in in_order_of_concern(plan):
-        lines = change_lines(change, label(change.key), colour=colour, mask=mask, named=named)
-        parts += lines
+        parts += change_lines(change, label(change.key), colour=colour, mask=mask, named=named)
+    if plan.changes:
+        parts.append("")
     hint = how_to_adopt(plan)
-    parts.append("")
     end = [compared(plan)] if plan.against is not None else []
     return "\n".join([*parts, *notes, *([hint] if hint else []), total(plan), *end])
 
